@@ -1,0 +1,77 @@
+"""Quantities with units, read from what people type and what files say.
+
+Inside srseg a length of the image world is in µm, a photon energy in keV: the numbers are plain
+floats and the unit is in the name. At the border the unit is always said.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from srseg.errors import ParameterError
+
+__all__ = ["parse_quantity"]
+
+
+@cache
+def _registry() -> Any:
+    import pint  # slow to import, needed only at the border
+
+    return pint.UnitRegistry()
+
+
+def parse_quantity(text: str, unit: str, *, name: str = "quantity") -> float:
+    """Read a positive quantity such as ``2.4um`` and give it in `unit`.
+
+    Parameters
+    ----------
+    text : str
+        A number with a unit: ``"2.4um"``, ``"2.4 µm"``, ``"0.0024 mm"``, ``"38keV"``.
+    unit : str
+        The unit of the answer, for example ``"um"`` or ``"keV"``.
+    name : str, default="quantity"
+        What the quantity is, for the error message.
+
+    Returns
+    -------
+    float
+        The magnitude in `unit`.
+
+    Raises
+    ------
+    ParameterError
+        If there is no unit, the unit measures something else, or the number is not positive and
+        finite.
+
+    Examples
+    --------
+    >>> parse_quantity("2.4um", "um")
+    2.4
+    >>> round(parse_quantity("0.5 mm", "um"), 6)
+    500.0
+    """
+    import math
+
+    import pint
+
+    advice = f"write a number with a unit, for example '2.5{unit}'"
+    if len(text) > 64:
+        raise ParameterError(f"{name}: {text[:20]!r}… is too long to be a quantity; {advice}")
+    try:
+        quantity = _registry().Quantity(text)
+        if quantity.unitless and quantity.dimensionless:
+            raise ParameterError(f"{name}: {text!r} has no unit; {advice}")
+        value = float(quantity.to(unit).magnitude)
+    except ParameterError:
+        raise
+    except pint.DimensionalityError as error:
+        raise ParameterError(
+            f"{name}: {text!r} is not measured in {unit} ({error}); {advice}"
+        ) from None
+    except Exception:
+        raise ParameterError(f"{name}: cannot read {text!r}; {advice}") from None
+    if not (math.isfinite(value) and value > 0):
+        raise ParameterError(f"{name}: {text!r} must be positive and finite; {advice}")
+    # 2.4 µm through a chain of factors must come out as 2.4, not 2.4000000000000004
+    return float(f"{value:.12g}")

@@ -1,0 +1,226 @@
+"""Where the voxels of a volume lie in space."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from srseg.errors import GridError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+_IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Shape, voxel size, origin and direction of a volume; all axes in the order (z, y, x).
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Number of voxels along z, y, x.
+    voxel_size : tuple of float
+        Edge lengths of a voxel along z, y, x, in µm.
+    origin : tuple of float, default=(0, 0, 0)
+        Position of the centre of voxel (0, 0, 0), in µm.
+    direction : tuple of 9 float, default=identity
+        Rotation matrix, row by row: its columns are the directions of the three index axes.
+
+    Raises
+    ------
+    GridError
+        If a number of voxels or a voxel size is not positive and finite.
+
+    Examples
+    --------
+    >>> grid = Grid((10, 20, 20), (2.5, 2.5, 2.5))
+    >>> grid.resampled(5.0).shape
+    (5, 10, 10)
+    """
+
+    shape: tuple[int, int, int]
+    voxel_size: tuple[float, float, float]
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    direction: tuple[float, ...] = _IDENTITY
+
+    def __post_init__(self) -> None:
+        # plain Python numbers, so that grids compare, hash and go into JSON
+        object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
+        for name in ("voxel_size", "origin", "direction"):
+            object.__setattr__(self, name, tuple(float(v) for v in getattr(self, name)))
+        if len(self.shape) != 3 or min(self.shape) < 1:
+            raise GridError(f"a volume has three axes of at least one voxel, found {self.shape}")
+        if len(self.voxel_size) != 3 or not all(
+            math.isfinite(v) and v > 0 for v in self.voxel_size
+        ):
+            raise GridError(
+                f"voxel sizes must be positive lengths in µm, found {self.voxel_size}; "
+                "state the voxel size of the scan"
+            )
+        if len(self.origin) != 3 or not all(math.isfinite(v) for v in self.origin):
+            raise GridError(f"the origin must be three finite lengths in µm, found {self.origin}")
+        matrix = np.asarray(self.direction, float)
+        if matrix.shape != (9,) or not np.allclose(
+            matrix.reshape(3, 3).T @ matrix.reshape(3, 3), np.eye(3), atol=1e-4
+        ):
+            raise GridError(f"the direction must be a 3x3 rotation, found {self.direction}")
+
+    @property
+    def n_voxels(self) -> int:
+        """Number of voxels."""
+        return math.prod(self.shape)
+
+    @property
+    def extent(self) -> tuple[float, float, float]:
+        """Edge lengths of the whole volume along its axes, in µm."""
+        z, y, x = (n * v for n, v in zip(self.shape, self.voxel_size, strict=True))
+        return (z, y, x)
+
+    def to_physical(self, index: NDArray[Any]) -> NDArray[np.float64]:
+        """Turn voxel indices into positions.
+
+        Parameters
+        ----------
+        index : ndarray of shape (..., 3)
+            Indices (z, y, x), fractions allowed.
+
+        Returns
+        -------
+        ndarray of shape (..., 3)
+            Positions in µm.
+        """
+        step = np.reshape(self.direction, (3, 3)) * np.asarray(self.voxel_size)
+        return np.asarray(index, float) @ step.T + np.asarray(self.origin)
+
+    def to_index(self, position: NDArray[Any]) -> NDArray[np.float64]:
+        """Turn positions into voxel indices; the inverse of `to_physical`.
+
+        Parameters
+        ----------
+        position : ndarray of shape (..., 3)
+            Positions in µm.
+
+        Returns
+        -------
+        ndarray of shape (..., 3)
+            Indices (z, y, x), with fractions.
+        """
+        matrix = np.reshape(self.direction, (3, 3))
+        offset = np.asarray(position, float) - np.asarray(self.origin)
+        index: NDArray[np.float64] = (offset @ matrix) / np.asarray(self.voxel_size)
+        return index
+
+    def resampled(self, voxel_size: float) -> Grid:
+        """Cover the same space with cubic voxels of another size.
+
+        The lower faces of the two volumes coincide, so a coarser voxel covers whole finer ones
+        when the sizes divide each other.
+
+        Parameters
+        ----------
+        voxel_size : float
+            The new edge length, in µm.
+
+        Returns
+        -------
+        Grid
+            The new grid; self where the voxel size is already this one.
+        """
+        if all(math.isclose(v, voxel_size, rel_tol=1e-6) for v in self.voxel_size):
+            return self
+        shape = tuple(max(1, round(length / voxel_size)) for length in self.extent)
+        first = (voxel_size / np.asarray(self.voxel_size) - 1) / 2
+        z, y, x = self.to_physical(first).tolist()
+        return Grid(shape, (voxel_size,) * 3, (z, y, x), self.direction)
+
+    def same_as(self, other: Grid) -> bool:
+        """Whether two grids agree to a hundredth of a voxel everywhere.
+
+        Parameters
+        ----------
+        other : Grid
+            The grid to compare with.
+
+        Returns
+        -------
+        bool
+            True where every voxel lies at the same place.
+        """
+        if self.shape != other.shape:
+            return False
+        corners = _corners(self.shape, outer=False)
+        apart = np.abs(other.to_index(self.to_physical(corners)) - corners)
+        return bool(apart.max() < 0.01)
+
+    def overlaps(self, other: Grid) -> bool:
+        """Whether the boxes around two volumes share space.
+
+        Parameters
+        ----------
+        other : Grid
+            The grid to compare with.
+
+        Returns
+        -------
+        bool
+            True where they do.
+        """
+        ours = self.to_physical(_corners(self.shape, outer=True))
+        theirs = other.to_physical(_corners(other.shape, outer=True))
+        return bool(np.all(ours.min(0) < theirs.max(0)) and np.all(theirs.min(0) < ours.max(0)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the grid as plain data for JSON.
+
+        Returns
+        -------
+        dict
+            Keys ``shape``, ``voxel_size_um``, ``origin_um``, ``direction``; axes (z, y, x).
+        """
+        return {
+            "shape": list(self.shape),
+            "voxel_size_um": list(self.voxel_size),
+            "origin_um": list(self.origin),
+            "direction": list(self.direction),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Grid:
+        """Read a grid from plain data; the inverse of `to_dict`.
+
+        Parameters
+        ----------
+        data : mapping
+            As `to_dict` gives it.
+
+        Returns
+        -------
+        Grid
+            The grid.
+        """
+        try:
+            return cls(
+                tuple(data["shape"]),
+                tuple(data["voxel_size_um"]),
+                tuple(data["origin_um"]),
+                tuple(data["direction"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, GridError):
+                raise
+            raise GridError(f"cannot read a grid from {dict(data)!r}: {error!r}") from None
+
+
+def _corners(shape: tuple[int, int, int], *, outer: bool) -> NDArray[np.float64]:
+    """Give the 8 corners in index coordinates: voxel centres, or the outer faces."""
+    low, high = (-0.5, -0.5) if outer else (0.0, -1.0)
+    return np.array(
+        [[(low, shape[axis] + high)[bit >> axis & 1] for axis in range(3)] for bit in range(8)]
+    )
