@@ -202,7 +202,8 @@ class LabelTable:
         self.check(labels, where=where)
         lookup = np.full(256, UNLABELLED, np.uint8)
         lookup[list(self.values)] = np.arange(len(self), dtype=np.uint8)
-        return lookup[labels.astype(np.uint8, copy=False)]
+        index: NDArray[np.uint8] = lookup[labels.astype(np.uint8, copy=False)]
+        return index
 
     def to_values(self, index: NDArray[Any]) -> NDArray[np.uint8]:
         """Turn positions in the table back into voxel values; the inverse of `to_index`.
@@ -219,7 +220,8 @@ class LabelTable:
         """
         lookup = np.full(256, UNLABELLED, np.uint8)
         lookup[: len(self)] = self.values
-        return lookup[index]
+        values: NDArray[np.uint8] = lookup[index]
+        return values
 
     def require_same(self, other: LabelTable, *, where: str) -> None:
         """Refuse another table, naming the first difference.
@@ -297,11 +299,9 @@ def _check(classes: Sequence[LabelClass]) -> None:
         raise LabelError(
             f"a label table needs at least two classes (one of them background), got {len(classes)}"
         )
-    for name, items in (
-        ("value", [c.value for c in classes]),
-        ("name", [c.name for c in classes]),
-    ):
-        repeated = {str(i) for i in items if items.count(i) > 1}
+    for name in ("value", "name"):
+        items = [str(getattr(c, name)) for c in classes]
+        repeated = {i for i in items if items.count(i) > 1}
         if repeated:
             raise LabelError(f"the {name} {', '.join(sorted(repeated))} stands twice in the table")
     for c in classes:

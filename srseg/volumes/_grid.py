@@ -97,7 +97,8 @@ class Grid:
             Positions in µm.
         """
         step = np.reshape(self.direction, (3, 3)) * np.asarray(self.voxel_size)
-        return np.asarray(index, float) @ step.T + np.asarray(self.origin)
+        position: NDArray[np.float64] = np.asarray(index, float) @ step.T + np.asarray(self.origin)
+        return position
 
     def to_index(self, position: NDArray[Any]) -> NDArray[np.float64]:
         """Turn positions into voxel indices; the inverse of `to_physical`.
@@ -135,10 +136,10 @@ class Grid:
         """
         if all(math.isclose(v, voxel_size, rel_tol=1e-6) for v in self.voxel_size):
             return self
-        shape = tuple(max(1, round(length / voxel_size)) for length in self.extent)
+        nz, ny, nx = (max(1, round(length / voxel_size)) for length in self.extent)
         first = (voxel_size / np.asarray(self.voxel_size) - 1) / 2
         z, y, x = self.to_physical(first).tolist()
-        return Grid(shape, (voxel_size,) * 3, (z, y, x), self.direction)
+        return Grid((nz, ny, nx), (voxel_size,) * 3, (z, y, x), self.direction)
 
     def same_as(self, other: Grid) -> bool:
         """Whether two grids agree to a hundredth of a voxel everywhere.

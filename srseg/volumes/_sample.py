@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from srseg.errors import UnknownNameError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from srseg.volumes._volume import Volume
 
 
@@ -65,6 +66,7 @@ class ArraySample:
     Examples
     --------
     >>> import numpy as np
+    >>> from srseg import Volume
     >>> scan = Volume.from_array(np.zeros((4, 4, 4), np.float32), voxel_size=5)
     >>> ArraySample("A", scan).subject
     'A'

@@ -168,7 +168,7 @@ class Volume:
             stop = min(start + thickness, self.shape[0])
             yield start, self.read((slice(start, stop), slice(0, rows), slice(0, columns)))
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         array = self.read()
         if copy is False and dtype is not None and np.dtype(dtype) != array.dtype:
             raise ValueError(f"cannot give {array.dtype} as {dtype} without a copy")
