@@ -1,0 +1,292 @@
+"""A direction in which a volume is cut into parallel slices (paper, section Methods, Fig. 2)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from srseg.errors import ParameterError, UnknownNameError
+from srseg.planes._rotation import Rotation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+_AXES = "prc"  # the paper's V(p, r, c): the axes z, y, x
+_NAMES = ("rc", "cp", "pr")  # by the axis along which the slices are stacked
+_NAME = re.compile(r"(rc|cp|pr)(?:@(-?\d+(?:\.\d+)?)([prc]))?")
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Parallel slices through a volume, optionally through the volume rotated about an axis.
+
+    The paper's three slicing sets are ``rc`` (slices V(n, i, j)), ``cp`` (V(i, n, j)) and ``pr``
+    (V(i, j, n)). ``rc@45c`` cuts the volume rotated by 45° about its c axis along rc.
+
+    Parameters
+    ----------
+    stacking : int
+        The axis along which the slices are stacked: 0 for rc, 1 for cp, 2 for pr.
+    rotation_axis : int, optional
+        The axis about which the volume is rotated first; None for no rotation.
+    angle : float, default=0.0
+        The angle of that rotation in degrees, as ``scipy.ndimage.rotate`` counts it.
+
+    Raises
+    ------
+    ParameterError
+        If an axis is not 0, 1 or 2, or the rotation is about the stacking axis (which would turn
+        slices that are there already).
+
+    Examples
+    --------
+    >>> plane = Plane.from_name("rc@45c")
+    >>> plane.stacking, plane.rotation_axis, plane.angle
+    (0, 2, 45.0)
+    >>> Plane(1).slices(np.zeros((4, 5, 6))).shape
+    (5, 4, 6)
+    """
+
+    stacking: int
+    rotation_axis: int | None = None
+    angle: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.stacking not in (0, 1, 2) or self.rotation_axis not in (None, 0, 1, 2):
+            raise ParameterError(
+                f"axes of a plane are 0, 1 or 2, found stacking={self.stacking!r}, "
+                f"rotation_axis={self.rotation_axis!r}"
+            )
+        if self.rotation_axis == self.stacking:
+            raise ParameterError(
+                "a rotation about the stacking axis only turns the slices that are there "
+                "already; rotate about another axis"
+            )
+        if self.rotation_axis is None and self.angle:
+            raise ParameterError(f"an angle of {self.angle}° needs a rotation_axis")
+        if not np.isfinite(self.angle):
+            raise ParameterError(f"the angle must be finite, found {self.angle}")
+
+    @classmethod
+    def from_name(cls, name: str) -> Plane:
+        """Read a plane's name.
+
+        Parameters
+        ----------
+        name : str
+            ``rc``, ``cp``, ``pr``, or one of them with a rotation such as ``rc@45c``.
+
+        Returns
+        -------
+        Plane
+            The plane.
+
+        Raises
+        ------
+        UnknownNameError
+            If it is no name of a plane.
+        """
+        match = _NAME.fullmatch(name)
+        if match is None:
+            raise UnknownNameError(
+                f"no plane {name!r}; write rc, cp or pr, with a rotation in degrees about the p, "
+                "r or c axis after an @: rc@45c"
+            )
+        stacking = _NAMES.index(match[1])
+        if match[2] is None:
+            return cls(stacking)
+        return cls(stacking, _AXES.index(match[3]), float(match[2]))
+
+    @property
+    def name(self) -> str:
+        """The stable name, for example ``rc`` or ``rc@45c``."""
+        if self.rotation_axis is None:
+            return _NAMES[self.stacking]
+        return f"{_NAMES[self.stacking]}@{self.angle:g}{_AXES[self.rotation_axis]}"
+
+    @cached_property
+    def slice_axes(self) -> tuple[int, int]:
+        """The two axes of the (rotated) volume that a slice shows as rows and columns."""
+        first, second = (axis for axis in range(3) if axis != self.stacking)
+        return first, second
+
+    def rotation(self, shape: Sequence[int]) -> Rotation | None:
+        """Give the rotation of a volume's lines for this plane.
+
+        Parameters
+        ----------
+        shape : sequence of int
+            Shape (Z, Y, X) of the volume.
+
+        Returns
+        -------
+        Rotation or None
+            None where the plane does not rotate.
+        """
+        if self.rotation_axis is None:
+            return None
+        return Rotation(shape, self.rotation_axis, self.angle, self.stacking)
+
+    def stack_shape(self, shape: Sequence[int]) -> tuple[int, int, int]:
+        """Tell how many slices of which size this plane makes of a volume.
+
+        Parameters
+        ----------
+        shape : sequence of int
+            Shape (Z, Y, X) of the volume.
+
+        Returns
+        -------
+        tuple of int
+            Number of slices, height and width.
+        """
+        rotated = list(shape)
+        rotation = self.rotation(shape)
+        if rotation is not None:
+            others = [axis for axis in range(3) if axis != rotation.axis]
+            for axis, size in zip(others, rotation.rotated_shape, strict=True):
+                rotated[axis] = size
+        height, width = (rotated[axis] for axis in self.slice_axes)
+        return rotated[self.stacking], height, width
+
+    def slices(self, volume: NDArray[Any]) -> NDArray[Any]:
+        """Cut a whole volume into slices.
+
+        Equals slicing ``scipy.ndimage.rotate(volume, angle, axes, reshape=True, order=1, cval=0)``.
+
+        Parameters
+        ----------
+        volume : ndarray of shape (Z, Y, X)
+            The volume.
+
+        Returns
+        -------
+        ndarray of shape (n, H, W)
+            The slices; a view without rotation, float32 with.
+        """
+        if self.rotation_axis is None:
+            return np.moveaxis(volume, self.stacking, 0)
+        count, height, width = self.stack_shape(volume.shape)
+        stack = np.empty((count, height, width), np.float32)
+        for start, block in self.iter_slabs(volume, 32):
+            stack[start : start + len(block)] = block
+        return stack
+
+    def iter_slabs(
+        self, volume: NDArray[Any], thickness: int
+    ) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Cut a volume into slices, a few at a time.
+
+        Nothing of the rotated volume's size exists: each slab gathers just its own lines.
+
+        Parameters
+        ----------
+        volume : ndarray of shape (Z, Y, X)
+            The volume.
+        thickness : int
+            The largest number of slices in a slab.
+
+        Yields
+        ------
+        start : int
+            Number of the slab's first slice.
+        block : ndarray of shape (n, H, W)
+            The slices.
+        """
+        if volume.ndim != 3:
+            raise ParameterError(f"a volume has three axes (z, y, x), found shape {volume.shape}")
+        if thickness < 1:
+            raise ParameterError(f"a slab has at least one slice, found thickness {thickness}")
+        rotation = self.rotation(volume.shape)
+        count = self.stack_shape(volume.shape)[0]
+        for start in range(0, count, thickness):
+            stop = min(start + thickness, count)
+            if rotation is None:
+                yield start, np.moveaxis(volume, self.stacking, 0)[start:stop]
+            else:
+                lines = np.moveaxis(volume, rotation.axis, -1)
+                # (n, v, a): slices, position in the rotated line, position along the rotation axis
+                block = rotation.gather(lines, start, stop)
+                flip = rotation.axis == self.slice_axes[0]
+                yield start, block.transpose(0, 2, 1) if flip else block
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def standard_planes(n: int) -> tuple[Plane, ...]:
+    """Give the paper's slicing planes (section Incorporation of 3D information).
+
+    Parameters
+    ----------
+    n : {1, 3, 9}
+        1 is rc alone; 3 are the slicing sets along the axes; 9 adds the six planes of the volume
+        rotated by 45° about each axis (of those nine, three repeat an unrotated direction).
+
+    Returns
+    -------
+    tuple of Plane
+        The planes.
+
+    Examples
+    --------
+    >>> [plane.name for plane in standard_planes(9)]
+    ['rc', 'cp', 'pr', 'cp@45p', 'pr@45p', 'rc@45r', 'pr@45r', 'rc@45c', 'cp@45c']
+    """
+    if n not in (1, 3, 9):
+        raise ParameterError(
+            f"there are standard sets of 1, 3 and 9 planes, found {n!r}; "
+            "give a list of plane names for any other set"
+        )
+    straight = tuple(Plane(axis) for axis in range(3))
+    if n < 9:
+        return straight[:n]
+    oblique = tuple(
+        Plane(stacking, axis, 45.0)
+        for axis in range(3)
+        for stacking in range(3)
+        if stacking != axis
+    )
+    return straight + oblique
+
+
+def resolve_planes(planes: int | Sequence[Plane | str]) -> tuple[Plane, ...]:
+    """Turn what a user gives as planes into planes.
+
+    Parameters
+    ----------
+    planes : int or sequence of Plane or str
+        1, 3 or 9, or any list of planes or their names.
+
+    Returns
+    -------
+    tuple of Plane
+        The planes, without repeats.
+
+    Raises
+    ------
+    ParameterError
+        If there is none, or one stands twice (its votes would count twice).
+
+    Examples
+    --------
+    >>> resolve_planes(["rc", "cp@45p"])[1].angle
+    45.0
+    """
+    if isinstance(planes, (int, np.integer)):
+        return standard_planes(int(planes))
+    if isinstance(planes, str):
+        planes = planes.split(",")
+    found = tuple(p if isinstance(p, Plane) else Plane.from_name(p.strip()) for p in planes)
+    if not found:
+        raise ParameterError("at least one plane is needed; give 1, 3, 9 or a list of names")
+    if len(set(found)) < len(found):
+        twice = sorted({p.name for p in found if found.count(p) > 1})
+        raise ParameterError(f"plane {', '.join(twice)} stands twice; its votes would count twice")
+    return found
