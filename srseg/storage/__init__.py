@@ -1,1 +1,27 @@
-"""To be filled."""
+"""How bytes survive: atomic writing, checksums, locks, free space. Everyone who writes uses it."""
+
+from srseg.storage._atomic import atomic_path
+from srseg.storage._checksums import CHUNK, Box, ChunkChecksums, chunk_shape
+from srseg.storage._locks import locked
+from srseg.storage._space import require_free_space
+from srseg.storage._stamp import FileStamp, file_sha256, file_stamp
+from srseg.storage._text import read_json, write_json, write_text
+from srseg.storage._unfinished import Unfinished, unfinished
+
+__all__ = [
+    "CHUNK",
+    "Box",
+    "ChunkChecksums",
+    "FileStamp",
+    "Unfinished",
+    "atomic_path",
+    "chunk_shape",
+    "file_sha256",
+    "file_stamp",
+    "locked",
+    "read_json",
+    "require_free_space",
+    "unfinished",
+    "write_json",
+    "write_text",
+]

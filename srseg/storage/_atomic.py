@@ -1,0 +1,133 @@
+"""Write beside the place, then rename into it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from srseg.errors import MissingFileError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def atomic_path(target: Path | str, *, overwrite: bool = False, suffix: str = "") -> Iterator[Path]:
+    """Give a temporary path beside `target` that takes its place once all is written.
+
+    On success the file is synced to disk, renamed into its place, and the folder is synced; a kill
+    at any moment leaves the earlier file as it was. On an exception the temporary file is removed.
+    What a killed process leaves behind is listed by `unfinished`.
+
+    Parameters
+    ----------
+    target : path
+        The file to make; its folder must exist.
+    overwrite : bool, default=False
+        Whether an existing file may be replaced.
+    suffix : str, default=""
+        Appended to the temporary name, for writers that choose a format by the name's ending.
+
+    Yields
+    ------
+    Path
+        The temporary path ``.<name>.<pid>-<8 hex>.part<suffix>``; make a file there.
+
+    Raises
+    ------
+    StorageError
+        If the target exists and may not be replaced, also when it came into being meanwhile, or if
+        the bytes cannot be written.
+    MissingFileError
+        If the folder of the target does not exist.
+
+    Examples
+    --------
+    >>> folder = getfixture("tmp_path")
+    >>> with atomic_path(folder / "note.txt") as temporary:
+    ...     _ = temporary.write_text("kept")
+    >>> (folder / "note.txt").read_text()
+    'kept'
+    """
+    target = Path(target)
+    if not target.parent.is_dir():
+        raise MissingFileError(
+            f"the folder {target.parent} does not exist; make it, or choose another place "
+            f"for {target.name}"
+        )
+    if target.is_dir():
+        raise StorageError(f"{target} is a folder; choose another name for the file")
+    if not overwrite and os.path.lexists(target):
+        raise _exists(target)
+    temporary = target.with_name(
+        f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part{suffix}"
+    )
+    try:
+        yield temporary
+        _sync(temporary)
+        if overwrite:
+            temporary.replace(target)
+        else:
+            _place(temporary, target)
+        _sync(target.parent)
+    except OSError as error:
+        _remove(temporary)
+        if isinstance(error, (StorageError, MissingFileError)):
+            raise
+        raise StorageError(
+            error.errno, f"cannot write {target}: {error.strerror or error}; what was there is kept"
+        ) from error
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def _place(temporary: Path, target: Path) -> None:
+    """Rename without ever replacing: a link fails where the name is taken, a rename does not."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        raise _exists(target) from None
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK):
+            raise
+        # a file system without hard links: take the name first, then replace what we took
+        try:
+            os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        except FileExistsError:
+            raise _exists(target) from None
+        temporary.replace(target)
+    else:
+        temporary.unlink()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # some network file systems cannot sync a folder
+        if not (path.is_dir() and error.errno in (errno.EINVAL, errno.EBADF, errno.ENOTSUP)):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _remove(temporary: Path) -> None:
+    with suppress(OSError):
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def _exists(target: Path) -> StorageError:
+    return StorageError(
+        errno.EEXIST,
+        f"{target} exists already and is kept; choose another name, or say that it may be replaced",
+    )

@@ -1,0 +1,77 @@
+"""One writer at a time, and a message that says who it is."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from srseg.errors import MissingFileError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def locked(path: Path | str, timeout: float = 10.0) -> Iterator[None]:
+    """Hold the lock of a file or folder for the time of a ``with`` block.
+
+    The lock ends with the process, also when that is killed: nothing has to be removed by hand.
+
+    Parameters
+    ----------
+    path : path
+        What the lock protects; it need not exist, its folder must. The lock itself is
+        ``.<name>.lock`` beside it, and ``.<name>.holder`` says who has it.
+    timeout : float, default=10.0
+        How long to wait for another holder, in seconds.
+
+    Yields
+    ------
+    None
+        Nothing; the lock is held until the block ends.
+
+    Raises
+    ------
+    StorageError
+        If another process still holds the lock after `timeout`, or it cannot be made.
+    MissingFileError
+        If the folder of `path` does not exist.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise MissingFileError(f"the folder {path.parent} does not exist")
+    holder = path.with_name(f".{path.name}.holder")
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=timeout)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise StorageError(
+            f"{path} is in use by {_who(holder)}; waited {timeout:g} s. "
+            "Wait until that is done and try again"
+        ) from None
+    except OSError as error:
+        raise StorageError(
+            error.errno, f"cannot lock {path}: {error.strerror}; is the folder writable?"
+        ) from error
+    try:
+        since = datetime.now().astimezone().isoformat(timespec="seconds")
+        with suppress(OSError):  # who holds it is a courtesy, not a condition
+            holder.write_text(f"process {os.getpid()} on {socket.gethostname()} since {since}\n")
+        yield
+    finally:
+        with suppress(OSError):
+            holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _who(holder: Path) -> str:
+    try:
+        return holder.read_text().strip() or "another process"
+    except OSError:
+        return "another process"

@@ -1,0 +1,145 @@
+"""How a file is recognised again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from srseg.errors import MissingFileError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_HEADER = 64 << 10
+
+
+@dataclass(frozen=True)
+class FileStamp:
+    """What tells cheaply whether a file is still the same.
+
+    Parameters
+    ----------
+    size : int
+        Size in bytes; of a folder, that of its files together.
+    mtime_ns : int
+        Time of the last change, in ns since 1970; of a folder, the latest of its files.
+    header_sha256 : str
+        SHA-256 of the first 64 KiB; of a folder, of the names and sizes of its files.
+    """
+
+    size: int
+    mtime_ns: int
+    header_sha256: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the stamp as plain data for JSON.
+
+        Returns
+        -------
+        dict
+            Keys ``size``, ``mtime_ns``, ``header_sha256``.
+        """
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> FileStamp:
+        """Read a stamp from plain data; the inverse of `to_dict`.
+
+        Parameters
+        ----------
+        data : mapping
+            As `to_dict` gives it.
+
+        Returns
+        -------
+        FileStamp
+            The stamp.
+        """
+        return cls(int(data["size"]), int(data["mtime_ns"]), str(data["header_sha256"]))
+
+
+def file_stamp(path: Path | str) -> FileStamp:
+    """Stamp a file, or a folder of slices, without reading it whole.
+
+    Parameters
+    ----------
+    path : path
+        The file or folder.
+
+    Returns
+    -------
+    FileStamp
+        Its size, time of change and header hash.
+
+    Raises
+    ------
+    MissingFileError
+        If there is nothing at `path`.
+    StorageError
+        If it cannot be read.
+    """
+    path = Path(path)
+    digest = hashlib.sha256()
+    try:
+        if not path.is_dir():
+            with path.open("rb") as file:
+                facts = os.fstat(file.fileno())
+                digest.update(file.read(_HEADER))
+            return FileStamp(facts.st_size, facts.st_mtime_ns, digest.hexdigest())
+        size = mtime_ns = 0
+        for entry in sorted(os.scandir(path), key=lambda e: e.name):
+            if entry.is_file():
+                facts = entry.stat()
+                size += facts.st_size
+                mtime_ns = max(mtime_ns, facts.st_mtime_ns)
+                digest.update(f"{entry.name}\t{facts.st_size}\n".encode(errors="surrogateescape"))
+        return FileStamp(size, mtime_ns, digest.hexdigest())
+    except FileNotFoundError:
+        raise MissingFileError(
+            f"{path} does not exist; was it moved, or is its disk not connected?"
+        ) from None
+    except OSError as error:
+        raise StorageError(error.errno, f"cannot read {path}: {error.strerror}") from error
+
+
+def file_sha256(path: Path | str) -> str:
+    """Compute the SHA-256 of a whole file, or of all files of a folder in the order of their names.
+
+    Parameters
+    ----------
+    path : path
+        The file or folder.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Raises
+    ------
+    MissingFileError
+        If there is nothing at `path`.
+    StorageError
+        If it cannot be read.
+    """
+    path = Path(path)
+    try:
+        if not path.is_dir():
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        for entry in sorted(path.iterdir()):
+            if entry.is_file():
+                digest.update(f"{entry.name}\t{file_sha256(entry)}\n".encode())
+        return digest.hexdigest()
+    except FileNotFoundError:
+        raise MissingFileError(
+            f"{path} does not exist; was it moved, or is its disk not connected?"
+        ) from None
+    except OSError as error:
+        if isinstance(error, (MissingFileError, StorageError)):
+            raise
+        raise StorageError(error.errno, f"cannot read {path}: {error.strerror}") from error

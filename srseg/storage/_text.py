@@ -1,0 +1,134 @@
+"""Small text and JSON files, written atomically and read with clear errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from srseg.errors import FileFormatError, MissingFileError, ParameterError, StorageError
+from srseg.storage._atomic import atomic_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# a sidecar has some kilobytes; far more is a mistake or an attack
+_LARGEST_JSON = 64 << 20
+
+
+def write_text(path: Path | str, text: str, *, overwrite: bool = False) -> None:
+    """Write a text file (UTF-8) atomically.
+
+    Parameters
+    ----------
+    path : path
+        The file to make.
+    text : str
+        What it holds.
+    overwrite : bool, default=False
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    StorageError
+        If the file exists and may not be replaced, or cannot be written.
+    """
+    with atomic_path(path, overwrite=overwrite) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path | str, data: Mapping[str, Any], *, overwrite: bool = False) -> None:
+    """Write a JSON file atomically: two-space indent, keys in their order, newline at the end.
+
+    Parameters
+    ----------
+    path : path
+        The file to make.
+    data : mapping
+        Plain data; NumPy numbers and arrays and paths are turned into plain ones.
+    overwrite : bool, default=False
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    ParameterError
+        If the data hold NaN, infinity or something that JSON has no form for.
+    StorageError
+        If the file exists and may not be replaced, or cannot be written.
+    """
+    try:
+        text = json.dumps(dict(data), indent=2, ensure_ascii=False, allow_nan=False, default=_plain)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ParameterError(
+            f"{path}: the data cannot be written as JSON ({error}); use text, finite numbers, "
+            "lists and mappings, and null for what is not known"
+        ) from None
+    write_text(path, text + "\n", overwrite=overwrite)
+
+
+def read_json(path: Path | str) -> dict[str, Any]:
+    """Read a JSON file that holds one object.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    dict
+        What it holds.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no such file.
+    FileFormatError
+        If it is not JSON (NaN is not), or not an object.
+    StorageError
+        If it cannot be read.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > _LARGEST_JSON:
+            raise FileFormatError(
+                f"{path} has {path.stat().st_size >> 20} MiB, far more than a JSON sidecar; "
+                "is it another file under this name?"
+            )
+        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
+    except FileNotFoundError:
+        raise MissingFileError(f"{path} does not exist") from None
+    except OSError as error:
+        raise StorageError(error.errno, f"cannot read {path}: {error.strerror}") from error
+    except json.JSONDecodeError as error:
+        raise FileFormatError(
+            f"{path} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}; "
+            "correct it there, or take it from a backup"
+        ) from None
+    except FileFormatError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise FileFormatError(
+            f"{path} is not JSON: {error}; correct it, or take it from a backup"
+        ) from None
+    if not isinstance(data, dict):
+        raise FileFormatError(
+            f"{path} holds a JSON {type(data).__name__}; an object {{…}} is expected"
+        )
+    return data
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"a {type(value).__name__} has no form in JSON")
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number; null says that a value is not known")
