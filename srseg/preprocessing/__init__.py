@@ -1,1 +1,12 @@
-"""To be filled."""
+"""How a scan becomes what a network sees: resampled to the model's grid, clipped and scaled.
+
+The order is the paper's: resample (trilinear), percentiles of the finite voxels, clip, scale to
+[0, 1]. Normalised 0 is the fill for everything outside. What is normalised is marked so and never
+normalised again.
+"""
+
+from srseg.preprocessing._normalise import Normalisation, fit_normalisation
+from srseg.preprocessing._prepare import prepare
+from srseg.preprocessing._resample import labels_on_grid, resample
+
+__all__ = ["Normalisation", "fit_normalisation", "labels_on_grid", "prepare", "resample"]
