@@ -14,14 +14,17 @@ from srseg.backbones._catalog import (
     list_backbones,
     register_backbone,
 )
+from srseg.backbones._describe import BackboneInfo, describe_backbone
 
 if TYPE_CHECKING:
     from srseg.backbones._unet import ScaledUNet
 
 __all__ = [
     "BackboneFactory",
+    "BackboneInfo",
     "ScaledUNet",
     "create_backbone",
+    "describe_backbone",
     "list_backbones",
     "register_backbone",
 ]

@@ -132,9 +132,9 @@ def create_backbone(
     >>> network.stride, network.reach
     (8, 52)
     """
-    n_classes = _whole_number("n_classes", n_classes, 2)
-    width = _whole_number("width", width, 1)
-    depth = _whole_number("depth", depth, 1)
+    n_classes = whole_number("n_classes", n_classes, 2)
+    width = whole_number("width", width, 1)
+    depth = whole_number("depth", depth, 1)
     if isinstance(spec, str) and spec.startswith(SMP_PREFIX):
         from srseg.backbones._smp import create_smp
 
@@ -156,7 +156,8 @@ def backbone_name(spec: str | BackboneFactory) -> str:
     return spec if isinstance(spec, str) else getattr(spec, "__qualname__", type(spec).__name__)
 
 
-def _whole_number(name: str, value: Any, least: int) -> int:
+def whole_number(name: str, value: Any, least: int) -> int:
+    """Take a parameter that must be a whole number of at least `least`."""
     try:
         number = operator.index(value)
     except TypeError:
@@ -176,19 +177,19 @@ def _checked(name: str, network: Any) -> nn.Module:
             f"the backbone {name!r} built a {type(network).__name__}; it must build a "
             "torch.nn.Module"
         )
-    stride = getattr(network, "stride", None)
+    stride: Any = getattr(network, "stride", None)
     if not _is_int(stride) or stride < 1:
         raise PluginError(
             f"the network of backbone {name!r} has stride={stride!r}; set its attribute "
-            "`stride` to the whole number of px that height and width must be a multiple of (1 if any "
-            "size will do)"
+            "`stride` to the whole number of px that height and width must be a multiple of (1 if "
+            "any size will do)"
         )
-    reach = getattr(network, "reach", "missing")
+    reach: Any = getattr(network, "reach", "missing")
     if reach is not None and (not _is_int(reach) or reach < 0):
         raise PluginError(
             f"the network of backbone {name!r} has reach={reach!r}; set its attribute "
-            "`reach` to the distance in px beyond which an input pixel has no influence on an output "
-            "pixel, or to None if every pixel sees the whole slice"
+            "`reach` to the distance in px beyond which an input pixel has no influence on an "
+            "output pixel, or to None if every pixel sees the whole slice"
         )
     return network
 

@@ -105,8 +105,7 @@ class ScaledUNet(nn.Module):
         ParameterError
             If H or W is no multiple of `stride`.
         """
-        # a tracer (export to another runtime) would freeze this check for one shape
-        if not torch.jit.is_tracing() and (x.shape[-2] % self.stride or x.shape[-1] % self.stride):
+        if x.shape[-2] % self.stride or x.shape[-1] % self.stride:
             raise ParameterError(
                 f"a slice of {x.shape[-2]}x{x.shape[-1]} px does not fit a U-Net of stride "
                 f"{self.stride}; pad height and width to multiples of {self.stride}"
@@ -131,8 +130,9 @@ class ScaledUNet(nn.Module):
                 nn.init.normal_(module.weight, std=module.in_channels**-0.5)
                 _zero(module.bias)
             elif isinstance(module, nn.Conv2d):
-                gain = "linear" if module is self.head else "relu"
-                nn.init.kaiming_normal_(module.weight, nonlinearity=gain)
+                nn.init.kaiming_normal_(
+                    module.weight, nonlinearity="linear" if module is self.head else "relu"
+                )
                 _zero(module.bias)
 
 
