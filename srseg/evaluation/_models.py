@@ -1,0 +1,153 @@
+"""Models on samples, over planes and voting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from srseg.errors import ParameterError
+from srseg.evaluation._scores import SampleScores, evaluate_labels
+from srseg.evaluation._table import ScoreRow, ScoreTable
+from srseg.progress import task
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from srseg.progress import Task
+    from srseg.volumes import Sample, Volume
+
+_Voting = Literal["soft", "hard"]
+_VOTING: dict[_Voting, str] = {"soft": "mean", "hard": "majority"}  # the paper's words for them
+
+
+class _Predictor(Protocol):
+    def predict(self, X: Sample) -> Volume:
+        """Label one sample, on the model's grid."""
+
+
+def evaluate_models(
+    models: Sequence[Any],
+    samples: Sequence[Sample],
+    *,
+    against: str | None = None,
+    planes: Sequence[int] = (1, 3, 9),
+    voting: Sequence[str] = ("soft", "hard"),
+    baselines: Sequence[str] = (),
+) -> ScoreTable:
+    """Make the paper's Table 2: each number of planes, each way of voting, over all models.
+
+    Every sample is predicted once per model, number of planes and voting; nothing is trained. The
+    models are usually those of the folds of one cross-validation: each one is scored on all of
+    `samples`, and ± is the standard error over the models.
+
+    Parameters
+    ----------
+    models : sequence of estimators
+        Fitted segmenters that predict slices, such as `VolumeSegmenter`.
+    samples : sequence of Sample
+        The samples to predict.
+    against : str, optional
+        Name of the label set that counts as truth; the samples' target where it is None.
+    planes : sequence of int, default=(1, 3, 9)
+        Numbers of planes.
+    voting : sequence of str, default=("soft", "hard")
+        Ways of voting: ``"soft"`` (mean of probabilities) and ``"hard"`` (majority). With one plane
+        there is nothing to vote on, and one row.
+    baselines : sequence of str, default=()
+        Names of label sets that are scored as if they were predictions, on their own grids.
+
+    Returns
+    -------
+    ScoreTable
+        One row for each baseline, then for each number of planes and way of voting.
+
+    Raises
+    ------
+    ParameterError
+        If there is nothing to score, a way of voting is unknown, or a baseline is the truth itself.
+    LabelError
+        If the tables of labels and models differ.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from srseg.labels import DEFAULT_LABELS
+    >>> from srseg.volumes import ArraySample, Volume
+    >>> scan = Volume.from_array(np.zeros((1, 2, 3)), voxel_size=5)
+    >>> workflow, careful = (
+    ...     Volume.from_array(np.array(v, np.uint8).reshape(1, 2, 3), 5.0, table=DEFAULT_LABELS)
+    ...     for v in ([0, 1, 1, 2, 3, 3], [0, 1, 1, 2, 2, 3])
+    ... )
+    >>> sample = ArraySample("S1", scan, {"WF": workflow, "HQ": careful})
+    >>> print(evaluate_models([], [sample], against="HQ", baselines=["WF"]).to_text())
+    method       bone     DL     RM   mean
+    WF labels  100.00  50.00  50.00  66.67
+    IoU x 100 against HQ; mean over samples, then over classes without background.
+    """
+    if not len(samples):
+        raise ParameterError("there is no sample to evaluate on; check the selection")
+    methods = list(_methods(planes, [_known(vote) for vote in voting]))
+    if not len(models) * len(methods) and not baselines:
+        raise ParameterError("there is no model and no baseline to evaluate")
+    targets = list(dict.fromkeys(against or sample.target for sample in samples))
+    for label_set in baselines:
+        if label_set in targets:
+            raise ParameterError(
+                f"the label set {label_set!r} is the truth here and cannot be a baseline too; "
+                "score it against another set"
+            )
+    truths = [sample.labels(against) for sample in samples]
+    rows = []
+    with task("evaluating", (len(baselines) + len(methods) * len(models)) * len(samples)) as step:
+        for label_set in baselines:
+            given = (sample.labels(label_set) for sample in samples)
+            scores = [_score(truths, given, samples, step)]
+            rows.append(ScoreRow.from_scores(label_set.lower(), f"{label_set} labels", scores))
+        for key, method, n_planes, vote in methods if len(models) else ():
+            scores = []
+            for model in models:
+                ensemble = _ensemble(model, n_planes, vote, samples)
+                predicted = map(ensemble.predict, samples)
+                scores.append(_score(truths, predicted, samples, step))
+            rows.append(ScoreRow.from_scores(key, method, scores))
+    return ScoreTable(scores[0].table, tuple(rows), " / ".join(targets))
+
+
+def _known(voting: str) -> _Voting:
+    for name in _VOTING:
+        if voting == name:
+            return name
+    raise ParameterError(f"voting must be 'soft' or 'hard', found {voting!r}")
+
+
+def _methods(
+    planes: Sequence[int], voting: Sequence[_Voting]
+) -> Iterator[tuple[str, str, int, _Voting]]:
+    """Give key, printed name, number of planes and way of voting of each row."""
+    for count in planes:
+        if count == 1:
+            yield "single", "1 plane (rc)", 1, "soft"
+            continue
+        for vote in voting:
+            yield f"{vote}{count}", f"{_VOTING[vote]}, {count} planes", count, vote
+
+
+def _ensemble(model: Any, planes: int, voting: _Voting, samples: Sequence[Sample]) -> _Predictor:
+    """Let a fitted model predict along several planes; nothing is trained again."""
+    from sklearn.frozen import FrozenEstimator
+
+    from srseg.estimators import MultiAxisEnsemble  # imports torch
+
+    ensemble = MultiAxisEnsemble(FrozenEstimator(model), planes=planes, voting=voting)
+    fitted: _Predictor = ensemble.fit(samples)
+    return fitted
+
+
+def _score(
+    truths: Sequence[Volume], predictions: Iterable[Volume], samples: Sequence[Sample], step: Task
+) -> SampleScores:
+    def pairs() -> Iterator[tuple[Volume, Volume]]:
+        for truth, prediction, sample in zip(truths, predictions, samples, strict=True):
+            yield truth, prediction
+            step.advance(status=sample.name)
+
+    return evaluate_labels(pairs(), [sample.name for sample in samples])
