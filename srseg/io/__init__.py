@@ -1,1 +1,38 @@
-"""To be filled."""
+"""Foreign bytes and volumes: HDF5/NeXus, TIFF, MHA, NRRD and NIfTI, read and written in parts."""
+
+from srseg.io._format import FORMATS, Format, known_suffixes
+from srseg.io._hdf5 import HDF5Format
+from srseg.io._hdf5_sink import HDF5Sink
+from srseg.io._hdf5_verify import verify_hdf5
+from srseg.io._hdf5_write import create_hdf5
+from srseg.io._info import ScanInfo
+from srseg.io._itk import ITKFormat
+from srseg.io._open import describe, open_volume
+from srseg.io._source import FileSource
+from srseg.io._tiff import TIFFFormat
+from srseg.io._tiff_folder import TIFFFolderFormat
+from srseg.io._write import write_volume
+
+for _format in (
+    HDF5Format(),
+    TIFFFormat(),
+    TIFFFolderFormat(),
+    ITKFormat("MHA", (".mha", ".mhd"), "MetaImageIO"),
+    ITKFormat("NRRD", (".nrrd", ".seg.nrrd", ".nhdr"), "NrrdImageIO"),
+    ITKFormat("NIfTI", (".nii", ".nii.gz"), "NiftiImageIO"),
+):
+    FORMATS.register(_format.name, _format)
+
+__all__ = [
+    "FORMATS",
+    "FileSource",
+    "Format",
+    "HDF5Sink",
+    "ScanInfo",
+    "create_hdf5",
+    "describe",
+    "known_suffixes",
+    "open_volume",
+    "verify_hdf5",
+    "write_volume",
+]

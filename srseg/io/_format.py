@@ -1,0 +1,181 @@
+"""The file formats that srseg knows, and how a plugin adds one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from srseg.errors import FileFormatError, MissingFileError
+from srseg.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from srseg.io._info import ScanInfo
+    from srseg.volumes import Volume, VoxelSource
+
+
+class Format(ABC):
+    """One file format: what plugins of the entry-point group ``srseg.formats`` provide.
+
+    A plugin's entry point names an instance. It is chosen by the ending of a file's name.
+    """
+
+    name: str
+    """Name of the format, for messages."""
+
+    suffixes: tuple[str, ...]
+    """Endings of the names of its files, in lower case, with the dot."""
+
+    has_datasets: bool = False
+    """Whether a file holds several datasets, each with a path of its own."""
+
+    def match(self, path: Path) -> int:
+        """Tell how well a path fits.
+
+        Parameters
+        ----------
+        path : Path
+            A file or folder.
+
+        Returns
+        -------
+        int
+            Length of the longest suffix that fits, 0 for none; the longest of all formats wins.
+        """
+        name = path.name.lower()
+        return max((len(s) for s in self.suffixes if name.endswith(s)), default=0)
+
+    @abstractmethod
+    def describe(self, path: Path, dataset: str | None) -> ScanInfo:
+        """Read what a file says of its volume, without reading voxels.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        dataset : str, optional
+            Path of the dataset inside the file, for formats that hold several.
+
+        Returns
+        -------
+        ScanInfo
+            What was found.
+
+        Raises
+        ------
+        FileFormatError
+            If the file does not hold one volume that can be read.
+        """
+
+    @abstractmethod
+    def source(self, info: ScanInfo) -> VoxelSource:
+        """Give the voxels of a file that was described.
+
+        Parameters
+        ----------
+        info : ScanInfo
+            What `describe` gave.
+
+        Returns
+        -------
+        VoxelSource
+            Reads boxes of voxels; it can be pickled.
+        """
+
+    def write(
+        self,
+        path: Path,
+        volume: Volume,  # noqa: ARG002
+        provenance: Mapping[str, Any] | None,  # noqa: ARG002
+    ) -> None:
+        """Write a volume into a new file; formats that are only read refuse.
+
+        Parameters
+        ----------
+        path : Path
+            The temporary file to make; it is renamed into its place afterwards.
+        volume : Volume
+            The volume.
+        provenance : mapping, optional
+            How it was made; kept where the format has a place for it.
+
+        Raises
+        ------
+        FileFormatError
+            If this format cannot be written, or cannot hold this volume.
+        """
+        raise FileFormatError(
+            f"{path.name}: {self.name} files are read but not written; "
+            "choose .h5, .tif, .mha, .nrrd or .nii.gz"
+        )
+
+
+FORMATS: Registry[Format] = Registry("srseg.formats", "file format")
+"""The formats by name; plugins join through the entry-point group ``srseg.formats``."""
+
+
+def known_suffixes() -> str:
+    """List the known formats for an error message.
+
+    Returns
+    -------
+    str
+        Names with their suffixes, in one line.
+    """
+    return "; ".join(
+        f"{name} ({', '.join(found.suffixes)})" if found.suffixes else name
+        for name, found in FORMATS.items().items()
+    )
+
+
+def format_of(path: Path) -> Format:
+    """Choose the format of a file by the ending of its name.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder; it need not exist.
+
+    Returns
+    -------
+    Format
+        The format.
+
+    Raises
+    ------
+    FileFormatError
+        If no format fits; lists those that are known.
+    """
+    fitting = [(f.match(path), name) for name, f in FORMATS.items().items()]
+    length, name = max(fitting)
+    if not length:
+        raise FileFormatError(
+            f"cannot tell the format of {path} from its name; known formats are {known_suffixes()}"
+        )
+    return FORMATS.get(name)
+
+
+def require_file(path: Path | str) -> Path:
+    """Refuse a path where nothing is.
+
+    Parameters
+    ----------
+    path : path
+        A file or folder.
+
+    Returns
+    -------
+    Path
+        The same path.
+
+    Raises
+    ------
+    MissingFileError
+        If there is nothing.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MissingFileError(f"{path} does not exist; check the name and the folder")
+    return path

@@ -1,0 +1,156 @@
+"""HDF5 files: those of beamlines and reconstruction programs, and srseg's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from srseg.errors import FileFormatError
+from srseg.io._format import Format
+from srseg.io._hdf5_facts import metadata, voxel_size
+from srseg.io._hdf5_find import find_volume
+from srseg.io._hdf5_header import Header
+from srseg.io._hdf5_safe import is_volume, open_file, opened, require_plain, resolve
+from srseg.io._info import ScanInfo
+from srseg.io._source import FileSource
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from srseg.volumes import Region, Volume
+
+
+class HDF5Format(Format):
+    """HDF5 and NeXus files."""
+
+    name = "HDF5"
+    suffixes = (".h5", ".hdf5", ".hdf", ".nxs", ".nx", ".nx5")
+    has_datasets = True
+
+    def describe(self, path: Path, dataset: str | None) -> ScanInfo:
+        """Read what the file says of its volume; see `Format.describe`."""
+        with opened(path) as file:
+            try:
+                found = find_volume(file, dataset)
+                header = Header.load(found, path)
+                dtype, scale = found.dtype.newbyteorder("="), None
+                facts: dict[str, Any] = {"voxel_size": voxel_size(found)}
+                if header is not None:
+                    scale = header.scale
+                    facts = {
+                        "voxel_size": header.grid.voxel_size,
+                        "origin": header.grid.origin,
+                        "direction": header.grid.direction,
+                        "normalised": header.normalised,
+                        "table": header.table,
+                    }
+                    if header.grid.shape != found.shape:
+                        raise FileFormatError(
+                            f"{path}: {found.name} has shape {found.shape}, its header says "
+                            f"{header.grid.shape}; another program changed it"
+                        )
+                return ScanInfo(
+                    path,
+                    self.name,
+                    found.shape,
+                    dtype if scale is None else np.dtype(np.float32),
+                    dataset=found.name,
+                    metadata=metadata(found),
+                    details={"stored": dtype, "scale": scale},
+                    **facts,
+                )
+            except (OSError, RuntimeError, UnicodeError) as error:
+                if isinstance(error, FileFormatError):
+                    raise
+                raise FileFormatError(
+                    f"{path} cannot be read ({error}); it is damaged or cut short"
+                ) from error
+
+    def source(self, info: ScanInfo) -> HDF5Source:
+        """Give the voxels; see `Format.source`."""
+        assert info.dataset is not None  # noqa: S101 - describe always finds one
+        return HDF5Source(
+            info.path, info.shape, info.details["stored"], info.dataset, info.details["scale"]
+        )
+
+    def write(self, path: Path, volume: Volume, provenance: Mapping[str, Any] | None) -> None:
+        """Write labels with gzip and scans with bitshuffle; see `Format.write`."""
+        from srseg.io._hdf5_write import fill, written
+
+        with written(
+            path,
+            volume.grid,
+            volume.dtype,
+            table=volume.table,
+            normalised=volume.normalised,
+            scale=None,
+            compression="bitshuffle" if volume.table is None else "gzip",
+            title=path.name,
+            provenance=provenance,
+        ) as sink:
+            fill(sink, volume)
+
+
+class HDF5Source(FileSource):
+    """The voxels of a dataset in an HDF5 file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    shape : tuple of int
+        Number of voxels along z, y, x.
+    stored : numpy.dtype
+        Type of the numbers in the file.
+    dataset : str
+        Path of the dataset inside the file.
+    scale : tuple of float, optional
+        Factor and offset; the voxels are then ``stored * factor + offset`` in float32.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        shape: tuple[int, int, int],
+        stored: np.dtype[Any],
+        dataset: str,
+        scale: tuple[float, float] | None = None,
+    ) -> None:
+        super().__init__(path, shape, stored if scale is None else np.dtype(np.float32))
+        self.stored = stored
+        self.dataset = dataset
+        self.scale = scale
+
+    def _open(self) -> Any:
+        file = open_file(self.path)
+        try:
+            found = resolve(file, self.dataset)
+            if (
+                not is_volume(found)
+                or found.shape != self.shape
+                or found.dtype.newbyteorder("=") != self.stored
+            ):
+                raise FileFormatError(f"{self.path}: {self.dataset} changed since it was opened")
+            require_plain(found)
+        except KeyError:
+            file.close()
+            raise FileFormatError(
+                f"{self.path}: {self.dataset} is gone since it was opened"
+            ) from None
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    def _read(self, handle: Any, region: Region) -> NDArray[Any]:
+        voxels: NDArray[Any] = handle[self.dataset][region]
+        if self.scale is None:
+            return voxels
+        factor, offset = np.float32(self.scale[0]), np.float32(self.scale[1])
+        scaled: NDArray[Any] = np.multiply(voxels, factor, dtype=np.float32)
+        scaled += offset
+        return scaled

@@ -1,0 +1,81 @@
+"""Read a volume back and compare its checksums."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from srseg.errors import FileFormatError, StorageError
+from srseg.io._hdf5_header import Header
+from srseg.io._hdf5_safe import is_volume, opened, require_plain, resolve
+from srseg.io._hdf5_write import CHECKSUMS, DATASET
+from srseg.progress import task
+from srseg.storage import Box, ChunkChecksums
+
+
+def verify_hdf5(path: Path | str) -> list[Box]:
+    """Compare every chunk of a volume with the checksum it was written with.
+
+    Parameters
+    ----------
+    path : path
+        A file that srseg wrote.
+
+    Returns
+    -------
+    list of tuple of three slices
+        The bounds (z, y, x) of the damaged blocks; empty where all is as it was written.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is not HDF5 any more, or srseg did not write it.
+    StorageError
+        If its header or the checksums themselves are damaged.
+    """
+    path = Path(path)
+    with opened(path) as file:
+        try:
+            voxels, stored = resolve(file, DATASET), resolve(file, CHECKSUMS)
+            if not is_volume(voxels):
+                raise KeyError(DATASET)
+            require_plain(voxels)
+            header = Header.load(voxels, path)
+            if header is None or header.grid.shape != voxels.shape:
+                raise KeyError("header")
+            sums = ChunkChecksums(voxels.shape, tuple(voxels.chunks), stored[()])
+        except KeyError:
+            raise FileFormatError(
+                f"{path} carries no checksums: srseg did not write it, or another program "
+                "rewrote it. Only files that srseg wrote can be verified"
+            ) from None
+        except (OSError, RuntimeError, ValueError) as error:
+            if isinstance(error, (FileFormatError, StorageError)):
+                raise
+            raise StorageError(
+                f"{path}: the structure of the file is damaged ({error}); take it from a backup"
+            ) from error
+        return _damaged(voxels, sums)
+
+
+def _damaged(voxels: Any, sums: ChunkChecksums) -> list[Box]:
+    found: list[Box] = []
+    steps = [range(0, n, c) for n, c in zip(voxels.shape, sums.chunk, strict=True)]
+    with task("verifying", total=int(np.prod(sums.table.shape))) as progress:
+        for corner in product(*steps):
+            z, y, x = (
+                slice(at, min(at + c, n))
+                for at, c, n in zip(corner, sums.chunk, voxels.shape, strict=True)
+            )
+            try:
+                block = voxels[z, y, x]
+            except (OSError, RuntimeError):  # a chunk whose compressed bytes do not decode
+                found.append((z, y, x))
+            else:
+                at_z, at_y, at_x = corner
+                found.extend(sums.damaged((at_z, at_y, at_x), block))
+            progress.advance()
+    return found

@@ -1,0 +1,244 @@
+"""Write a volume as HDF5: NeXus on the outside, with grid, label table and checksums inside."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from srseg._version import __version__
+from srseg.errors import ParameterError
+from srseg.io._hdf5_header import Header
+from srseg.io._hdf5_sink import HDF5Sink
+from srseg.storage import CHUNK, ChunkChecksums, atomic_path, chunk_shape, require_free_space
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import DTypeLike
+
+    from srseg.labels import LabelTable
+    from srseg.volumes import Grid, Volume
+
+Compression = Literal["gzip", "bitshuffle"]
+
+DATASET = "entry/data/data"
+"""Path of the voxels in the files that srseg writes."""
+
+CHECKSUMS = "entry/integrity/crc32"
+"""Path of the table of checksums: one file, so that volume and sums are never parted."""
+
+_BAND_BYTES = 256 << 20
+
+
+@contextmanager
+def create_hdf5(
+    path: Path | str,
+    grid: Grid,
+    dtype: DTypeLike,
+    *,
+    table: LabelTable | None = None,
+    normalised: bool = False,
+    scale: tuple[float, float] | None = None,
+    compression: Compression | None = None,
+    title: str = "",
+    provenance: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+) -> Iterator[HDF5Sink]:
+    """Create an HDF5 volume, slab by slab, and put it into its place when all is written.
+
+    A scan is written as NeXus NXtomoproc, labels and working copies as NXdata. Chunks are 64³ with
+    a CRC32 each, of the voxels before compression.
+
+    Parameters
+    ----------
+    path : path
+        The file to make.
+    grid : Grid
+        Shape, voxel size, origin and direction of the volume; kept to the last bit.
+    dtype : dtype
+        Type of the numbers in the file.
+    table : LabelTable, optional
+        What the values mean, for labels.
+    normalised : bool, default=False
+        Whether the grey values are clipped and scaled to [0, 1].
+    scale : tuple of float, optional
+        Factor and offset: `open_volume` gives ``stored * factor + offset`` in float32.
+    compression : {None, "gzip", "bitshuffle"}, default=None
+        Gzip is the smallest for labels and read by any tool; bitshuffle-lz4 is fast and for scans.
+    title : str, default=""
+        A title; the name of the file where it is empty.
+    provenance : mapping, optional
+        How the volume was made, kept as JSON.
+    overwrite : bool, default=False
+        Whether an existing file may be replaced.
+
+    Yields
+    ------
+    HDF5Sink
+        Write to it as ``sink[z0:z1] = block``; every slice once, in any order.
+
+    Raises
+    ------
+    StorageError
+        If the file exists and may not be replaced, there is too little space, or slices are
+        missing at the end.
+    ParameterError
+        If `dtype`, `scale` or `provenance` cannot be kept.
+    """
+    path = Path(path)
+    with (
+        atomic_path(path, overwrite=overwrite) as temporary,
+        written(
+            temporary,
+            grid,
+            dtype,
+            table=table,
+            normalised=normalised,
+            scale=scale,
+            compression=compression,
+            title=title or path.stem,
+            provenance=provenance,
+        ) as sink,
+    ):
+        yield sink
+
+
+@contextmanager
+def written(
+    path: Path,
+    grid: Grid,
+    dtype: DTypeLike,
+    *,
+    table: LabelTable | None,
+    normalised: bool,
+    scale: tuple[float, float] | None,
+    compression: Compression | None,
+    title: str,
+    provenance: Mapping[str, Any] | None,
+) -> Iterator[HDF5Sink]:
+    """Write the file itself, without care for its place; parameters as of `create_hdf5`."""
+    import h5py
+
+    stored = np.dtype(dtype).newbyteorder("<")
+    if stored.kind not in "iuf":
+        raise ParameterError(f"{path.name}: voxels must be integers or floats, found {stored}")
+    if scale is not None and (len(scale) != 2 or not np.isfinite(scale).all() or not scale[0]):
+        raise ParameterError(f"scale must be a factor other than 0 and an offset, found {scale}")
+    note = None if provenance is None else _json(provenance, path)
+    n_bytes = grid.n_voxels * stored.itemsize
+    require_free_space(path.parent, n_bytes + (4 << 20), f"writing {title}")
+    sums = ChunkChecksums(grid.shape)
+    with h5py.File(path, "w") as file:
+        voxels = file.create_dataset(
+            DATASET,
+            grid.shape,
+            stored,
+            chunks=chunk_shape(grid.shape),
+            **_filters(compression),
+        )
+        Header(grid, normalised, scale, table).store(voxels)
+        scan = table is None and not normalised
+        _describe(file, grid, title, note, scan=scan, scale=scale)
+        sink = HDF5Sink(voxels, sums, path)
+        yield sink
+        sink.finish()
+        crc = file.create_dataset(CHECKSUMS, data=sums.table)
+        crc.attrs["algorithm"] = "CRC32 of the voxels of each chunk, little-endian, C order"
+        crc.attrs["chunk"] = sums.chunk
+        crc.attrs["of"] = "/" + DATASET
+
+
+def fill(sink: HDF5Sink, volume: Volume) -> None:
+    """Copy a volume into a sink with bounded memory.
+
+    Whole rows of chunks are read where 64 slices fit into 256 MiB, bands of them otherwise.
+
+    Parameters
+    ----------
+    sink : HDF5Sink
+        Where the voxels go.
+    volume : Volume
+        The volume; its labels are checked against its table.
+    """
+    from srseg.progress import task
+
+    depth, rows, columns = volume.shape
+    beam = CHUNK * CHUNK * columns * volume.dtype.itemsize
+    band = CHUNK * max(1, _BAND_BYTES // beam)
+    with task("writing", total=depth * rows) as progress:
+        for z in range(0, depth, CHUNK):
+            for y in range(0, rows, band):
+                box = (
+                    slice(z, min(z + CHUNK, depth)),
+                    slice(y, min(y + band, rows)),
+                    slice(0, columns),
+                )
+                block = volume.read(box)
+                if volume.table is not None:
+                    volume.table.check(block)
+                sink[box] = block
+                progress.advance(block.shape[0] * block.shape[1])
+
+
+def _filters(compression: Compression | None) -> dict[str, Any]:
+    if compression is None:
+        return {}
+    if compression == "gzip":
+        return {"compression": "gzip", "compression_opts": 4}
+    if compression == "bitshuffle":
+        import hdf5plugin
+
+        return dict(hdf5plugin.Bitshuffle(cname="lz4"))
+    raise ParameterError(f"compression must be None, 'gzip' or 'bitshuffle', found {compression!r}")
+
+
+def _describe(
+    file: Any, grid: Grid, title: str, note: str | None, *, scan: bool, scale: Any
+) -> None:
+    """Add what NeXus asks for: classes, default chain, axes, and the fields of NXtomoproc."""
+    _group(file, "NXroot").attrs["default"] = "entry"
+    entry = _group(file["entry"], "NXentry")
+    entry.attrs["default"] = "data"
+    entry["title"] = title
+    data = _group(entry["data"], "NXdata")
+    data.attrs["signal"] = "data"
+    data.attrs["axes"] = ["z", "y", "x"]
+    factor, offset = scale or (1.0, 0.0)
+    data["data"].attrs.update({"transform": "", "offset": offset, "scaling": factor})
+    for name, n, step, first in zip("zyx", grid.shape, grid.voxel_size, grid.origin, strict=True):
+        # along turned axes a position needs all three coordinates: distances then start at 0
+        start = first if np.allclose(grid.direction, np.eye(3).ravel()) else 0.0
+        data[name] = start + step * np.arange(n)
+        data[name].attrs["units"] = "um"
+    _group(entry.require_group("integrity"), "NXcollection")
+    if note is not None:
+        kept = _group(entry.create_group("provenance"), "NXnote")
+        kept["type"], kept["data"] = "application/json", note
+    if not scan:
+        return
+    entry["definition"] = "NXtomoproc"
+    instrument = _group(entry.create_group("instrument"), "NXinstrument")
+    source = _group(instrument.create_group("source"), "NXsource")
+    source["type"], source["name"], source["probe"] = "Synchrotron X-ray Source", "n/a", "x-ray"
+    _group(entry.create_group("sample"), "NXsample")["name"] = title
+    process = _group(entry.create_group("reconstruction"), "NXprocess")
+    process["program"], process["version"] = "srseg", __version__
+    process["date"] = datetime.now(UTC).isoformat(timespec="seconds")
+    _group(process.create_group("parameters"), "NXparameters")["raw_file"] = "n/a"
+
+
+def _group(group: Any, nx_class: str) -> Any:
+    group.attrs["NX_class"] = nx_class
+    return group
+
+
+def _json(provenance: Mapping[str, Any], path: Path) -> str:
+    try:
+        return json.dumps(dict(provenance), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ParameterError(f"{path.name}: the provenance is not plain data ({error})") from None

@@ -1,0 +1,305 @@
+"""MHA, MHD, NRRD and NIfTI files, through SimpleITK."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from srseg.errors import FileFormatError
+from srseg.io._format import Format
+from srseg.io._info import ScanInfo
+from srseg.io._segments import table_of
+from srseg.io._source import FileSource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from srseg.volumes import Region, Volume
+
+PROVENANCE_KEY = "srseg_provenance"
+
+_HEADER = 1 << 20
+
+
+class ITKFormat(Format):
+    """A format that SimpleITK reads: x, y, z in mm become z, y, x in µm.
+
+    A spacing of exactly 1 mm along all axes is what these formats hold when nobody said a voxel
+    size, and is taken as such.
+
+    Parameters
+    ----------
+    name : str
+        Name of the format.
+    suffixes : tuple of str
+        Endings of the names of its files.
+    io_name : str
+        SimpleITK's name of the reader.
+    """
+
+    def __init__(self, name: str, suffixes: tuple[str, ...], io_name: str) -> None:
+        self.name = name
+        self.suffixes = suffixes
+        self.io_name = io_name
+
+    def describe(self, path: Path, dataset: str | None) -> ScanInfo:  # noqa: ARG002
+        """Read the header; see `Format.describe`."""
+        reader = _reader(path, self.io_name)
+        size = _drop_last(reader.GetSize(), path)
+        if reader.GetNumberOfComponents() != 1:
+            raise FileFormatError(
+                f"{path} holds {reader.GetNumberOfComponents()} numbers in each voxel (colour, "
+                "vectors or overlapping segments); save one grey value or one label for each"
+            )
+        keys = reader.GetMetaDataKeys()
+        said = {key: reader.GetMetaData(key) for key in keys}
+        return ScanInfo(
+            path,
+            self.name,
+            (size[2], size[1], size[0]),
+            _dtype(reader, path),
+            table=table_of(said, path),
+            metadata=_metadata(said),
+            details={"io": self.io_name, "streams": self._streams(path)},
+            **self._place(reader),
+        )
+
+    def source(self, info: ScanInfo) -> ITKSource:
+        """Give the voxels; see `Format.source`."""
+        return ITKSource(
+            info.path, info.shape, info.dtype, info.details["io"], info.details["streams"]
+        )
+
+    def write(self, path: Path, volume: Volume, provenance: Mapping[str, Any] | None) -> None:
+        """Write the file; see `Format.write`."""
+        from srseg.io._itk_write import write_mha, write_nifti, write_nrrd
+
+        writers = {"MHA": write_mha, "NRRD": write_nrrd, "NIfTI": write_nifti}
+        writers[self.name](path, volume, provenance)
+
+    def _place(self, reader: Any) -> dict[str, Any]:
+        # NIfTI keeps float32: the shortest decimal number that means the same is what was said
+        short = np.float32 if self.name == "NIfTI" else np.float64
+        spacing = [float(str(short(v))) for v in reader.GetSpacing()[:3]]
+        origin = [float(str(short(v))) for v in reader.GetOrigin()[:3]]
+        n = reader.GetDimension()
+        direction = np.reshape(reader.GetDirection(), (n, n))[:3, :3][::-1, ::-1] + 0.0
+        unknown = all(v == 1 for v in spacing)
+        return {
+            "voxel_size": None if unknown else _micrometres(spacing),
+            "origin": (0.0, 0.0, 0.0) if unknown else _micrometres(origin),
+            "direction": tuple(_rotation(direction).ravel().tolist()),
+        }
+
+    def _streams(self, path: Path) -> bool:
+        """Whether a part of the file can be read without the rest."""
+        if self.name == "NIfTI":
+            return not path.name.lower().endswith(".gz")
+        if self.name == "MHA":
+            return b"CompressedData = True" not in _head(path)
+        return raw_offset(path) is not None
+
+
+class ITKSource(FileSource):
+    """The voxels of a file that SimpleITK reads.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    shape : tuple of int
+        Number of voxels along z, y, x.
+    dtype : numpy.dtype
+        Type of the voxels.
+    io_name : str
+        SimpleITK's name of the reader.
+    streams : bool
+        Whether parts can be read; the whole volume is decoded at the first read otherwise.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        shape: tuple[int, int, int],
+        dtype: np.dtype[Any],
+        io_name: str,
+        streams: bool,
+    ) -> None:
+        super().__init__(path, shape, dtype)
+        self.io_name = io_name
+        self.streams = streams
+
+    def _open(self) -> _OpenITK:
+        with _alone(self.path) as path:
+            reader = _reader(path, self.io_name)
+            if _drop_last(reader.GetSize(), self.path) != self.shape[::-1]:
+                raise FileFormatError(f"{self.path} changed since it was opened")
+            if not self.streams:
+                return _OpenITK(None, self._extract(reader, (slice(0, n) for n in self.shape)))
+        raw = raw_offset(self.path) if self.io_name == "NrrdImageIO" else None
+        if raw is not None:
+            # ITK reads the whole of an NRRD for each part
+            stored = self.dtype.newbyteorder(raw[1])
+            return _OpenITK(None, np.memmap(self.path, stored, "r", raw[0], self.shape))
+        return _OpenITK(reader, None)
+
+    def _read(self, handle: _OpenITK, region: Region) -> NDArray[Any]:
+        if handle.voxels is not None:
+            return np.array(handle.voxels[region], dtype=self.dtype)
+        return self._extract(handle.reader, region)
+
+    def _extract(self, reader: Any, region: Any) -> NDArray[Any]:
+        bounds = list(region)[::-1]
+        extra = reader.GetDimension() - 3
+        reader.SetExtractIndex([s.start for s in bounds] + [0] * extra)
+        reader.SetExtractSize([s.stop - s.start for s in bounds] + [0] * extra)
+        voxels: NDArray[Any] = simple_itk().GetArrayFromImage(reader.Execute())
+        return voxels
+
+
+class _OpenITK:
+    """An open file: a reader of parts, or voxels in memory or mapped into it."""
+
+    def __init__(self, reader: Any, voxels: NDArray[Any] | None) -> None:
+        self.reader = reader
+        self.voxels = voxels
+
+    def close(self) -> None:
+        """Let go of the voxels."""
+        self.voxels = None
+
+
+def raw_offset(path: Path) -> tuple[int, Literal["<", ">"]] | None:
+    """Tell where the voxels of an uncompressed NRRD file begin.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    tuple of int and str, or None
+        Offset in bytes and byte order; None where the voxels are compressed or in another file.
+    """
+    head = _head(path)
+    end = head.find(b"\n\n")
+    windows = head.find(b"\r\n\r\n")
+    if windows >= 0 and (end < 0 or windows < end):
+        end, length = windows, 4
+    else:
+        length = 2
+    if end < 0:
+        return None
+    fields = dict(
+        line.split(": ", 1)
+        for line in head[:end].decode("latin-1").lower().splitlines()
+        if ": " in line and not line.startswith("#") and ":=" not in line.split(": ")[0]
+    )
+    if fields.get("encoding") != "raw" or any("file" in k or "skip" in k for k in fields):
+        return None
+    return end + length, ">" if fields.get("endian") == "big" else "<"
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[Path]:
+    """Give a path under which no other file is read: beside x.nii, ITK takes it for x.nii.gz."""
+    if not (path.name.lower().endswith(".nii.gz") and path.with_suffix("").exists()):
+        yield path
+        return
+    with TemporaryDirectory() as folder:
+        link = Path(folder, "alone.nii.gz")
+        link.symlink_to(path.absolute())
+        yield link
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_HEADER)
+
+
+def simple_itk() -> Any:
+    """Import SimpleITK, which is slow and only half typed.
+
+    Returns
+    -------
+    module
+        SimpleITK.
+    """
+    import SimpleITK
+
+    return SimpleITK
+
+
+def _reader(path: Path, io_name: str) -> Any:
+    reader = simple_itk().ImageFileReader()
+    reader.SetImageIO(io_name)
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise FileFormatError(
+            f"{path} cannot be read as {path.suffix.lstrip('.').upper()} ({reason}); it is "
+            "damaged, cut short, or another kind of file under this name"
+        ) from None
+    return reader
+
+
+def _drop_last(size: tuple[int, ...], path: Path) -> tuple[int, ...]:
+    if len(size) > 3 and all(n == 1 for n in size[3:]):
+        size = size[:3]
+    if len(size) != 3 or min(size) < 1:
+        raise FileFormatError(
+            f"{path} has {len(size)} axes of {size[::-1]}; a volume has three (z, y, x). Save one "
+            "channel and one time point"
+        )
+    if size[2] == 1:
+        raise FileFormatError(f"{path} holds a single slice {size[::-1]}; give the whole volume")
+    return size
+
+
+def _dtype(reader: Any, path: Path) -> np.dtype[Any]:
+    sitk = simple_itk()
+    names = {
+        sitk.sitkInt8: "i1", sitk.sitkUInt8: "u1", sitk.sitkInt16: "i2", sitk.sitkUInt16: "u2",
+        sitk.sitkInt32: "i4", sitk.sitkUInt32: "u4", sitk.sitkInt64: "i8", sitk.sitkUInt64: "u8",
+        sitk.sitkFloat32: "f4", sitk.sitkFloat64: "f8",
+    }  # fmt: skip
+    pixel = reader.GetPixelID()
+    if pixel not in names:
+        raise FileFormatError(
+            f"{path} holds {sitk.GetPixelIDValueAsString(pixel)}; grey values or labels must be "
+            "real numbers"
+        )
+    return np.dtype(names[pixel])
+
+
+def _metadata(said: Mapping[str, str]) -> dict[str, Any]:
+    import json
+
+    text = said.get(PROVENANCE_KEY)
+    if text is None:
+        return {}
+    try:
+        return {"provenance": json.loads(text)}
+    except ValueError:
+        return {"provenance": text}
+
+
+def _micrometres(millimetres: list[float]) -> tuple[float, float, float]:
+    """Give (x, y, z) in mm as (z, y, x) in µm; 0.0024 mm is 2.4 µm, not 2.3999999999999995."""
+    x, y, z = (float(f"{v * 1000:.15g}") + 0.0 for v in millimetres)
+    return z, y, x
+
+
+def _rotation(direction: NDArray[Any]) -> NDArray[Any]:
+    # rounding in the file must not make a straight volume a turned one
+    nearest: NDArray[Any] = np.round(direction)
+    return nearest if np.abs(direction - nearest).max() < 1e-6 else direction

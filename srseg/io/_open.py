@@ -1,0 +1,134 @@
+"""Open a scan or a label volume, whatever its format."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from srseg.errors import FileFormatError, GridError, LabelError, ParameterError
+from srseg.io._format import format_of, require_file
+from srseg.volumes import Volume
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from srseg.io._info import ScanInfo
+    from srseg.volumes import Grid
+
+
+def describe(path: Path | str, *, dataset: str | None = None) -> ScanInfo:
+    """Tell what a file says of the volume in it, without reading voxels.
+
+    Parameters
+    ----------
+    path : path
+        A file, or a folder of TIFF slices.
+    dataset : str, optional
+        Path of the dataset inside an HDF5 file; it is searched for where it is None.
+
+    Returns
+    -------
+    ScanInfo
+        Format, shape, type, voxel size and the metadata that were found.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no such file.
+    FileFormatError
+        If the format is not known, or the file does not hold one volume: raw projections, two
+        volumes, a single slice, a missing slice.
+    """
+    path = require_file(path)
+    chosen = format_of(path)
+    if dataset is not None and not chosen.has_datasets:
+        raise ParameterError(
+            f"{path}: dataset {dataset!r} was asked for, but a {chosen.name} file holds one "
+            "volume without a name; leave the dataset out"
+        )
+    return chosen.describe(path, dataset)
+
+
+def open_volume(
+    path: Path | str,
+    *,
+    dataset: str | None = None,
+    voxel_size: float | None = None,
+    default_grid: Grid | None = None,
+    labels: bool = False,
+) -> Volume:
+    """Open a scan or a label volume; voxels are read when they are needed.
+
+    HDF5, TIFF (uncompressed, or page by page), uncompressed MHA, NRRD and NIfTI files are read box
+    by box; compressed MHA, NRRD and NIfTI files are decoded whole at the first read and kept in
+    memory, because their compression has no way to read a part.
+
+    Parameters
+    ----------
+    path : path
+        A file, or a folder of TIFF slices.
+    dataset : str, optional
+        Path of the dataset inside an HDF5 file; it is searched for where it is None.
+    voxel_size : float, optional
+        Edge length of the voxels in µm, for a file that does not say it.
+    default_grid : Grid, optional
+        The grid to take where the file does not say its voxel size and has the same shape: labels
+        drawn on a scan.
+    labels : bool, default=False
+        Whether this is a label volume: integers are required, and the label table that the file
+        carries becomes that of the volume.
+
+    Returns
+    -------
+    Volume
+        The volume; it pickles as its path and is safe in worker processes.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no such file.
+    FileFormatError
+        If the file does not hold one volume, its voxel size is not known, or it states another than
+        `voxel_size`.
+    LabelError
+        If labels are asked for and the voxels are not integers.
+    """
+    info = describe(path, dataset=dataset)
+    if voxel_size is not None and not (math.isfinite(voxel_size) and voxel_size > 0):
+        raise ParameterError(f"voxel_size must be a positive length in µm, found {voxel_size}")
+    if labels and info.dtype.kind not in "iub":
+        raise LabelError(
+            f"{info.path}: labels must be integers, found {info.dtype}; "
+            "save the label volume as 8-bit integers"
+        )
+    return Volume(
+        format_of(info.path).source(info),
+        _grid(info, voxel_size, default_grid),
+        normalised=info.normalised,
+        table=info.table if labels else None,
+    )
+
+
+def _grid(info: ScanInfo, voxel_size: float | None, default: Grid | None) -> Grid:
+    try:
+        if info.voxel_size is None:
+            if voxel_size is not None:
+                return info.grid((voxel_size,) * 3)
+            if default is not None and default.shape == info.shape:
+                return default
+            other = "" if default is None else f" and its shape {info.shape} is not {default.shape}"
+            raise FileFormatError(
+                f"{info.path}: no voxel size in the file{other}; pass --voxel-size 2.4um "
+                "(voxel_size=2.4), with the value of your scan"
+            )
+        if voxel_size is not None and any(
+            not math.isclose(v, voxel_size, rel_tol=0.01) for v in info.voxel_size
+        ):
+            stated = ", ".join(f"{v:g}" for v in info.voxel_size)
+            raise FileFormatError(
+                f"{info.path} states a voxel size of {stated} µm (z, y, x), but {voxel_size:g} was "
+                "given; leave it out to take the file's, or correct the one in the file"
+            )
+        return info.grid()
+    except GridError as error:
+        raise FileFormatError(f"{info.path}: {error}") from None

@@ -1,0 +1,127 @@
+"""Voxels in a file: opened when they are first read, in each process anew."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from srseg.errors import MissingFileError, SRSegError, StorageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from srseg.volumes import Region
+
+# a dataset can have thousands of files, a process far fewer open ones
+_MOST_OPEN = 32
+
+
+class FileSource(ABC):
+    """Voxels in a file, for a `srseg.volumes.Volume`.
+
+    It pickles as its path and reopens the file in each process that reads it. The file stays open
+    between reads, until the source goes away or 32 others were read since.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    shape : tuple of int
+        Number of voxels along z, y, x.
+    dtype : numpy.dtype
+        Type of the voxels as they are read.
+    """
+
+    def __init__(self, path: Path, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
+        self.path = path
+        self.shape = shape
+        self.dtype = dtype
+        self._handle: Any = None
+        self._pid = 0
+        self._lock = threading.RLock()
+
+    @abstractmethod
+    def _open(self) -> Any:
+        """Open the file and give whatever `_read` needs; it is closed with its ``close``."""
+
+    @abstractmethod
+    def _read(self, handle: Any, region: Region) -> NDArray[Any]:
+        """Read a box of voxels, in the type of the source."""
+
+    def __getitem__(self, region: Region) -> NDArray[Any]:
+        bounds = tuple(slice(*s.indices(n)[:2]) for s, n in zip(region, self.shape, strict=True))
+        z, y, x = bounds
+        if any(s.stop <= s.start for s in bounds):
+            return np.zeros([max(0, s.stop - s.start) for s in bounds], self.dtype)
+        with self._lock:
+            try:
+                voxels = self._read(self._handle_here(), (z, y, x))
+            except FileNotFoundError as error:
+                if isinstance(error, SRSegError):
+                    raise
+                raise MissingFileError(
+                    f"{self.path} does not exist; was it moved, or is its disk not connected?"
+                ) from None
+            except SRSegError:
+                raise
+            except (OSError, RuntimeError, ValueError) as error:
+                raise StorageError(
+                    f"{self.path}: cannot read voxels {_text(bounds)} ({error}); "
+                    "is the file damaged, or its disk gone?"
+                ) from error
+        return np.ascontiguousarray(voxels, dtype=self.dtype)
+
+    def close(self) -> None:
+        """Close the file; the next read opens it again."""
+        with self._lock:
+            handle, self._handle = self._handle, None
+            if handle is not None and self._pid == os.getpid():
+                handle.close()
+
+    def _handle_here(self) -> Any:
+        if self._handle is None or self._pid != os.getpid():
+            # the handle of a parent process is left to it
+            self._handle, self._pid = self._open(), os.getpid()
+        _touch(self)
+        return self._handle
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in vars(self).items() if k not in ("_handle", "_pid", "_lock")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._handle, self._pid, self._lock = None, 0, threading.RLock()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.path)!r})"
+
+
+_recent: OrderedDict[int, weakref.ref[FileSource]] = OrderedDict()
+_recent_lock = threading.Lock()
+
+
+def _touch(source: FileSource) -> None:
+    """Note that a source was read, and close the one not read for longest."""
+    with _recent_lock:
+        if id(source) not in _recent:
+            key = id(source)
+            _recent[key] = weakref.ref(source, lambda _: _recent.pop(key, None))
+        _recent.move_to_end(id(source))
+        oldest = _recent.popitem(last=False)[1]() if len(_recent) > _MOST_OPEN else None
+    if oldest is not None and oldest._lock.acquire(blocking=False):
+        try:
+            oldest.close()
+        finally:
+            oldest._lock.release()
+
+
+def _text(bounds: tuple[slice, ...]) -> str:
+    return "[" + ", ".join(f"{s.start}:{s.stop}" for s in bounds) + "]"

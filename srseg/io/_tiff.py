@@ -1,0 +1,225 @@
+"""One TIFF file with many slices: plain, ImageJ and OME."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from srseg.errors import FileFormatError, MissingFileError, MissingPackageError, SRSegError
+from srseg.io._format import Format
+from srseg.io._info import ScanInfo
+from srseg.io._source import FileSource
+from srseg.io._tiff_facts import stated_grid, stated_metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import tifffile
+    from numpy.typing import NDArray
+
+    from srseg.volumes import Region, Volume
+
+
+class TIFFFormat(Format):
+    """TIFF files that hold a whole volume."""
+
+    name = "TIFF"
+    suffixes = (".tif", ".tiff", ".btf", ".tf8")
+
+    def describe(self, path: Path, dataset: str | None) -> ScanInfo:  # noqa: ARG002
+        """Read what the file says of its volume; see `Format.describe`."""
+        with opened_tiff(path) as tif:
+            shape, dtype = _shape(tif, path)
+            return ScanInfo(
+                path,
+                self.name,
+                shape,
+                dtype,
+                metadata=stated_metadata(tif),
+                **stated_grid(tif, shape),
+            )
+
+    def source(self, info: ScanInfo) -> TIFFSource:
+        """Give the voxels; see `Format.source`."""
+        return TIFFSource(info.path, info.shape, info.dtype)
+
+    def write(self, path: Path, volume: Volume, provenance: Mapping[str, Any] | None) -> None:
+        """Write an ImageJ or OME-TIFF; see `Format.write`."""
+        from srseg.io._tiff_write import write_tiff
+
+        write_tiff(path, volume, provenance)
+
+
+class TIFFSource(FileSource):
+    """The voxels of a TIFF file: a memory map where it is uncompressed, page by page otherwise."""
+
+    def _open(self) -> _OpenTIFF:
+        with opened_tiff(self.path) as tif:
+            if _shape(tif, self.path) != (self.shape, self.dtype):
+                raise FileFormatError(f"{self.path} changed since it was opened")
+            offset = tif.series[0].dataoffset
+            order = tif.byteorder
+        if offset is not None:
+            stored = self.dtype.newbyteorder(order)
+            return _OpenTIFF(None, np.memmap(self.path, stored, "r", offset, self.shape))
+        return _OpenTIFF(open_tiff(self.path), None)
+
+    def _read(self, handle: _OpenTIFF, region: Region) -> NDArray[Any]:
+        z, y, x = region
+        if handle.mapped is not None:
+            # a copy, so that the file can be closed and the result written to
+            return np.array(handle.mapped[region], dtype=self.dtype)
+        assert handle.tif is not None  # noqa: S101 - one of the two is there
+        voxels = np.empty([s.stop - s.start for s in region], self.dtype)
+        pages = handle.tif.series[0].pages
+        for i, index in enumerate(range(z.start, z.stop)):
+            page = pages[index]
+            if page is None:
+                raise FileFormatError(f"{self.path}: slice {index} is missing")
+            voxels[i] = decode(page, self.path).reshape(self.shape[1:])[y, x]
+        return voxels
+
+
+class _OpenTIFF:
+    """An open file: either mapped into memory, or with its pages."""
+
+    def __init__(self, tif: tifffile.TiffFile | None, mapped: NDArray[Any] | None) -> None:
+        self.tif = tif
+        self.mapped = mapped
+
+    def close(self) -> None:
+        """Close the file."""
+        self.mapped = None
+        if self.tif is not None:
+            self.tif.close()
+
+
+@contextmanager
+def opened_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
+    """Open a TIFF file and turn whatever goes wrong in reading it into a clear error.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Yields
+    ------
+    tifffile.TiffFile
+        The open file.
+
+    Raises
+    ------
+    FileFormatError
+        If it is not a TIFF file, or a damaged one.
+    """
+    tif = open_tiff(path)
+    try:
+        yield tif
+    except SRSegError:
+        raise
+    except Exception as error:
+        # a damaged file can fail anywhere in the parser
+        raise FileFormatError(
+            f"{path} is a damaged TIFF file ({type(error).__name__}: {error}); copy it again"
+        ) from error
+    finally:
+        tif.close()
+
+
+def open_tiff(path: Path) -> tifffile.TiffFile:
+    """Open a TIFF file; the caller closes it. Other files named in OME metadata are not opened.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    tifffile.TiffFile
+        The open file.
+
+    Raises
+    ------
+    FileFormatError
+        If it is not a TIFF file.
+    """
+    import tifffile
+
+    try:
+        return tifffile.TiffFile(path, _multifile=False)
+    except FileNotFoundError:
+        raise MissingFileError(f"{path} does not exist") from None
+    except PermissionError:
+        raise FileFormatError(f"{path} may not be read: permission denied") from None
+    except Exception as error:
+        raise FileFormatError(
+            f"{path} is not a TIFF file, whatever its name says ({error}); give the file its right "
+            "suffix, or copy it again if it was cut short"
+        ) from None
+
+
+def decode(page: Any, path: Path) -> NDArray[Any]:
+    """Decode one slice.
+
+    Parameters
+    ----------
+    page : tifffile.TiffPage or tifffile.TiffFrame
+        The slice.
+    path : Path
+        The file, for messages.
+
+    Returns
+    -------
+    ndarray
+        Its voxels.
+
+    Raises
+    ------
+    MissingPackageError
+        If its compression needs a package that is not installed.
+    """
+    try:
+        array: NDArray[Any] = page.asarray()
+    except ValueError as error:
+        if "imagecodecs" in str(error):
+            raise MissingPackageError(
+                f"{path} is compressed in a way ({page.compression.name}) that needs the package "
+                "imagecodecs; pip install imagecodecs, or save the file without compression"
+            ) from None
+        raise
+    return array
+
+
+def _shape(tif: tifffile.TiffFile, path: Path) -> tuple[tuple[int, int, int], np.dtype[Any]]:
+    series = tif.series
+    if len(series) != 1:
+        sizes = ", ".join(str(s.shape) for s in series[:8])
+        raise FileFormatError(
+            f"{path} holds {len(series)} images of different kind ({sizes}); a volume has slices "
+            "of one size and type. Save the stack alone, without previews"
+        )
+    only = series[0]
+    shape = tuple(n for n, axis in zip(only.shape, only.axes, strict=True) if axis in "YX" or n > 1)
+    if "S" in only.axes and len(only.axes) > 2 and only.shape[only.axes.index("S")] > 1:
+        raise FileFormatError(
+            f"{path} holds colour images {only.shape}; save the slices as grey values"
+        )
+    if len(shape) == 2:
+        raise FileFormatError(
+            f"{path} holds a single slice {shape}; give the folder with all slices, or a stack"
+        )
+    if len(shape) != 3 or not only.axes.endswith("YX"):
+        raise FileFormatError(
+            f"{path} holds an image with axes {only.axes} of {only.shape}; a volume has three "
+            "axes (z, y, x). Save one channel and one time point"
+        )
+    dtype = np.dtype(only.dtype).newbyteorder("=")
+    if dtype.kind not in "biuf":
+        raise FileFormatError(f"{path} holds {dtype}; grey values or labels must be real numbers")
+    z, y, x = shape
+    return (z, y, x), dtype

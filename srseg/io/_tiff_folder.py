@@ -1,0 +1,192 @@
+"""A folder of TIFF slices, as most reconstruction programs write."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from srseg.errors import FileFormatError
+from srseg.io._format import Format
+from srseg.io._info import ScanInfo
+from srseg.io._source import FileSource
+from srseg.io._tiff import decode, opened_tiff
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from srseg.volumes import Region
+
+_SUFFIXES = (".tif", ".tiff")
+
+
+class TIFFFolderFormat(Format):
+    """Folders with one TIFF file for each slice."""
+
+    name = "folder of TIFF slices"
+    suffixes = ()
+
+    def match(self, path: Path) -> int:
+        """Fit any folder, weaker than a suffix does; see `Format.match`."""
+        return int(path.is_dir())
+
+    def describe(self, path: Path, dataset: str | None) -> ScanInfo:  # noqa: ARG002
+        """Read the header of every slice; see `Format.describe`."""
+        slices = ordered_slices(path)
+        first: tuple[tuple[int, ...], np.dtype[Any]] | None = None
+        for file in slices:
+            found = _slice_shape(file)
+            first = first or found
+            if found != first:
+                raise FileFormatError(
+                    f"{file} is {_said(found)}, the slices before it are {_said(first)}; all "
+                    "slices of a volume have one size and type. Remove it or replace it"
+                )
+        assert first is not None  # noqa: S101 - there are at least two slices
+        (rows, columns), dtype = first
+        shape = (len(slices), rows, columns)
+        names = tuple(file.name for file in slices)
+        return ScanInfo(path, self.name, shape, dtype, details={"names": names})
+
+    def source(self, info: ScanInfo) -> SliceSource:
+        """Give the voxels; see `Format.source`."""
+        return SliceSource(info.path, info.shape, info.dtype, info.details["names"])
+
+
+class SliceSource(FileSource):
+    """The voxels of a folder of slices, one file at a time.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    shape : tuple of int
+        Number of voxels along z, y, x.
+    dtype : numpy.dtype
+        Type of the voxels.
+    names : tuple of str
+        The files in order.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        shape: tuple[int, int, int],
+        dtype: np.dtype[Any],
+        names: tuple[str, ...],
+    ) -> None:
+        super().__init__(path, shape, dtype)
+        self.names = names
+
+    def _open(self) -> _NothingOpen:
+        return _NothingOpen()
+
+    def _read(self, handle: _NothingOpen, region: Region) -> NDArray[Any]:  # noqa: ARG002
+        z, y, x = region
+        voxels = np.empty([s.stop - s.start for s in region], self.dtype)
+        for i, name in enumerate(self.names[z]):
+            file = self.path / name
+            with opened_tiff(file) as tif:
+                page = decode(tif.pages.first, file)
+            if page.shape != self.shape[1:]:
+                raise FileFormatError(f"{file} changed its size since the folder was opened")
+            voxels[i] = page[y, x]
+        return voxels
+
+
+class _NothingOpen:
+    """Slices are opened one by one: nothing stays open between reads."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def ordered_slices(folder: Path) -> list[Path]:
+    """List the slices of a folder in the order of their numbers.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder; files that are not TIFF and hidden ones are passed over.
+
+    Returns
+    -------
+    list of Path
+        At least two files.
+
+    Raises
+    ------
+    FileFormatError
+        If there are none, a file does not belong to the sequence, or a number is missing.
+    """
+    files = [
+        f
+        for f in folder.iterdir()
+        if f.suffix.lower() in _SUFFIXES and not f.name.startswith(".") and f.is_file()
+    ]
+    if len(files) < 2:
+        raise FileFormatError(
+            f"the folder {folder} holds {len(files) or 'no'} TIFF slices; give the folder with the "
+            "slices of one volume (.tif, one file each)"
+        )
+    parts = {file: re.split(r"(\d+)", file.stem) for file in files}
+    patterns: dict[tuple[str, ...], list[Path]] = {}
+    for file, split in parts.items():
+        patterns.setdefault(tuple(split[::2]), []).append(file)
+    if len(patterns) > 1:
+        odd = min(patterns.values(), key=len)
+        raise FileFormatError(
+            f"the folder {folder} holds TIFF files of different names: {min(odd).name} does not "
+            f"belong to the sequence of the other {len(files) - len(odd)}. Move it elsewhere"
+        )
+    numbers = {file: tuple(int(n) for n in split[1::2]) for file, split in parts.items()}
+    files.sort(key=lambda file: (numbers[file], file.name))
+    _require_no_gap(folder, files, [numbers[file] for file in files])
+    return files
+
+
+def _require_no_gap(folder: Path, files: list[Path], numbers: list[tuple[int, ...]]) -> None:
+    varying = [c for c in range(len(numbers[0])) if len({n[c] for n in numbers}) > 1]
+    if len(varying) != 1:
+        raise FileFormatError(
+            f"cannot tell the order of the slices in {folder} from names such as {files[0].name} "
+            f"and {files[1].name}; name them with one running number"
+        )
+    sequence = [n[varying[0]] for n in numbers]
+    for file, before, after in zip(files[1:], sequence[:-1], sequence[1:], strict=True):
+        if before == after:
+            raise FileFormatError(f"two slices of {folder} have the number {after}: {file.name}")
+    step = min(b - a for a, b in pairwise(sequence))
+    missing = sorted(set(range(sequence[0], sequence[-1], step)) - set(sequence))
+    if missing:
+        shown = ", ".join(map(str, missing[:8])) + (" …" if len(missing) > 8 else "")
+        raise FileFormatError(
+            f"the folder {folder} lacks {len(missing)} of its slices: number {shown}, between "
+            f"{files[0].name} and {files[-1].name}. Copy them again; a volume with a gap would be "
+            "distorted"
+        )
+
+
+def _slice_shape(file: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    with opened_tiff(file) as tif:
+        if len(tif.pages) != 1:
+            raise FileFormatError(
+                f"{file} holds {len(tif.pages)} images; in a folder of slices each file holds one. "
+                "Give a stack by its own name"
+            )
+        page = tif.pages.first
+        dtype = np.dtype(page.dtype).newbyteorder("=")
+        if len(page.shape) != 2 or dtype.kind not in "biuf":
+            raise FileFormatError(
+                f"{file} is no grey-value slice: shape {page.shape}, {dtype}; save the slices as "
+                "grey values"
+            )
+        return page.shape, dtype
+
+
+def _said(found: tuple[tuple[int, ...], np.dtype[Any]]) -> str:
+    return f"{found[0][0]} x {found[0][1]} {found[1]}"

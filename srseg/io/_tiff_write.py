@@ -1,0 +1,79 @@
+"""Write a volume as one TIFF file that Fiji opens with its voxel size."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from srseg.errors import FileFormatError
+from srseg.io._tiff_facts import GRID_KEY, PROVENANCE_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from srseg.volumes import Volume
+
+_IMAGEJ = ("uint8", "uint16", "float32")
+_OME = ("int8", "int16", "int32", "uint32", "float64")
+
+
+def write_tiff(path: Path, volume: Volume, provenance: Mapping[str, Any] | None) -> None:
+    """Write slice by slice: as ImageJ stack where its types allow, as OME-TIFF otherwise.
+
+    Parameters
+    ----------
+    path : Path
+        The file to make.
+    volume : Volume
+        The volume.
+    provenance : mapping, optional
+        How it was made, kept in the image description.
+
+    Raises
+    ------
+    FileFormatError
+        If TIFF has no form for the type of the voxels.
+    """
+    import tifffile
+
+    dtype = volume.dtype.newbyteorder("=")
+    if dtype.name not in (*_IMAGEJ, *_OME):
+        raise FileFormatError(
+            f"{path.name}: TIFF does not hold {dtype}; use .h5, or convert the volume to one of "
+            f"{', '.join((*_IMAGEJ, *_OME))}"
+        )
+    own = {GRID_KEY: json.dumps(volume.grid.to_dict())}
+    if provenance is not None:
+        own[PROVENANCE_KEY] = json.dumps(dict(provenance), ensure_ascii=True, allow_nan=False)
+    z, y, x = volume.grid.voxel_size
+    imagej = dtype.name in _IMAGEJ and ".ome." not in path.name
+    metadata: dict[str, Any] = {"axes": "ZYX"}
+    if imagej:
+        metadata |= {"spacing": z, "unit": "um", **own}
+    else:
+        metadata |= {"Description": "\n".join(f"{k}={v}" for k, v in own.items())}
+        for axis, size in zip("ZYX", (z, y, x), strict=True):
+            metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
+    with tifffile.TiffWriter(
+        path, imagej=imagej, ome=not imagej, bigtiff=not imagej and volume.nbytes > 4_000_000_000
+    ) as writer:
+        writer.write(
+            _slices(volume),
+            shape=volume.shape,
+            dtype=dtype,
+            photometric="minisblack",
+            resolution=(1 / x, 1 / y) if imagej else None,
+            metadata=metadata,
+        )
+
+
+def _slices(volume: Volume) -> Iterator[NDArray[Any]]:
+    for _, slab in volume.slabs(8):
+        if volume.table is not None:
+            volume.table.check(slab)
+        yield from np.ascontiguousarray(slab, dtype=volume.dtype.newbyteorder("="))
