@@ -25,6 +25,8 @@ __all__ = ["DEFAULT_LABELS", "UNLABELLED", "LabelClass", "LabelTable"]
 UNLABELLED = 255
 """The value of a voxel nobody has labelled: ignored by loss, IoU and counts."""
 
+_PIECE = 2**22  # voxels
+
 # Okabe and Ito's colours, which colour-blind readers can tell apart, then Tol's muted ones
 _PALETTE = (
     "#000000", "#56b4e9", "#e69f00", "#cc79a7", "#009e73", "#f0e442", "#0072b2", "#d55e00",
@@ -171,8 +173,12 @@ class LabelTable:
                 "save the label volume as 8-bit integers"
             )
         if labels.dtype == np.uint8:
-            # 30 times faster than unique, and label volumes are large
-            found = set(np.flatnonzero(np.bincount(labels.ravel(), minlength=1)).tolist())
+            # 30 times faster than unique; piece by piece, because it widens each voxel to 8 bytes
+            counts = np.zeros(256, np.int64)
+            flat = labels.reshape(-1)
+            for start in range(0, flat.size, _PIECE):
+                counts += np.bincount(flat[start : start + _PIECE], minlength=256)
+            found = set(np.flatnonzero(counts).tolist())
         else:
             found = set(np.unique(labels).tolist())
         unknown = sorted(found - set(self.values) - {UNLABELLED})
@@ -220,7 +226,8 @@ class LabelTable:
         """
         lookup = np.full(256, UNLABELLED, np.uint8)
         lookup[: len(self)] = self.values
-        values: NDArray[np.uint8] = lookup[index]
+        # an array of bool would select, not look up
+        values: NDArray[np.uint8] = lookup[index.astype(np.uint8) if index.dtype == bool else index]
         return values
 
     def require_same(self, other: LabelTable, *, where: str) -> None:
@@ -299,7 +306,7 @@ def _check(classes: Sequence[LabelClass]) -> None:
         raise LabelError(
             f"a label table needs at least two classes (one of them background), got {len(classes)}"
         )
-    for name in ("value", "name"):
+    for name in ("value", "name", "key"):
         items = [str(getattr(c, name)) for c in classes]
         repeated = {i for i in items if items.count(i) > 1}
         if repeated:

@@ -6,12 +6,22 @@ floats and the unit is in the name. At the border the unit is always said.
 
 from __future__ import annotations
 
+import math
+import re
 from functools import cache
 from typing import Any
 
 from srseg.errors import ParameterError
 
 __all__ = ["parse_quantity"]
+
+# Pint evaluates any expression: it reads "2,5um" as 25 µm, adds sums, and 9**9**9 keeps it busy for
+# good. What is let through to it is one number and one unit.
+_FACTOR = r"[^\W\d_]+(?:(?:\^|\*\*)?-?[0-9])?"
+_QUANTITY = re.compile(
+    r"(?P<number>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?)"
+    rf"\s*(?P<unit>{_FACTOR}(?:\s*[*/]\s*{_FACTOR})*)?"
+)
 
 
 @cache
@@ -27,7 +37,8 @@ def parse_quantity(text: str, unit: str, *, name: str = "quantity") -> float:
     Parameters
     ----------
     text : str
-        A number with a unit: ``"2.4um"``, ``"2.4 µm"``, ``"0.0024 mm"``, ``"38keV"``.
+        A number with a decimal point and a unit: ``"2.4um"``, ``"2.4 µm"``, ``"0.0024 mm"``,
+        ``"38keV"``, ``"12 mm^2"``.
     unit : str
         The unit of the answer, for example ``"um"`` or ``"keV"``.
     name : str, default="quantity"
@@ -51,20 +62,19 @@ def parse_quantity(text: str, unit: str, *, name: str = "quantity") -> float:
     >>> round(parse_quantity("0.5 mm", "um"), 6)
     500.0
     """
-    import math
-
     import pint
 
     advice = f"write a number with a unit, for example '2.5{unit}'"
     if len(text) > 64:
         raise ParameterError(f"{name}: {text[:20]!r}… is too long to be a quantity; {advice}")
+    parts = _QUANTITY.fullmatch(text.strip())
+    if parts is None:
+        raise ParameterError(f"{name}: cannot read {text!r}; {advice}")
+    if not parts["unit"]:
+        raise ParameterError(f"{name}: {text!r} has no unit; {advice}")
     try:
-        quantity = _registry().Quantity(text)
-        if quantity.unitless and quantity.dimensionless:
-            raise ParameterError(f"{name}: {text!r} has no unit; {advice}")
-        value = float(quantity.to(unit).magnitude)
-    except ParameterError:
-        raise
+        given = _registry().parse_units(re.sub(r"(?<=[^\W\d])(-?[0-9])", r"^\1", parts["unit"]))
+        value = float(_registry().Quantity(float(parts["number"]), given).to(unit).magnitude)
     except pint.DimensionalityError as error:
         raise ParameterError(
             f"{name}: {text!r} is not measured in {unit} ({error}); {advice}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,10 @@ class Grid:
 
     def __post_init__(self) -> None:
         # plain Python numbers, so that grids compare, hash and go into JSON
-        object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
+        try:
+            object.__setattr__(self, "shape", tuple(operator.index(n) for n in self.shape))
+        except TypeError:
+            raise GridError(f"numbers of voxels must be whole, found {self.shape}") from None
         for name in ("voxel_size", "origin", "direction"):
             object.__setattr__(self, name, tuple(float(v) for v in getattr(self, name)))
         if len(self.shape) != 3 or min(self.shape) < 1:
@@ -133,9 +137,23 @@ class Grid:
         -------
         Grid
             The new grid; self where the voxel size is already this one.
+
+        Raises
+        ------
+        GridError
+            If the voxel size is not positive and finite, or the volume is thinner than half a new
+            voxel.
         """
+        if not (math.isfinite(voxel_size) and voxel_size > 0):
+            raise GridError(f"a voxel size must be a positive length in µm, found {voxel_size!r}")
         if all(math.isclose(v, voxel_size, rel_tol=1e-6) for v in self.voxel_size):
             return self
+        if min(self.extent) < voxel_size / 2 * (1 - 1e-6):
+            # the centre of the only new voxel would lie outside the volume
+            raise GridError(
+                f"the volume is {min(self.extent):g} µm thin, less than half a voxel of "
+                f"{voxel_size:g} µm; choose smaller voxels"
+            )
         nz, ny, nx = (max(1, round(length / voxel_size)) for length in self.extent)
         first = (voxel_size / np.asarray(self.voxel_size) - 1) / 2
         z, y, x = self.to_physical(first).tolist()
