@@ -77,7 +77,7 @@ def corrode(
     outward = np.clip((lost - depth) / thickness, 0, 1)
 
     # gaps become frequent towards the outside, where the layer falls apart
-    gaps = field(0.17) > 2.5 - 1.7 * outward
+    gaps = field(0.17) > 2.8 - 1.7 * outward
     half_width = min(max(0.035 * radius, 0.55), 2.0)
     spacing = 0.75
     sheet = np.abs(field(spacing)) * np.float32(spacing * radius / 1.6)
@@ -86,6 +86,6 @@ def corrode(
     gaps |= sheet < half_width * np.clip(field(0.5) - 0.5, 0, 1)
     gaps &= outline
 
-    grade = 0.2 + 0.7 * outward
-    grade += 0.22 * field(0.16) + 0.15 * field(0.4)
+    grade = 0.5 + 0.5 * outward
+    grade += 0.15 * field(0.4) + 0.22 * field(0.15) + 0.15 * field(0.06)
     return Corrosion(metal, outline & ~gaps, gaps, np.clip(grade, -0.3, 1.35))

@@ -198,16 +198,18 @@ def _materials(
     # marrow is fat and water in patches; bone is mineralised unevenly
     water = smooth_field(rng, truth.shape, length)
     bone = truth == _BONE
-    mu *= np.where(bone, 0.95 + 0.04 * water, np.where(truth == 0, 1.06 + 0.06 * water, 1))
+    mu *= np.where(bone, 0.8 + 0.04 * water, np.where(truth == 0, 1.06 + 0.06 * water, 1))
     soft = outside & (truth == 0)
     mu[soft] = attenuation("soft tissue", energy) * (1 + 0.05 * water[soft])
     rho[soft] = DENSITY["soft tissue"]
     del water, soft
+    # cell lacunae, smaller than a voxel, darken single voxels of bone
+    mu[bone & (smooth_field(rng, truth.shape, 1.0) > 2.0)] *= 0.8
     mu_part, rho_part = mu[box], rho[box]
     # new bone holds less mineral
     mu_part[collar & bone[box]] *= 0.9
     layer = corrosion.layer
-    metal, mineral = attenuation(alloy, energy), 0.95 * attenuation("bone", energy)
+    metal, mineral = attenuation(alloy, energy), 0.8 * attenuation("bone", energy)
     grade = corrosion.grade[layer]
     mu_part[layer] = metal + (mineral - metal) * grade
     rho_part[layer] = DENSITY[alloy] + (DENSITY["bone"] - DENSITY[alloy]) * grade

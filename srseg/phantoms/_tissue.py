@@ -40,7 +40,7 @@ def grow_bone(
     outside : ndarray of bool
         Soft tissue outside the shell.
     """
-    spacing = 0.85 * radius
+    spacing = 0.62 * radius
     plates = np.abs(smooth_field(rng, shape, (1.25 * spacing, spacing, spacing)))
     holes = smooth_field(rng, shape, 0.8 * spacing)
     bone = plates < 0.33 + 0.1 * np.minimum(holes, 0)

@@ -115,32 +115,29 @@ def _annotate(
     def blurred(mask: NDArray[np.bool_], length: float) -> NDArray[np.float32]:
         return ndimage.gaussian_filter(mask.astype(np.float32), length * radius * amount)
 
-    bone = blurred(truth == _BONE, 0.055)
+    bone = blurred(truth == _BONE, 0.075)
     labels = np.zeros(truth.shape, np.uint8)
     if rng is None:
-        labels[bone > 0.5 - 0.08 * amount] = _BONE
+        labels[bone > 0.5 - 0.1 * amount] = _BONE
     else:
-        labels[bone > 0.5 - 0.08 * amount + _bone_chance(rng, truth.shape, radius, amount)] = _BONE
+        labels[bone > 0.5 - 0.1 * amount + _bone_chance(rng, truth.shape, radius, amount)] = _BONE
     if implant.any():
         part, filled = labels[box], _without_cracks(implant[box], 0.11 * radius)
-        body = blurred(filled, 0.09)
-        # where the layer's outside lies on bone, bone wins
+        body = blurred(filled, 0.10)
+        # an annotator leaves no gap between implant and bone, and where the two meet, bone wins
+        part[bone[box] + body > 0.9] = _BONE
         body -= np.float32(0.3) * np.minimum(bone[box], 0.5)
         metal = blurred(truth[box] == _METAL, 0.10)
-        metal += np.float32(0.35 * amount) * _likeness(truth[box], scan[box], 0.06 * radius)
+        metal += np.float32(0.3 * amount) * _likeness(truth[box], scan[box], 0.06 * radius)
         if rng is not None:
             shape = part.shape
-            body += np.float32(0.14 * amount) * smooth_field(rng, shape, 0.7 * radius)
-            metal += np.float32(0.16 * amount) * smooth_field(rng, shape, 0.6 * radius)
-            slices = smooth_field(rng, (shape[0],), max(0.12 * radius, 1.5))
-            metal += (
-                np.float32(0.2 * amount)
-                * (np.abs(slices) > 1.3)[:, None, None]
-                * np.sign(slices)[:, None, None]
-            )
-        inside = body > 0.5 - 0.04 * amount
+            body += np.float32(0.15 * amount) * smooth_field(rng, shape, 0.7 * radius)
+            metal += np.float32(0.21 * amount) * smooth_field(rng, shape, 0.6 * radius)
+            slices = smooth_field(rng, (shape[0], 1, 1), (max(0.12 * radius, 1.5), 1.0, 1.0))
+            metal += np.where(np.abs(slices) > 1.5, np.sign(slices) * np.float32(0.25 * amount), 0)
+        inside = body > 0.5
         part[inside] = _LAYER
-        part[inside & (metal > 0.5 - 0.06 * amount)] = _METAL
+        part[inside & (metal > 0.5 - 0.08 * amount)] = _METAL
     return labels if rng is None else _displaced(labels, rng, radius, amount)
 
 
@@ -191,7 +188,7 @@ def _bone_chance(
     rng: np.random.Generator, shape: tuple[int, ...], radius: float, amount: float
 ) -> NDArray[np.float32]:
     """Move the threshold of bone by chance: lost trabeculae, marrow called bone."""
-    shift = np.float32(0.12 * amount) * smooth_field(rng, shape, 0.7 * radius)
+    shift = np.float32(0.05 * amount) * smooth_field(rng, shape, 0.7 * radius)
     lost = smooth_field(rng, shape, 0.8 * radius)
     shift += (lost > 3.0 - 0.9 * amount).astype(np.float32)
     return shift
@@ -202,7 +199,7 @@ def _displaced(
 ) -> NDArray[np.uint8]:
     """Let the boundaries wander: each voxel takes the label a little way off."""
     moved = np.empty_like(labels)
-    reach = np.float32(0.045 * amount * radius)
+    reach = np.float32(0.018 * amount * radius)
     fields = [smooth_field(rng, labels.shape, 0.5 * radius) for _ in range(3)]
     columns = np.ogrid[tuple(slice(0, n) for n in labels.shape)]
     for z in range(labels.shape[0]):
