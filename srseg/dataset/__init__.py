@@ -1,1 +1,29 @@
-"""To be filled."""
+"""The archive on disk: scans, metadata and label sets in a folder with BIDS-like names."""
+
+from srseg.dataset._check import Problem
+from srseg.dataset._dataset import Dataset
+from srseg.dataset._label_sets import LabelsPlan
+from srseg.dataset._layout import find_dataset
+from srseg.dataset._metadata import (
+    METADATA_KEYS,
+    MetadataKey,
+    parse_metadata,
+    read_metadata_file,
+)
+from srseg.dataset._prepared import Prepared
+from srseg.dataset._sample import DatasetSample
+from srseg.dataset._scans import SamplePlan
+
+__all__ = [
+    "METADATA_KEYS",
+    "Dataset",
+    "DatasetSample",
+    "LabelsPlan",
+    "MetadataKey",
+    "Prepared",
+    "Problem",
+    "SamplePlan",
+    "find_dataset",
+    "parse_metadata",
+    "read_metadata_file",
+]

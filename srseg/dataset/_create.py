@@ -1,0 +1,98 @@
+"""What a new dataset folder holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from srseg._version import __version__
+from srseg.dataset._layout import DESCRIPTION, Layout
+from srseg.dataset._metadata import clean_text
+from srseg.dataset._tables import LABEL_TABLE, label_table_text, make_tables
+from srseg.errors import DatasetError, StorageError
+from srseg.storage import write_json, write_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from srseg.labels import LabelTable
+
+BIDS_VERSION = "1.11.2"
+
+# HDF5 is no format of BIDS microscopy, and a sidecar without an image that BIDS knows is an error
+_BIDSIGNORE = """\
+**/*.h5
+**/*_XPCT.json
+dseg.tsv
+"""
+
+_README = """\
+{name}
+{line}
+
+Micro-tomography scans, their labels and what was made of them, kept by srseg.
+
+The folder follows BIDS microscopy in its names and tables. The scans are HDF5 files (NeXus
+NXtomoproc), which BIDS does not list; .bidsignore says so to validators.
+
+dseg.tsv             the classes: value, name, abbreviation, colour; 255 is unlabelled
+samples.tsv          the samples, made from the sidecars in sub-*/micr/*_XPCT.json
+derivatives/labels   label sets (WF, HQ, ...) with their older revisions
+derivatives/srseg-*  predictions
+"""
+
+
+def create_folder(root: Path, name: str, table: LabelTable) -> None:
+    """Make the files of an empty dataset; what makes it one, the description, comes last.
+
+    Raises
+    ------
+    DatasetError
+        If the folder is a dataset already, or holds a file of that name with other content.
+    StorageError
+        If it cannot be written.
+    """
+    layout = Layout(root)
+    name = clean_text(name, "the name of the dataset")
+    if layout.description.exists():
+        raise DatasetError(f"{root} is already a dataset; add to it, or choose another folder")
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        layout.private.mkdir(exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            error.errno, f"cannot make the folder {root}: {error.strerror}"
+        ) from error
+    files = {
+        ".bidsignore": _BIDSIGNORE,
+        LABEL_TABLE: label_table_text(table),
+        **make_tables(layout).files,
+    }
+    for file, text in files.items():
+        path = root / file
+        if path.exists() and path.read_bytes() != text.encode():
+            raise DatasetError(
+                f"{path} exists and is not srseg's; move it away, or choose another folder"
+            )
+    for file, text in files.items():
+        write_text(root / file, text, overwrite=True)
+    if not (root / "README").exists():
+        write_text(root / "README", _README.format(name=name, line="=" * len(name)))
+    write_json(layout.description, {**_description(name), "DatasetType": "raw"})
+
+
+def describe_derivative(layout: Layout, derivative: str, title: str) -> None:
+    """Make a derivative's folder and its description, where they are missing."""
+    folder = layout.derivative(derivative)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / DESCRIPTION
+    if not path.exists():
+        write_json(path, {**_description(title), "DatasetType": "derivative"}, overwrite=True)
+        write_text(folder / ".bidsignore", "**/*.h5\n**/*.json\n", overwrite=True)
+
+
+def _description(name: str) -> dict[str, object]:
+    return {
+        "Name": name,
+        "BIDSVersion": BIDS_VERSION,
+        "GeneratedBy": [{"Name": "srseg", "Version": __version__}],
+    }

@@ -1,0 +1,420 @@
+"""A dataset on disk: opened, made, filled and checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from srseg.dataset._check import Problem, check_dataset
+from srseg.dataset._create import create_folder
+from srseg.dataset._label_sets import LabelsPlan, plan_labels, write_labels
+from srseg.dataset._layout import DESCRIPTION, Layout, SampleKey
+from srseg.dataset._predictions import prediction_sink
+from srseg.dataset._prepared import Prepared, make_prepared
+from srseg.dataset._sample import DatasetSample, find_sample
+from srseg.dataset._scans import SamplePlan, plan_sample, register
+from srseg.dataset._view import SampleView
+from srseg.errors import DatasetError, MissingFileError
+from srseg.labels import DEFAULT_LABELS, LabelTable
+from srseg.progress import task
+from srseg.storage import read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from srseg.io import HDF5Sink
+    from srseg.volumes import Grid
+
+
+class Dataset(SampleView):
+    """Scans, metadata and label sets in a folder; an X for scikit-learn.
+
+    An integer gives a sample; a slice, an array of integers or a mask gives a view: a dataset of
+    the same class with fewer samples, still unread. It pickles as its path, its samples' names and
+    its target.
+
+    Parameters
+    ----------
+    path : path
+        The dataset folder.
+
+    Raises
+    ------
+    MissingFileError
+        If the folder is not a dataset.
+
+    Examples
+    --------
+    >>> folder = getfixture("tmp_path") / "mgbone"
+    >>> dataset = Dataset.create(folder)
+    >>> len(dataset), dataset.shape, dataset.table.names[1]
+    (0, (0,), 'bone')
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        root = Path(path).absolute()
+        _require_dataset(root, path)
+        layout = Layout(root)
+        super().__init__(layout, layout.samples())
+
+    @classmethod
+    def create(
+        cls, path: Path | str, *, name: str | None = None, table: LabelTable = DEFAULT_LABELS
+    ) -> Dataset:
+        """Make an empty dataset.
+
+        Parameters
+        ----------
+        path : path
+            The folder; it is made where it does not exist.
+        name : str, optional
+            A title; the folder's name where it is None.
+        table : LabelTable, default=DEFAULT_LABELS
+            The classes of the study.
+
+        Returns
+        -------
+        Dataset
+            The new dataset.
+
+        Raises
+        ------
+        DatasetError
+            If the folder is a dataset already, or a file there has a name that is needed.
+        """
+        root = Path(path).absolute()
+        create_folder(root, name or root.name, table)
+        return cls(path)
+
+    def plan_sample(
+        self,
+        file: Path | str,
+        *,
+        name: str | None = None,
+        subject: str | None = None,
+        voxel_size: float | None = None,
+        dataset_path: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+        copy: bool | None = None,
+    ) -> SamplePlan:
+        """Look at a scan and tell what `add_sample` would do; the parameters are the same.
+
+        Parameters
+        ----------
+        file : path
+            A scan, or a folder of slices.
+        name : str, optional
+            Name of the sample.
+        subject : str, optional
+            The animal or person.
+        voxel_size : float, optional
+            Edge length of the voxels, in µm.
+        dataset_path : str, optional
+            Path of the volume inside an HDF5 file.
+        metadata : mapping, optional
+            What is known of the sample.
+        copy : bool, optional
+            Whether the voxels are copied into the dataset.
+
+        Returns
+        -------
+        SamplePlan
+            What would be registered.
+        """
+        return plan_sample(
+            self._layout,
+            file,
+            name=name,
+            subject=subject,
+            voxel_size=voxel_size,
+            dataset_path=dataset_path,
+            metadata=metadata,
+            copy=copy,
+        )
+
+    def add_sample(
+        self,
+        file: Path | str,
+        *,
+        name: str | None = None,
+        subject: str | None = None,
+        voxel_size: float | None = None,
+        dataset_path: str | None = None,
+        metadata: Mapping[str, object] | None = None,
+        copy: bool | None = None,
+    ) -> DatasetSample:
+        """Register a scan.
+
+        Parameters
+        ----------
+        file : path
+            A scan, or a folder of slices, in any format that `srseg.io` reads.
+        name : str, optional
+            Name of the sample; the file's stem, without what BIDS does not allow, where it is None.
+        subject : str, optional
+            The animal or person; a new one, with the next free number, where it is None.
+        voxel_size : float, optional
+            Edge length of the voxels in µm, for a file that does not say it.
+        dataset_path : str, optional
+            Path of the volume inside an HDF5 file; it is searched for where it is None.
+        metadata : mapping, optional
+            What is known of the sample, by key, in the units of the keys or as text with a unit;
+            free keys under ``"extra"``.
+        copy : bool, optional
+            Whether the voxels are copied into the dataset; files of up to 4 GB are, and larger ones
+            stay where they are, where it is None.
+
+        Returns
+        -------
+        DatasetSample
+            The sample.
+
+        Raises
+        ------
+        DatasetError
+            If the name is taken.
+        FileFormatError
+            If the file does not hold one reconstructed volume, or no voxel size is known.
+        ParameterError
+            If a name or the metadata cannot be kept.
+        """
+        plan = self.plan_sample(
+            file,
+            name=name,
+            subject=subject,
+            voxel_size=voxel_size,
+            dataset_path=dataset_path,
+            metadata=metadata,
+            copy=copy,
+        )
+        return self.register(plan)
+
+    def register(self, plan: SamplePlan) -> DatasetSample:
+        """Carry out what `plan_sample` found.
+
+        Parameters
+        ----------
+        plan : SamplePlan
+            What to register.
+
+        Returns
+        -------
+        DatasetSample
+            The sample.
+        """
+        key = register(self._layout, plan)
+        if self._whole:
+            self._keys = tuple(self._layout.samples())
+        return self._sample(key)
+
+    def plan_labels(
+        self,
+        file: Path | str,
+        *,
+        sample: str,
+        label_set: str,
+        voxel_size: float | None = None,
+        dataset_path: str | None = None,
+    ) -> LabelsPlan:
+        """Look at a label file and tell what `add_labels` would do.
+
+        Parameters
+        ----------
+        file : path
+            The label volume.
+        sample : str
+            Name of the sample.
+        label_set : str
+            Name of the label set.
+        voxel_size : float, optional
+            Edge length of the voxels, in µm.
+        dataset_path : str, optional
+            Path of the volume inside an HDF5 file.
+
+        Returns
+        -------
+        LabelsPlan
+            What would be added.
+        """
+        key = find_sample(self._layout, sample)
+        grid = self._sample(key).scan_file.grid
+        return plan_labels(
+            self._layout,
+            key,
+            grid,
+            self.table,
+            file,
+            label_set=label_set,
+            voxel_size=voxel_size,
+            dataset_path=dataset_path,
+        )
+
+    def add_labels(
+        self,
+        file: Path | str,
+        *,
+        sample: str,
+        label_set: str,
+        voxel_size: float | None = None,
+        dataset_path: str | None = None,
+        manual: bool | None = None,
+        sources: Sequence[str] = (),
+        note: str = "",
+    ) -> Path:
+        """Add a label volume to a sample; an earlier one of that name is kept as a revision.
+
+        Parameters
+        ----------
+        file : path
+            The label volume, of integers.
+        sample : str
+            Name of the sample.
+        label_set : str
+            Name of the label set: ``"WF"``, ``"HQ"``, ….
+        voxel_size : float, optional
+            Edge length of the voxels in µm, for a file that does not say it; without one, labels of
+            the scan's shape lie on the scan's grid.
+        dataset_path : str, optional
+            Path of the volume inside an HDF5 file; it is searched for where it is None.
+        manual : bool, optional
+            Whether they were drawn by hand; None where that is not known.
+        sources : sequence of str, default=()
+            What they were made from, beside the scan.
+        note : str, default=""
+            How they were made.
+
+        Returns
+        -------
+        Path
+            The label file in the dataset.
+
+        Raises
+        ------
+        GridError
+            If they do not overlap the scan in space, or contradict its voxel size.
+        LabelError
+            If they are not integers, hold a value that ``dseg.tsv`` lacks, or carry another table.
+        UnknownNameError
+            If there is no such sample.
+        """
+        plan = self.plan_labels(
+            file,
+            sample=sample,
+            label_set=label_set,
+            voxel_size=voxel_size,
+            dataset_path=dataset_path,
+        )
+        key = find_sample(self._layout, sample)
+        return write_labels(self._layout, key, plan, manual=manual, sources=sources, note=note)
+
+    def prediction_sink(
+        self,
+        sample: str,
+        model: str,
+        grid: Grid,
+        *,
+        description: str,
+        provenance: Mapping[str, Any],
+        table: LabelTable | None = None,
+        overwrite: bool = False,
+    ) -> AbstractContextManager[HDF5Sink]:
+        """Give a place for the labels that a model predicts.
+
+        Parameters
+        ----------
+        sample : str
+            Name of the sample.
+        model : str
+            Name of the model; the folder is ``derivatives/srseg-<model>``.
+        grid : Grid
+            The grid of the labels.
+        description : str
+            Planes and voting in letters and digits: ``"soft9"``.
+        provenance : mapping
+            How they are made: model file, parameters, versions, checksum of the input.
+        table : LabelTable, optional
+            The model's label table, which must be the dataset's.
+        overwrite : bool, default=False
+            Whether an earlier prediction of that name may be replaced.
+
+        Returns
+        -------
+        context manager of HDF5Sink
+            Write to it as ``sink[z0:z1] = block``; the labels are kept when the block ends without
+            an error, and are then ``dataset[sample].labels("srseg-<model>/<description>")``.
+        """
+        ours = self.table
+        if table is not None:
+            ours.require_same(table, where=f"the model {model}")
+        return prediction_sink(
+            self._layout,
+            find_sample(self._layout, sample),
+            model,
+            grid,
+            ours,
+            description=description,
+            provenance=provenance,
+            overwrite=overwrite,
+        )
+
+    def preprocess(
+        self, *, voxel_size: float | None = 5.0, clip: tuple[float, float] = (0.5, 99.9)
+    ) -> list[Prepared]:
+        """Make the working copies of these samples: resampled, clipped and scaled to [0, 1].
+
+        Those that are there with the same settings are left alone.
+
+        Parameters
+        ----------
+        voxel_size : float or None, default=5.0
+            Edge length of their voxels, in µm; None keeps the scan's own.
+        clip : tuple of float, default=(0.5, 99.9)
+            The percentiles that become 0 and 1.
+
+        Returns
+        -------
+        list of Prepared
+            What was done for each sample.
+        """
+        done = []
+        with task("preprocessing", len(self)) as progress:
+            for sample in self:
+                key = SampleKey(sample.subject, sample.name)
+                file, scan = sample.scan_file, sample.scan
+                done.append(make_prepared(self._layout, key, file, scan, voxel_size, clip))
+                progress.advance(status=sample.name)
+        return done
+
+    def check(self, *, deep: bool = False) -> list[Problem]:
+        """Look for what is wrong in the whole dataset.
+
+        Parameters
+        ----------
+        deep : bool, default=False
+            Whether to read every voxel and compare checksums and values.
+
+        Returns
+        -------
+        list of Problem
+            Empty where all is well.
+        """
+        return check_dataset(self._layout, deep=deep)
+
+
+def _require_dataset(root: Path, shown: Path | str) -> None:
+    if not root.is_dir():
+        raise MissingFileError(
+            f"{shown}: no such folder; make a dataset there with: srseg dataset init {shown}"
+        )
+    path = root / DESCRIPTION
+    if not path.is_file():
+        raise MissingFileError(
+            f"{shown} is not a dataset (it has no {DESCRIPTION}); make one there with: "
+            f"srseg dataset init {shown}"
+        )
+    if read_json(path).get("DatasetType") == "derivative":
+        raise DatasetError(
+            f"{shown} is a derivative inside a dataset; open the dataset itself, "
+            f"{root.parent.parent}"
+        )

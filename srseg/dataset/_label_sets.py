@@ -1,0 +1,263 @@
+"""Label sets: checked against grid and table, kept with every older revision."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from srseg.dataset._boxes import boxes
+from srseg.dataset._create import describe_derivative
+from srseg.dataset._layout import LABELS, Layout, SampleKey, require_label
+from srseg.dataset._sidecar import pixel_size, written_now
+from srseg.errors import FileFormatError, GridError, LabelError
+from srseg.io import create_hdf5, describe, open_volume
+from srseg.labels import UNLABELLED
+from srseg.progress import task
+from srseg.storage import (
+    FileStamp,
+    atomic_path,
+    file_stamp,
+    read_json,
+    require_free_space,
+    write_json,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from srseg.labels import LabelTable
+    from srseg.volumes import Grid, Volume
+
+
+@dataclass(frozen=True)
+class LabelsPlan:
+    """What adding a label file would do; nothing is written yet.
+
+    Parameters
+    ----------
+    source : Path
+        The file.
+    sample : str
+        Name of the sample.
+    label_set : str
+        Name of the label set.
+    volume : Volume
+        The labels on their grid.
+    revision : int
+        The number that the new revision gets.
+    """
+
+    source: Path
+    sample: str
+    label_set: str
+    volume: Volume
+    revision: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plan as plain data for JSON.
+
+        Returns
+        -------
+        dict
+            Keys ``source``, ``sample``, ``set``, ``revision``, ``shape``, ``voxel_size_um``.
+        """
+        return {
+            "source": str(self.source),
+            "sample": self.sample,
+            "set": self.label_set,
+            "revision": self.revision,
+            "shape": list(self.volume.shape),
+            "voxel_size_um": list(self.volume.grid.voxel_size),
+        }
+
+
+def plan_labels(
+    layout: Layout,
+    key: SampleKey,
+    scan_grid: Grid,
+    table: LabelTable,
+    file: Path | str,
+    *,
+    label_set: str,
+    voxel_size: float | None,
+    dataset_path: str | None,
+) -> LabelsPlan:
+    """Look at a label file and check its type, its table and its grid; values are checked later."""
+    require_label(label_set, what="the label set")
+    info = describe(file, dataset=dataset_path)
+    default = _default_grid(scan_grid, info.shape, voxel_size)
+    states = info.voxel_size is not None
+    volume = open_volume(
+        file,
+        dataset=dataset_path,
+        voxel_size=voxel_size if states or default is None else None,
+        default_grid=default,
+        labels=True,
+    )
+    if volume.table is not None:
+        table.require_same(volume.table, where=str(file))
+    volume.table = table
+    _check_grid(volume.grid, scan_grid, file, key.name)
+    return LabelsPlan(
+        info.path.resolve(), key.name, label_set, volume, _newest(layout, key, label_set) + 1
+    )
+
+
+def write_labels(
+    layout: Layout,
+    key: SampleKey,
+    plan: LabelsPlan,
+    *,
+    manual: bool | None,
+    sources: Sequence[str],
+    note: str,
+) -> Path:
+    """Carry out a plan: the new revision takes the place of the old one, which is kept."""
+    with layout.lock(f"labels-{key.name}-{plan.label_set}"):
+        revision = _newest(layout, key, plan.label_set) + 1
+        sidecar = layout.labels_sidecar(key, plan.label_set)
+        path = sidecar.with_suffix(".h5")
+        describe_derivative(layout, LABELS, "Label sets kept by srseg")
+        sidecar.parent.mkdir(parents=True, exist_ok=True)
+        grid, table = plan.volume.grid, plan.volume.table
+        assert table is not None  # noqa: S101 - plan_labels set it
+        require_free_space(path.parent, grid.n_voxels // 4, f"the label set of {plan.source}")
+        description: dict[str, Any] = {
+            **({} if manual is None else {"Manual": manual}),
+            **({"Description": note} if note else {}),
+            "SpatialReference": "orig",
+            "Sources": [f"bids::sub-{key.subject}/micr/{key.stem}_XPCT.json", *sources],
+            "Revision": revision,
+            **({"PreviousRevision": revision - 1} if revision > 1 else {}),
+            **pixel_size(grid),
+            "Grid": grid.to_dict(),
+            "LabelTable": table.to_dicts(),
+            "SourceFile": str(plan.source),
+            "Written": written_now(),
+        }
+        with create_hdf5(
+            path, grid, np.uint8, table=table, compression="gzip",
+            title=f"{key.stem}, label set {plan.label_set}, revision {revision}",
+            provenance=description, overwrite=True,
+        ) as sink:  # fmt: skip
+            counts = _copy(plan, sink)
+            # the old revision is safe under its own name before the new one takes its place
+            _keep_old(layout, key, plan.label_set)
+        description["Voxels"] = {str(v): int(n) for v, n in enumerate(counts) if n}
+        description["Stamp"] = file_stamp(path).to_dict()
+        write_json(sidecar, description, overwrite=True)
+    return path
+
+
+def data_of(sidecar: Path) -> Path:
+    """Give the file whose voxels a label sidecar describes."""
+    return sidecar.with_suffix(".h5")
+
+
+def recorded_stamp(sidecar: Path, described: dict[str, Any]) -> FileStamp:
+    """Read the stamp that a label sidecar holds.
+
+    Raises
+    ------
+    FileFormatError
+        If it holds none.
+    """
+    try:
+        return FileStamp.from_dict(described["Stamp"])
+    except (KeyError, TypeError, ValueError):
+        raise FileFormatError(
+            f"{sidecar} does not describe a label file that srseg wrote (Stamp is missing or not "
+            "readable); take it from a backup, or add the labels again"
+        ) from None
+
+
+def _copy(plan: LabelsPlan, sink: Any) -> list[int]:
+    volume = plan.volume
+    assert volume.table is not None  # noqa: S101 - plan_labels set it
+    counts = np.zeros(256, np.int64)
+    with task(f"labelling {plan.sample}", volume.grid.n_voxels) as progress:
+        for box in boxes(volume.shape, 1):
+            block = volume.read(box)
+            volume.table.check(block, where=str(plan.source))
+            block = block.astype(np.uint8, copy=False)
+            counts += np.bincount(block.ravel(), minlength=256)
+            sink[box] = block
+            progress.advance(block.size)
+    if counts[UNLABELLED] == counts.sum():
+        raise LabelError(
+            f"{plan.source}: every voxel is {UNLABELLED} (unlabelled); nothing would be added"
+        )
+    return [int(n) for n in counts]
+
+
+def _newest(layout: Layout, key: SampleKey, label_set: str) -> int:
+    """Give the number of the current revision, 0 where there is none."""
+    kept = layout.revisions(key, label_set)
+    sidecar = layout.labels_sidecar(key, label_set)
+    if not sidecar.is_file():
+        return max(kept, default=0)
+    revision = read_json(sidecar).get("Revision")
+    if not isinstance(revision, int) or revision < 1:
+        raise FileFormatError(
+            f"{sidecar}: Revision must be a positive whole number, found {revision!r}; correct it"
+        )
+    return revision
+
+
+def _keep_old(layout: Layout, key: SampleKey, label_set: str) -> None:
+    current = layout.labels_sidecar(key, label_set)
+    if not current.is_file():
+        return
+    kept = layout.labels_sidecar(key, label_set, _newest(layout, key, label_set))
+    # where it is there already, an earlier update was killed after this step
+    for old, new in ((data_of(current), data_of(kept)), (current, kept)):
+        if old.is_file() and not new.exists():
+            _duplicate(old, new)
+
+
+def _duplicate(old: Path, new: Path) -> None:
+    """Give a file a second name; a copy where the file system has no hard links."""
+    try:
+        os.link(old, new)
+    except OSError:
+        with atomic_path(new) as temporary:
+            shutil.copyfile(old, temporary)
+
+
+def _default_grid(
+    scan_grid: Grid, shape: tuple[int, int, int], voxel_size: float | None
+) -> Grid | None:
+    """Find the grid of labels whose file states none: the scan's, or the scan's resampled."""
+    if voxel_size is not None:
+        resampled = scan_grid.resampled(voxel_size)
+        return resampled if resampled.shape == shape else None
+    if shape == scan_grid.shape:
+        return scan_grid
+    return None
+
+
+def _check_grid(grid: Grid, scan_grid: Grid, file: Path | str, sample: str) -> None:
+    ours, theirs = _size(grid), _size(scan_grid)
+    if grid.shape == scan_grid.shape and not np.allclose(
+        grid.voxel_size, scan_grid.voxel_size, rtol=1e-3
+    ):
+        raise GridError(
+            f"{file} has as many voxels as the scan of {sample}, {grid.shape}, but a voxel size of "
+            f"{ours} µm where the scan has {theirs} µm; one of the two is wrong. Correct it in the "
+            "file, or register the scan with its right --voxel-size"
+        )
+    if not grid.overlaps(scan_grid):
+        raise GridError(
+            f"{file} does not overlap the scan of {sample} in space: labels {grid.shape} of {ours} "
+            f"µm from {grid.origin}, scan {scan_grid.shape} of {theirs} µm from "
+            f"{scan_grid.origin} (z, y, x; µm). Is it the right sample?"
+        )
+
+
+def _size(grid: Grid) -> str:
+    return " x ".join(f"{v:g}" for v in grid.voxel_size)

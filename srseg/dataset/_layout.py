@@ -1,0 +1,219 @@
+"""Where things lie in a dataset folder, and what they may be called.
+
+The names are those of BIDS microscopy: ``sub-01/micr/sub-01_sample-A_XPCT.json``. Which samples and
+label sets there are is read from the names of the sidecars, without opening one.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from srseg.errors import MissingFileError, ParameterError, StorageError
+from srseg.storage import locked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DESCRIPTION = "dataset_description.json"
+LABELS = "labels"
+PREPARED = "preprocessed"
+PREDICTION_PREFIX = "srseg-"
+
+_LABEL = re.compile(r"[0-9a-zA-Z+]+")
+_MODEL = re.compile(r"[0-9a-zA-Z+][0-9a-zA-Z+._-]*")
+_SCAN = re.compile(r"sub-([0-9a-zA-Z+]+)_sample-([0-9a-zA-Z+]+)_XPCT\.json")
+_DSEG = re.compile(
+    r"sub-([0-9a-zA-Z+]+)_sample-([0-9a-zA-Z+]+)_desc-([0-9a-zA-Z+]+)(?:_rev-([0-9]+))?_dseg\.json"
+)
+
+
+class SampleKey(NamedTuple):
+    """What identifies a sample in the folder."""
+
+    subject: str
+    name: str
+
+    @property
+    def stem(self) -> str:
+        """The beginning of every file name of the sample."""
+        return f"sub-{self.subject}_sample-{self.name}"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths below the root of a dataset.
+
+    Parameters
+    ----------
+    root : Path
+        The dataset folder.
+    """
+
+    root: Path
+
+    @property
+    def description(self) -> Path:
+        """The file that makes the folder a dataset."""
+        return self.root / DESCRIPTION
+
+    @property
+    def private(self) -> Path:
+        """Where srseg keeps its locks."""
+        return self.root / ".srseg"
+
+    @contextmanager
+    def lock(self, what: str, timeout: float = 10.0) -> Iterator[None]:
+        """Hold a lock of this dataset; upper and lower case are one, as on some file systems."""
+        try:
+            self.private.mkdir(exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                error.errno, f"cannot write in the dataset {self.root}: {error.strerror}"
+            ) from error
+        with locked(self.private / what.casefold(), timeout=timeout):
+            yield
+
+    def scan_sidecar(self, key: SampleKey) -> Path:
+        """Give the sidecar of a sample: where it exists, the sample exists."""
+        return self._micr(self.root, key) / f"{key.stem}_XPCT.json"
+
+    def derivative(self, name: str) -> Path:
+        """Give the folder of a derivative."""
+        return self.root / "derivatives" / name
+
+    def labels_sidecar(self, key: SampleKey, label_set: str, revision: int | None = None) -> Path:
+        """Give the sidecar of a label set: the newest, or an older revision that was kept."""
+        kept = "" if revision is None else f"_rev-{revision}"
+        folder = self._micr(self.derivative(LABELS), key)
+        return folder / f"{key.stem}_desc-{label_set}{kept}_dseg.json"
+
+    def prepared_sidecar(self, key: SampleKey, voxel_size: float | None) -> Path:
+        """Give the sidecar of a working copy of one voxel size (None: the scan's own)."""
+        resolution = "scan" if voxel_size is None else f"{voxel_size:g}um".replace(".", "p")
+        resolution = re.sub(r"[^0-9a-zA-Z+]", "", resolution)
+        return self._micr(self.derivative(PREPARED), key) / f"{key.stem}_res-{resolution}_XPCT.json"
+
+    def prediction_sidecar(self, key: SampleKey, model: str, description: str) -> Path:
+        """Give the sidecar of what a model predicted."""
+        folder = self._micr(self.derivative(PREDICTION_PREFIX + model), key)
+        return folder / f"{key.stem}_desc-{description}_dseg.json"
+
+    def samples(self) -> list[SampleKey]:
+        """List the samples that are registered, in the order of subject and name."""
+        found = (_SCAN.fullmatch(p.name) for p in self.root.glob("sub-*/micr/*_XPCT.json"))
+        return sorted(SampleKey(m[1], m[2]) for m in found if m)
+
+    def label_sets(self, derivative: str = LABELS) -> dict[SampleKey, list[str]]:
+        """List the label sets (or one model's predictions) of every sample."""
+        sets: dict[SampleKey, list[str]] = {}
+        for path in sorted(self.derivative(derivative).glob("sub-*/micr/*_dseg.json")):
+            match = _DSEG.fullmatch(path.name)
+            if match and match[4] is None:
+                sets.setdefault(SampleKey(match[1], match[2]), []).append(match[3])
+        return sets
+
+    def label_sets_of(self, key: SampleKey, derivative: str = LABELS) -> list[str]:
+        """List the label sets (or one model's predictions) of one sample."""
+        folder = self._micr(self.derivative(derivative), key)
+        matches = (_DSEG.fullmatch(p.name) for p in folder.glob(f"{key.stem}_desc-*_dseg.json"))
+        return sorted(m[3] for m in matches if m and m[4] is None)
+
+    def revisions(self, key: SampleKey, label_set: str) -> list[int]:
+        """List the older revisions of a label set that were kept."""
+        folder = self._micr(self.derivative(LABELS), key)
+        matches = (_DSEG.fullmatch(p.name) for p in folder.glob(f"{key.stem}_desc-*_dseg.json"))
+        return sorted(int(m[4]) for m in matches if m and m[3] == label_set and m[4])
+
+    def models(self) -> list[str]:
+        """List the models whose predictions are kept."""
+        folders = (self.root / "derivatives").glob(f"{PREDICTION_PREFIX}*/")
+        return sorted(f.name.removeprefix(PREDICTION_PREFIX) for f in folders)
+
+    @staticmethod
+    def _micr(base: Path, key: SampleKey) -> Path:
+        return base / f"sub-{key.subject}" / "micr"
+
+
+def parse_labels_name(name: str) -> tuple[SampleKey, str, int | None] | None:
+    """Read sample, label set and kept revision from the name of a label sidecar."""
+    match = _DSEG.fullmatch(name)
+    if match is None:
+        return None
+    return SampleKey(match[1], match[2]), match[3], int(match[4]) if match[4] else None
+
+
+def suggest_label(text: str) -> str:
+    """Leave out of a text what may not stand in a BIDS label."""
+    return re.sub(r"[^0-9a-zA-Z+]", "", text)
+
+
+def require_label(text: str, *, what: str) -> str:
+    """Refuse what may not stand in a BIDS label, with a suggestion.
+
+    Raises
+    ------
+    ParameterError
+        If it holds anything but ASCII letters, digits and ``+``.
+    """
+    if _LABEL.fullmatch(text):
+        return text
+    suggestion = suggest_label(text)
+    advice = f"; for example {suggestion!r}" if suggestion else ""
+    raise ParameterError(
+        f"{what} {text!r} may hold only the letters a-z and A-Z, digits and '+' (it becomes part "
+        f"of a BIDS file name){advice}"
+    )
+
+
+def require_model_name(text: str) -> str:
+    """Refuse a model name that cannot be the end of a folder's name.
+
+    Raises
+    ------
+    ParameterError
+        If it holds anything but ASCII letters, digits, ``+``, ``.``, ``_`` and ``-``.
+    """
+    if _MODEL.fullmatch(text):
+        return text
+    raise ParameterError(
+        f"the model name {text!r} becomes part of a folder name: only the letters a-z and A-Z, "
+        "digits and '+', '.', '_', '-' are allowed, and it begins with a letter or a digit"
+    )
+
+
+def at_or_above(start: Path) -> Iterator[Path]:
+    """Give a folder and those above it that look like a dataset, the nearest first."""
+    for folder in (start, *start.parents):
+        if (folder / DESCRIPTION).is_file() and folder.parent.name != "derivatives":
+            yield folder
+
+
+def find_dataset(start: Path | str | None = None) -> Path:
+    """Find the dataset at or above a folder.
+
+    Parameters
+    ----------
+    start : path, optional
+        Where to begin; the current folder where it is None.
+
+    Returns
+    -------
+    Path
+        The dataset folder.
+
+    Raises
+    ------
+    MissingFileError
+        If neither the folder nor one above it is a dataset.
+    """
+    begin = Path(start or ".").resolve()
+    for folder in at_or_above(begin):
+        return folder
+    raise MissingFileError(
+        f"no dataset at or above {begin} (a dataset has a {DESCRIPTION}); name one with -d DIR, "
+        "or make one with: srseg dataset init DIR"
+    )

@@ -1,0 +1,250 @@
+"""A sample that is kept in a dataset."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from srseg.dataset._layout import PREDICTION_PREFIX, Layout, SampleKey
+from srseg.dataset._metadata import MetadataValue, from_sidecar
+from srseg.dataset._prepared import open_prepared
+from srseg.dataset._sidecar import ScanFile, read_sample_sidecar, read_scan_file
+from srseg.dataset._tables import read_label_table
+from srseg.errors import DatasetError, MissingFileError, UnknownNameError
+from srseg.io import open_volume
+from srseg.storage import read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from srseg.volumes import Volume
+
+
+class DatasetSample:
+    """A scan in a dataset, with its label sets; meets `srseg.volumes.Sample`.
+
+    It holds paths only: voxels are read when they are needed, and it pickles in a few bytes.
+
+    Parameters
+    ----------
+    root : Path
+        The dataset folder.
+    subject : str
+        The animal or person it comes from.
+    name : str
+        Its name.
+    target : str, default="WF"
+        The label set that fit and score use.
+    """
+
+    def __init__(self, root: Path, subject: str, name: str, target: str = "WF") -> None:
+        self._layout = Layout(root)
+        self._key = SampleKey(subject, name)
+        self.target = target
+
+    @property
+    def name(self) -> str:
+        """Name of the sample, unique in its dataset."""
+        return self._key.name
+
+    @property
+    def subject(self) -> str:
+        """The animal or person it comes from; folds never divide a subject."""
+        return self._key.subject
+
+    @property
+    def sidecar(self) -> dict[str, Any]:
+        """What the sidecar says, read now."""
+        path = self._layout.scan_sidecar(self._key)
+        try:
+            return read_sample_sidecar(path)
+        except MissingFileError:
+            raise UnknownNameError(
+                f"{self._layout.root} has no sample {self.name!r} of subject {self.subject!r} any "
+                f"more: {path} is gone"
+            ) from None
+
+    @property
+    def metadata(self) -> Mapping[str, MetadataValue]:
+        """What is known of sample and acquisition, by key; the units are in the keys."""
+        return from_sidecar(self.sidecar)
+
+    @property
+    def scan_file(self) -> ScanFile:
+        """Where the voxels of the scan are, as it was registered."""
+        return read_scan_file(self.sidecar, self._layout.scan_sidecar(self._key))
+
+    @property
+    def scan(self) -> Volume:
+        """The scan as it was registered, on its own grid.
+
+        Raises
+        ------
+        MissingFileError
+            If its file is gone.
+        DatasetError
+            If its file has changed since.
+        """
+        file = self.scan_file
+        file.require_unchanged()
+        return open_volume(file.path, dataset=file.dataset, default_grid=file.grid)
+
+    @property
+    def label_sets(self) -> list[str]:
+        """Names of the label sets, sorted."""
+        return self._layout.label_sets_of(self._key)
+
+    @property
+    def predictions(self) -> list[str]:
+        """What models predicted, as ``srseg-<model>/<planes and voting>``, sorted."""
+        return [
+            f"{PREDICTION_PREFIX}{model}/{description}"
+            for model in self._layout.models()
+            for description in self._layout.label_sets_of(self._key, PREDICTION_PREFIX + model)
+        ]
+
+    def labels(self, label_set: str | None = None) -> Volume:
+        """Give a label set, or a prediction, on its own grid.
+
+        Parameters
+        ----------
+        label_set : str, optional
+            Its name, the target where it is None. ``"srseg-wf/soft9"`` is a prediction;
+            ``"srseg-wf"`` is enough where that model has only one.
+
+        Returns
+        -------
+        Volume
+            The labels, with the dataset's label table.
+
+        Raises
+        ------
+        UnknownNameError
+            If the sample has no such label set.
+        LabelError
+            If its file has another label table than the dataset.
+        """
+        sidecar = self.labels_sidecar(label_set)
+        path = sidecar.with_suffix(".h5")
+        if not path.is_file():
+            raise MissingFileError(f"{path} is missing, but {sidecar.name} describes it")
+        volume = open_volume(path, labels=True)
+        table = read_label_table(self._layout.root)
+        if volume.table is not None:
+            table.require_same(volume.table, where=str(path))
+        volume.table = table
+        return volume
+
+    def labels_info(self, label_set: str | None = None) -> dict[str, Any]:
+        """Give what the sidecar of a label set says: who, when, how, which revision.
+
+        Parameters
+        ----------
+        label_set : str, optional
+            Its name, the target where it is None.
+
+        Returns
+        -------
+        dict
+            The sidecar.
+        """
+        return read_json(self.labels_sidecar(label_set))
+
+    def labels_sidecar(self, label_set: str | None = None) -> Path:
+        """Find the sidecar of a label set; its voxels lie beside it.
+
+        Parameters
+        ----------
+        label_set : str, optional
+            Its name, the target where it is None.
+
+        Returns
+        -------
+        Path
+            The sidecar.
+
+        Raises
+        ------
+        UnknownNameError
+            If the sample has no such label set.
+        """
+        wanted = label_set or self.target
+        if wanted in self.label_sets:
+            return self._layout.labels_sidecar(self._key, wanted)
+        found = [p for p in self.predictions if wanted in (p, p.partition("/")[0])]
+        if len(found) == 1:
+            model, _, description = found[0].removeprefix(PREDICTION_PREFIX).partition("/")
+            return self._layout.prediction_sidecar(self._key, model, description)
+        if found:
+            raise UnknownNameError(
+                f"sample {self.name} has several predictions of {wanted}; name one of: "
+                f"{', '.join(found)}"
+            )
+        there = ", ".join([*self.label_sets, *self.predictions]) or "none"
+        raise UnknownNameError(f"sample {self.name} has no label set {wanted!r}; it has: {there}")
+
+    def prepared(self, voxel_size: float | None, clip: tuple[float, float]) -> Volume | None:
+        """Give the kept working copy made with these settings.
+
+        Parameters
+        ----------
+        voxel_size : float or None
+            Edge length of its voxels, in µm; None is the scan's own.
+        clip : tuple of float
+            The percentiles it was clipped to.
+
+        Returns
+        -------
+        Volume or None
+            The normalised volume; None where there is none of these settings and this scan.
+        """
+        return open_prepared(self._layout, self._key, self.scan_file, voxel_size, clip)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, DatasetSample):
+            return NotImplemented
+        return self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    @property
+    def _identity(self) -> tuple[Layout, SampleKey, str]:
+        return self._layout, self._key, self.target
+
+    def __repr__(self) -> str:
+        sets = ", ".join(self.label_sets) or "none"
+        return f"DatasetSample({self.name!r}, subject {self.subject!r}, labels: {sets})"
+
+
+def find_sample(layout: Layout, name: str) -> SampleKey:
+    """Find a sample by its name.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none.
+    DatasetError
+        If two subjects have one of that name.
+    """
+    found = [key for key in layout.samples() if key.name == name]
+    if not found:
+        raise unknown_sample(layout, name, [key.name for key in layout.samples()])
+    if len(found) > 1:
+        raise DatasetError(
+            f"{layout.root}: two subjects have a sample {name!r} "
+            f"({', '.join('sub-' + key.subject for key in found)}); remove one of them"
+        )
+    return found[0]
+
+
+def unknown_sample(layout: Layout, name: str, known: list[str]) -> UnknownNameError:
+    """Make the error for a sample that is not there, with what is."""
+    import difflib
+
+    close = difflib.get_close_matches(name, known, n=1)
+    meant = f"; did you mean {close[0]!r}?" if close else "."
+    shown = ", ".join(known[:20]) + (" …" if len(known) > 20 else "")
+    return UnknownNameError(
+        f"{layout.root} has no sample {name!r}{meant} Samples: {shown or 'none yet'}"
+    )

@@ -1,0 +1,248 @@
+"""Register a scan: look at it first, then bring it in or note where it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from srseg.dataset._layout import Layout, SampleKey, require_label, suggest_label
+from srseg.dataset._metadata import MetadataValue, clean_text, parse_metadata, to_sections
+from srseg.dataset._sidecar import pixel_size, written_now
+from srseg.dataset._tables import update_tables
+from srseg.errors import DatasetError, ParameterError, SRSegError, StorageError
+from srseg.io import describe, open_volume, write_volume
+from srseg.storage import FileStamp, file_stamp, require_free_space, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from srseg.io import ScanInfo
+    from srseg.volumes import Volume
+
+COPY_LIMIT = 4 << 30
+"""Files above this size in bytes stay where they are, unless a copy is asked for."""
+
+# what io finds in a file, and the key it is kept under
+_HARVEST = {
+    "instrument": "beamline",
+    "source": "facility",
+    "program": "reconstruction_program",
+    "energy_keV": "energy_kev",
+}
+
+
+@dataclass(frozen=True)
+class SamplePlan:
+    """What registering a file would do; nothing is written yet.
+
+    Parameters
+    ----------
+    source : Path
+        The file, or the folder of slices.
+    dataset_path : str or None
+        The path inside an HDF5 file.
+    name : str
+        Name of the sample.
+    subject : str or None
+        The subject; None for the next free number.
+    copied : bool
+        Whether the voxels are copied into the dataset.
+    volume : Volume
+        The scan.
+    stamp : FileStamp
+        What tells that the file is still the same.
+    metadata : dict
+        What is known of the sample, by key.
+    harvested : tuple of str
+        The keys that come from the file itself.
+    """
+
+    source: Path
+    dataset_path: str | None
+    name: str
+    subject: str | None
+    copied: bool
+    volume: Volume
+    stamp: FileStamp
+    metadata: dict[str, MetadataValue] = field(default_factory=dict)
+    harvested: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plan as plain data for JSON.
+
+        Returns
+        -------
+        dict
+            Keys ``sample``, ``subject``, ``source``, ``dataset_path``, ``copied``, ``bytes``,
+            ``shape``, ``dtype``, ``voxel_size_um``, ``metadata``, ``from_file``.
+        """
+        return {
+            "sample": self.name,
+            "subject": self.subject,
+            "source": str(self.source),
+            "dataset_path": self.dataset_path,
+            "copied": self.copied,
+            "bytes": self.stamp.size,
+            "shape": list(self.volume.shape),
+            "dtype": str(self.volume.dtype),
+            "voxel_size_um": list(self.volume.grid.voxel_size),
+            "metadata": dict(self.metadata),
+            "from_file": list(self.harvested),
+        }
+
+
+def plan_sample(
+    layout: Layout,
+    file: Path | str,
+    *,
+    name: str | None,
+    subject: str | None,
+    voxel_size: float | None,
+    dataset_path: str | None,
+    metadata: Mapping[str, object] | None,
+    copy: bool | None,
+) -> SamplePlan:
+    """Look at a file and decide how it would be registered."""
+    # what costs nothing to find wrong is found first
+    given = parse_metadata(metadata or {})
+    if name is None:
+        name = _name_of(Path(file))
+    else:
+        require_label(name, what="the sample name")
+    if subject is not None:
+        subject = require_label(subject.removeprefix("sub-"), what="the subject")
+    _require_free(layout, name)
+    info = describe(file, dataset=dataset_path)
+    source = info.path.resolve()
+    if info.table is not None:
+        raise DatasetError(
+            f"{file} holds labels, not a scan; add them to their sample with: "
+            f"srseg dataset label {file} --sample SAMPLE --set WF"
+        )
+    volume = open_volume(file, dataset=dataset_path, voxel_size=voxel_size)
+    stamp = file_stamp(source)
+    harvested = {k: v for k, v in _harvest(info).items() if k not in given}
+    return SamplePlan(
+        source=source,
+        dataset_path=info.dataset,
+        name=name,
+        subject=subject,
+        copied=stamp.size <= COPY_LIMIT if copy is None else copy,
+        volume=volume,
+        stamp=stamp,
+        metadata={**given, **harvested},
+        harvested=tuple(harvested),
+    )
+
+
+def register(layout: Layout, plan: SamplePlan) -> SampleKey:
+    """Carry out a plan: voxels first, then the sidecar that makes it a sample, then the tables."""
+    with layout.lock(f"sample-{plan.name}"):
+        _require_free(layout, plan.name)
+        key = SampleKey(plan.subject or _free_subject(layout, plan.name), plan.name)
+        sidecar = layout.scan_sidecar(key)
+        try:
+            sidecar.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                error.errno, f"cannot make the folder {sidecar.parent}: {error.strerror}"
+            ) from error
+        stamp = plan.stamp
+        if plan.copied:
+            target = sidecar.with_suffix(".h5")
+            require_free_space(target.parent, plan.volume.nbytes, f"the copy of {plan.source}")
+            write_volume(
+                target,
+                plan.volume,
+                provenance={"Source": str(plan.source), **written_now()},
+                # without a sidecar, what may lie there was left by an add that was killed
+                overwrite=True,
+            )
+            stamp = file_stamp(target)
+            if file_stamp(plan.source) != plan.stamp:
+                target.unlink()
+                raise DatasetError(f"{plan.source} changed while it was copied; try again")
+        write_json(sidecar, _sidecar(plan, key, stamp))
+    update_tables(layout)
+    return key
+
+
+def _sidecar(plan: SamplePlan, key: SampleKey, stamp: FileStamp) -> dict[str, Any]:
+    copied = plan.copied
+    return {
+        **pixel_size(plan.volume.grid),
+        **to_sections(plan.metadata),
+        "Scan": {
+            "File": f"{key.stem}_XPCT.h5" if copied else str(plan.source),
+            "Dataset": None if copied else plan.dataset_path,
+            "Copied": copied,
+            "Stamp": stamp.to_dict(),
+        },
+        "DataType": str(plan.volume.dtype),
+        "Grid": plan.volume.grid.to_dict(),
+        "Source": {
+            "File": str(plan.source),
+            "Dataset": plan.dataset_path,
+            "Stamp": plan.stamp.to_dict(),
+        },
+        "Registered": written_now(),
+    }
+
+
+def _name_of(file: Path) -> str:
+    stem = file.resolve().name
+    # "scan.nii.gz" and "scan.seg.nrrd" are one suffix each
+    for ending in (".nii.gz", ".seg.nrrd", ".ome.tif", ".ome.tiff", ".ome.zarr"):
+        if stem.lower().endswith(ending):
+            stem = stem[: -len(ending)]
+            break
+    else:
+        stem = stem if file.is_dir() else Path(stem).stem
+    name = suggest_label(stem)
+    if not name:
+        raise ParameterError(f"{file}: its name gives no sample name; say one with --sample")
+    return name
+
+
+def _require_free(layout: Layout, name: str) -> None:
+    for key in layout.samples():
+        if key.name.casefold() == name.casefold():
+            raise DatasetError(
+                f"{layout.root} already has a sample {key.name!r} ({key.stem}_XPCT.json); choose "
+                "another name with --sample"
+            )
+
+
+def _free_subject(layout: Layout, name: str) -> str:
+    """Take the next free number; the folder is what reserves it among several writers."""
+    for left in layout.root.glob(f"sub-*/micr/sub-*_sample-{name}_XPCT.h5"):
+        # an add that was killed before its sidecar: go on in its place
+        return left.parent.parent.name.removeprefix("sub-")
+    taken = [p.name.removeprefix("sub-") for p in layout.root.glob("sub-*")]
+    number = 1 + max((int(t) for t in taken if t.isascii() and t.isdigit()), default=0)
+    while True:
+        try:
+            (layout.root / f"sub-{number:02d}").mkdir()
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise StorageError(
+                error.errno, f"cannot make a folder in {layout.root}: {error.strerror}"
+            ) from error
+        else:
+            return f"{number:02d}"
+
+
+def _harvest(info: ScanInfo) -> dict[str, MetadataValue]:
+    found: dict[str, MetadataValue] = {}
+    for theirs, ours in _HARVEST.items():
+        value = info.metadata.get(theirs)
+        if value in (None, "", "n/a") or (theirs == "program" and value == "srseg"):
+            continue
+        try:
+            text = clean_text(value, ours) if isinstance(value, str) else value
+            found.update(parse_metadata({ours: text}, where=str(info.path)))
+        except SRSegError:
+            continue  # a beamline's free text is a help, not a condition
+    return found

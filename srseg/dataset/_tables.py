@@ -1,0 +1,144 @@
+"""The tables of a dataset: made from the sidecars, and made anew after each change."""
+
+from __future__ import annotations
+
+import csv
+import json
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from srseg.dataset._metadata import METADATA_KEYS, from_sidecar
+from srseg.dataset._sidecar import read_sample_sidecar
+from srseg.errors import FileFormatError, LabelError, SRSegError
+from srseg.labels import LabelTable
+from srseg.storage import write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from srseg.dataset._layout import Layout, SampleKey
+
+LABEL_TABLE = "dseg.tsv"
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What the tables should hold.
+
+    Parameters
+    ----------
+    files : dict of str to str
+        Text by file name.
+    unreadable : dict of SampleKey to SRSegError
+        The sidecars that could not be read, and are missing in the tables.
+    """
+
+    files: dict[str, str]
+    unreadable: dict[SampleKey, SRSegError]
+
+
+def make_tables(layout: Layout) -> Tables:
+    """Make the tables from the sidecars."""
+    known: dict[SampleKey, Mapping[str, Any]] = {}
+    unreadable: dict[SampleKey, SRSegError] = {}
+    for key in layout.samples():
+        try:
+            known[key] = read_sample_sidecar(layout.scan_sidecar(key))
+        except SRSegError as error:
+            unreadable[key] = error
+    metadata = {key: from_sidecar(sidecar) for key, sidecar in known.items()}
+    used = {name for values in metadata.values() for name in values}
+    columns = [name for name in METADATA_KEYS if name in used and name != "sample_type"]
+    columns += sorted(used - set(METADATA_KEYS))
+    samples = [
+        {
+            "sample_id": f"sample-{key.name}",
+            "participant_id": f"sub-{key.subject}",
+            "sample_type": metadata[key].get("sample_type", "tissue"),
+            "voxel_size_um": _voxel_size(sidecar),
+            **{name: metadata[key].get(name) for name in columns},
+        }
+        for key, sidecar in known.items()
+    ]
+    subjects: dict[str, Any] = {}
+    for key, values in metadata.items():
+        subjects[key.subject] = subjects.get(key.subject) or values.get("species")
+    participants = [{"participant_id": f"sub-{s}", "species": v} for s, v in subjects.items()]
+    fixed = ("sample_id", "participant_id", "sample_type", "voxel_size_um")
+    return Tables(
+        {
+            "samples.tsv": to_tsv((*fixed, *columns), samples),
+            "samples.json": json.dumps(_describe(columns), indent=2, ensure_ascii=False) + "\n",
+            "participants.tsv": to_tsv(("participant_id", "species"), participants),
+        },
+        unreadable,
+    )
+
+
+def update_tables(layout: Layout) -> None:
+    """Make the tables anew, one writer at a time, so that two who add lose nothing."""
+    with layout.lock("tables", timeout=60):
+        tables = make_tables(layout)
+        for name, text in tables.files.items():
+            path = layout.root / name
+            if not path.is_file() or path.read_text("utf-8") != text:
+                write_text(path, text, overwrite=True)
+    for error in tables.unreadable.values():
+        warnings.warn(f"left out of the tables: {error}", stacklevel=3)
+
+
+def read_label_table(root: Path) -> LabelTable:
+    """Read the label table of a dataset.
+
+    Raises
+    ------
+    LabelError
+        If it cannot be read.
+    """
+    path = root / LABEL_TABLE
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise LabelError(f"{path}: cannot read the label table ({error})") from None
+    plain = [{k: "" if v == "n/a" else v for k, v in row.items() if k} for row in rows]
+    return LabelTable.from_dicts(plain, where=str(path))
+
+
+def label_table_text(table: LabelTable) -> str:
+    """Give a label table as the text of its file."""
+    return to_tsv(("index", "name", "abbreviation", "color"), table.to_dicts())
+
+
+def to_tsv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Give rows as tab-separated text; what is not known is ``n/a``."""
+    lines = ["\t".join(columns)]
+    lines += ["\t".join(_cell(row.get(column)) for column in columns) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: object) -> str:
+    if value is None or value == "":
+        return "n/a"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = f"{value:.12g}" if isinstance(value, float) else str(value)
+    if not text.isprintable():
+        raise FileFormatError(f"the value {text!r} has control characters and breaks the tables")
+    return text
+
+
+def _voxel_size(sidecar: Mapping[str, Any]) -> str:
+    return " x ".join(f"{v:g}" for v in sidecar["Grid"]["voxel_size_um"])
+
+
+def _describe(columns: Sequence[str]) -> dict[str, dict[str, str]]:
+    described = {"voxel_size_um": {"Description": "Voxel size along z, y, x", "Units": "um"}}
+    for name in columns:
+        key = METADATA_KEYS.get(name)
+        described[name] = {"Description": key.description if key else "A key of this study"}
+        if key and key.unit:
+            described[name]["Units"] = key.unit
+    return described
