@@ -1,8 +1,8 @@
 """Names that plugins can add to: a registry with entry points.
 
-Entry points are listed cheaply and loaded on first use. A plugin that fails to import warns and the
-rest works; a duplicate name warns and says which one is used; an unknown name is an error that lists
-what there is, the broken ones too.
+Entry points are listed cheaply and loaded on first use. A plugin that fails to import is named and
+the rest works; a duplicate name warns and says which one is used; an unknown name is an error that
+lists what there is, the broken ones too.
 """
 
 from __future__ import annotations
@@ -126,13 +126,14 @@ class Registry(Generic[T]):
         point = points[name]
         try:
             item: T = point.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             reason = f"{type(error).__name__}: {error}"
             self._broken[name] = reason
             raise PluginError(
                 f"the {self.kind} {name!r} of {_owner(point)} could not be loaded ({reason}); "
                 "reinstall or remove that package"
             ) from error
+        self._broken.pop(name, None)
         self._loaded[name] = item
         return item
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any, Protocol
 
-from srseg.errors import ParameterError, PluginError
+from srseg.errors import ParameterError, PluginError, UnknownNameError
 from srseg.registry import Registry
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ def register_backbone(name: str, factory: BackboneFactory) -> None:
         )
     if not callable(factory):
         raise ParameterError(
-            f"the factory of backbone {name!r} is a {type(factory).__name__}; give a callable with "
-            "the keywords n_classes, width and depth"
+            f"the factory of backbone {name!r} is of type {type(factory).__name__}; give a "
+            "callable with the keywords n_classes, width and depth"
         )
     _registry.register(name, factory)
 
@@ -140,13 +140,17 @@ def create_backbone(
 
         return create_smp(spec.removeprefix(SMP_PREFIX), n_classes=n_classes)
     if isinstance(spec, str):
-        factory: Any = _registry.get(spec)
+        try:
+            factory: Any = _registry.get(spec)
+        except UnknownNameError as error:
+            raise UnknownNameError(f"{error}, {SMP_PATTERN}") from None
     elif callable(spec):
         factory = spec
     else:
         raise ParameterError(
-            f"backbone is a {type(spec).__name__}; give a name ({', '.join(list_backbones())}) or "
-            "a callable with the keywords n_classes, width and depth"
+            f"backbone is of type {type(spec).__name__}; give a name "
+            f"({', '.join(list_backbones())}) or a callable with the keywords n_classes, width "
+            "and depth"
         )
     return _checked(backbone_name(spec), factory(n_classes=n_classes, width=width, depth=depth))
 
