@@ -17,6 +17,7 @@ __all__ = [
     "PluginError",
     "SRSegError",
     "StorageError",
+    "TrainingError",
     "UnknownNameError",
     "UnsupportedEstimatorError",
 ]
@@ -72,3 +73,7 @@ class PluginError(SRSegError, RuntimeError):
 
 class UnsupportedEstimatorError(SRSegError, TypeError):
     """An estimator does not offer what a meta-estimator needs of it."""
+
+
+class TrainingError(SRSegError, RuntimeError):
+    """Training cannot go on: no labelled voxel, or a loss that is no longer finite."""

@@ -1,1 +1,8 @@
-"""To be filled."""
+"""The scikit-learn face: estimators that take scans with labels and label every voxel."""
+
+from srseg.estimators._ensemble import MultiAxisEnsemble
+from srseg.estimators._model_file import load_model
+from srseg.estimators._protocol import SliceSegmenter
+from srseg.estimators._segmenter import VolumeSegmenter
+
+__all__ = ["MultiAxisEnsemble", "SliceSegmenter", "VolumeSegmenter", "load_model"]

@@ -1,0 +1,111 @@
+"""Fusing what one slice segmenter says along several planes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.utils.validation import check_is_fitted
+
+from srseg.errors import ParameterError
+from srseg.estimators._protocol import as_slice_segmenter, require_slices
+from srseg.estimators._voting import VotingMixin
+from srseg.planes import resolve_planes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from srseg.estimators._protocol import SliceSegmenter
+    from srseg.planes import Plane
+
+
+class MultiAxisEnsemble(VotingMixin, MetaEstimatorMixin, BaseEstimator):
+    """Fuse the predictions of a slice segmenter along several planes (paper, Eqs. 4 and 5).
+
+    Parameters
+    ----------
+    estimator : estimator
+        A :class:`srseg.VolumeSegmenter` or any estimator that predicts slices (see
+        :class:`srseg.estimators.SliceSegmenter`). It is cloned and fitted; wrap a fitted one in
+        ``sklearn.frozen.FrozenEstimator`` to use it as it is.
+    planes : int or sequence of Plane or str, default=3
+        1, 3 or 9 (the paper's), or any list of planes such as ``["rc", "cp@45p"]``.
+    voting : {"soft", "hard"}, default="soft"
+        Mean of the probabilities, or mode of the planes' labels. Ties go to the smallest value.
+
+    Attributes
+    ----------
+    estimator_ : estimator
+        The fitted estimator.
+    planes_ : tuple of Plane
+        The planes that are fused.
+
+    See Also
+    --------
+    srseg.VolumeSegmenter : The estimator that is usually fused.
+
+    Examples
+    --------
+    >>> from sklearn.frozen import FrozenEstimator
+    >>> from srseg import MultiAxisEnsemble, VolumeSegmenter
+    >>> import numpy as np
+    >>> labels = np.zeros((16, 16, 16), np.uint8)
+    >>> labels[4:12, 4:12, 4:12] = 1
+    >>> scan = labels * 100.0 + np.random.default_rng(0).normal(size=labels.shape)
+    >>> segmenter = VolumeSegmenter(
+    ...     width=4, depth=1, input_size=16, max_iter=60, learning_rate=0.02, random_state=0
+    ... ).fit([scan], [labels])
+    >>> ensemble = MultiAxisEnsemble(FrozenEstimator(segmenter), planes=9).fit([scan], [labels])
+    >>> ensemble.predict(scan).shape
+    (16, 16, 16)
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        planes: int | Sequence[Plane | str] = 3,
+        voting: Literal["soft", "hard"] = "soft",
+    ) -> None:
+        self.estimator = estimator
+        self.planes = planes
+        self.voting = voting
+
+    def fit(self, X: Any, y: Any = None) -> MultiAxisEnsemble:
+        """Fit a clone of the estimator; a frozen one is taken as it is.
+
+        Parameters
+        ----------
+        X : Dataset, Sample, array of shape (Z, Y, X), or sequence of them
+            The scans.
+        y : Volume, array of shape (Z, Y, X), or sequence of them, optional
+            Labels of each scan; without, each sample's target label set.
+
+        Returns
+        -------
+        MultiAxisEnsemble
+            Itself.
+        """
+        if self.voting not in ("soft", "hard"):
+            raise ParameterError(f"voting is 'soft' or 'hard', found {self.voting!r}")
+        planes = resolve_planes(self.planes)
+        require_slices(self.estimator)
+        self.estimator_ = clone(self.estimator).fit(X, y)
+        as_slice_segmenter(self.estimator_)
+        self.planes_ = planes
+        return self
+
+    def _voters(self) -> tuple[SliceSegmenter, tuple[Plane, ...], Any]:
+        check_is_fitted(self)
+        return as_slice_segmenter(self.estimator_), self.planes_, self.voting
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "estimator_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        tags.target_tags.required = False
+        return tags

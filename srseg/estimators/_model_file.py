@@ -1,0 +1,189 @@
+"""A model in one file: weights as safetensors, everything else as JSON in its header.
+
+Nothing is executed when a model is loaded: there is no pickle anywhere.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from srseg._version import __version__
+from srseg.backbones import create_backbone
+from srseg.errors import MissingFileError, ModelFileError, ParameterError
+from srseg.labels import LabelTable
+from srseg.storage import atomic_path
+from srseg.training import Augmentation, History
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from srseg.estimators._segmenter import VolumeSegmenter
+
+_FORMAT = "srseg-model"
+_VERSION = 1
+
+
+def save_model(segmenter: VolumeSegmenter, path: str | Path, *, overwrite: bool = False) -> None:
+    """Write a fitted segmenter to one file, atomically.
+
+    Parameters
+    ----------
+    segmenter : VolumeSegmenter
+        A fitted segmenter.
+    path : path
+        The file, by custom with the suffix ``.srseg``.
+    overwrite : bool, default=False
+        Whether an existing file is replaced.
+
+    Raises
+    ------
+    ParameterError
+        If the backbone is a callable, which a file cannot name.
+    """
+    if not isinstance(segmenter.backbone, str):
+        raise ParameterError(
+            "a model whose backbone is a callable cannot be saved, because the file could not name "
+            "it; give it a name with srseg.backbones.register_backbone or an entry point"
+        )
+    weights = {name: t.contiguous() for name, t in segmenter.network_.state_dict().items()}
+    document = {
+        "version": _VERSION,
+        "srseg": __version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "parameters": _plain(segmenter.get_params(deep=False)),
+        "label_table": segmenter.label_table_.to_dicts(),
+        "voxel_size_um": segmenter.voxel_size_,
+        "history": dataclasses.asdict(segmenter.history_),
+        "training_samples": segmenter.training_samples_,
+        "validation_samples": segmenter.validation_samples_,
+        "torch": torch.__version__,
+        "sha256": _digest(weights),
+    }
+    with atomic_path(Path(path), overwrite=overwrite) as part:
+        save_file(weights, part, {"format": _FORMAT, "srseg": json.dumps(document)})
+
+
+def load_model(path: str | Path) -> VolumeSegmenter:
+    """Load a model that `VolumeSegmenter.save` wrote.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    VolumeSegmenter
+        Fitted, ready to predict.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no such file.
+    ModelFileError
+        If the file is no model, is damaged, or was written by a newer srseg.
+    """
+    from srseg.estimators._segmenter import VolumeSegmenter
+
+    path = Path(path)
+    if not path.is_file():
+        raise MissingFileError(f"{path}: no such model file")
+    document, weights = _read(path)
+    try:
+        parameters = _unplain(document["parameters"])
+        table = LabelTable.from_dicts(document["label_table"], where=str(path))
+        segmenter = VolumeSegmenter(**parameters)
+        network = create_backbone(
+            segmenter.backbone,
+            n_classes=len(table),
+            width=segmenter.width,
+            depth=segmenter.depth,
+        )
+        network.load_state_dict(weights)
+        segmenter._adopt(network, table, float(document["voxel_size_um"]))
+        segmenter.history_ = History(**document["history"])
+        segmenter.n_iter_ = segmenter.history_.n_iter
+        segmenter.training_samples_ = [str(name) for name in document["training_samples"]]
+        segmenter.validation_samples_ = [str(name) for name in document["validation_samples"]]
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ModelFileError(
+            f"{path}: the model does not fit its own description ({reason}); write it again"
+        ) from error
+    return segmenter
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            if header.get("format") != _FORMAT:
+                raise ModelFileError(
+                    f"{path}: a safetensors file, but no srseg model; models are written by "
+                    "VolumeSegmenter.save or srseg train"
+                )
+            document = json.loads(header["srseg"])
+            if document["version"] > _VERSION:
+                raise ModelFileError(
+                    f"{path}: written by srseg {document.get('srseg')}, this is {__version__}; "
+                    "upgrade srseg to read it"
+                )
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except ModelFileError:
+        raise
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelFileError(f"{path}: not a readable srseg model ({error})") from error
+    if _digest(weights) != document.get("sha256"):
+        raise ModelFileError(
+            f"{path}: the weights do not match their checksum, so the file was damaged or changed; "
+            "copy it again from where it was written"
+        )
+    return document, weights
+
+
+def _digest(weights: Mapping[str, torch.Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        tensor = weights[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Give constructor parameters as plain data for JSON."""
+    plain = dict(parameters)
+    if isinstance(plain["augment"], Augmentation):
+        plain["augment"] = dataclasses.asdict(plain["augment"])
+    if isinstance(plain["labels"], LabelTable):
+        plain["labels"] = plain["labels"].to_dicts()
+    if not isinstance(plain["validation"], (str, int, float, type(None))):
+        plain["validation"] = "auto"  # samples are not part of a model; their names are kept
+    if not isinstance(plain["random_state"], (int, type(None))):
+        plain["random_state"] = None
+    plain["clip"] = [float(v) for v in plain["clip"]]
+    return {name: getattr(value, "item", lambda v=value: v)() for name, value in plain.items()}
+
+
+def _unplain(plain: dict[str, Any]) -> dict[str, Any]:
+    parameters = dict(plain)
+    if isinstance(parameters["augment"], dict):
+        values: dict[str, Any] = {
+            name: tuple(v) if isinstance(v, list) else v
+            for name, v in parameters["augment"].items()
+        }
+        parameters["augment"] = Augmentation(**values)
+    if parameters["labels"] is not None:
+        parameters["labels"] = LabelTable.from_dicts(parameters["labels"])
+    low, high = parameters["clip"]
+    parameters["clip"] = (float(low), float(high))
+    return parameters

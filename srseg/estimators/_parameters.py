@@ -1,0 +1,89 @@
+"""Checks of the parameters of a segmenter, made in ``fit``."""
+
+from __future__ import annotations
+
+import dataclasses
+import numbers
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from srseg.errors import ParameterError
+from srseg.labels import LabelTable
+from srseg.training import Augmentation, Recipe, get_recipe
+
+if TYPE_CHECKING:
+    from srseg.estimators._segmenter import VolumeSegmenter
+
+
+def check_parameters(segmenter: VolumeSegmenter) -> Recipe:
+    """Check the parameters that no other room checks, and give the recipe with its overrides.
+
+    Parameters
+    ----------
+    segmenter : VolumeSegmenter
+        The segmenter.
+
+    Returns
+    -------
+    Recipe
+        What to train by.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter cannot work; the message names it and what is allowed.
+    """
+    _integer("width", segmenter.width, 1)
+    _integer("depth", segmenter.depth, 1)
+    _integer("input_size", segmenter.input_size, 1)
+    stride = 2**segmenter.depth
+    if segmenter.backbone == "unet" and segmenter.input_size % stride:
+        lower = max(stride, segmenter.input_size // stride * stride)
+        raise ParameterError(
+            f"input_size={segmenter.input_size} is no multiple of 2^depth = {stride}; "
+            f"use {lower} or {lower + stride}"
+        )
+    if segmenter.source_size is not None:
+        _integer("source_size", segmenter.source_size, 1)
+    if segmenter.voxel_size is not None:
+        _positive("voxel_size (µm, or None)", segmenter.voxel_size)
+    if segmenter.training_planes not in (1, 3):
+        raise ParameterError(
+            f"training_planes is 1 or 3, found {segmenter.training_planes!r}; "
+            "oblique planes are for prediction"
+        )
+    if not isinstance(segmenter.augment, (bool, np.bool_, Augmentation)):
+        raise ParameterError(
+            f"augment is True, False or an Augmentation, found {segmenter.augment!r}"
+        )
+    if segmenter.labels is not None and not isinstance(segmenter.labels, LabelTable):
+        raise ParameterError(f"labels is a LabelTable or None, found {segmenter.labels!r}")
+    return _recipe(segmenter)
+
+
+def _recipe(segmenter: VolumeSegmenter) -> Recipe:
+    overrides: dict[str, Any] = {}
+    for name in ("max_iter", "batch_size"):
+        value = getattr(segmenter, name)
+        if value is not None:
+            _integer(name, value, 1)
+            overrides[name] = int(value)
+    if segmenter.learning_rate is not None:
+        _positive("learning_rate", segmenter.learning_rate)
+        overrides["learning_rate"] = float(segmenter.learning_rate)
+    return dataclasses.replace(get_recipe(segmenter.recipe), **overrides)
+
+
+def _integer(name: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or int(value) < least:
+        raise ParameterError(f"{name} must be an integer of {least} or more, found {value!r}")
+
+
+def _positive(name: str, value: Any) -> None:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, numbers.Real)
+        or not 0 < float(value) < np.inf
+    ):
+        raise ParameterError(f"{name} must be a positive number, found {value!r}")

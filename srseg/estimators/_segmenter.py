@@ -1,0 +1,376 @@
+"""A 2D network over slices, as a scikit-learn estimator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from srseg.backbones import create_backbone
+from srseg.errors import LabelError, ParameterError
+from srseg.estimators._holdout import hold_out
+from srseg.estimators._inputs import read_inputs
+from srseg.estimators._parameters import check_parameters
+from srseg.estimators._voting import VotingMixin, prepared_volume, truth_on_grid
+from srseg.inference import SlicePredictor, choose_device, choose_precision
+from srseg.labels import UNLABELLED, LabelTable
+from srseg.planes import standard_planes
+from srseg.progress import task
+from srseg.training import (
+    Augmentation,
+    LabelledVolume,
+    PatchSampler,
+    ValidationSlices,
+    train_network,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from srseg.estimators._protocol import SliceSegmenter
+    from srseg.planes import Plane
+    from srseg.volumes import Sample
+
+
+class VolumeSegmenter(VotingMixin, BaseEstimator):
+    """Label every voxel of a scan with a 2D network, slice by slice.
+
+    The network is trained on random patches from slices along all three axes; `predict` labels
+    slices along one plane, ``rc``. Fuse more planes with :class:`srseg.MultiAxisEnsemble`.
+
+    Parameters
+    ----------
+    backbone : str or callable, default="unet"
+        ``"unet"`` (the paper's), ``"smp:<architecture>/<encoder>"``, any registered name, or a
+        factory called with ``n_classes``, ``width`` and ``depth``.
+    width : int, default=32
+        Channels of the first convolution, c0 of the paper; doubled per level.
+    depth : int, default=3
+        Number of encoder blocks, d of the paper.
+    input_size : int, default=384
+        Edge of the training patches, in pixels.
+    voxel_size : float or None, default=5.0
+        Edge length in µm of the voxels that scans are resampled to; None takes the training scans'
+        own, which must agree. Plain arrays are taken to have this voxel size.
+    clip : tuple of float, default=(0.5, 99.9)
+        Percentiles that become 0 and 1.
+    training_planes : {1, 3}, default=3
+        Slicing sets that patches are drawn from.
+    recipe : {"fast", "paper"}, default="fast"
+        Schedule of training: see :func:`srseg.training.get_recipe`.
+    max_iter, batch_size, learning_rate : optional
+        Override the recipe's.
+    source_size : int, optional
+        Edge in pixels of the square of a slice that a patch shows; `input_size` where it is None,
+        so that the full resolution is kept.
+    augment : bool or Augmentation, default=True
+        The paper's augmentation, none, or one's own.
+    validation : "auto", float, int, sequence of Sample or None, default="auto"
+        Samples that drive schedule and early stopping and are not trained on: a share or a number
+        of subjects, drawn by `random_state`; given samples; or none. ``"auto"`` holds out a fifth
+        where there are four subjects or more, else none.
+    precision : {"auto", "fp32", "bf16"}, default="auto"
+        How networks compute; auto takes bf16 where the processor has it.
+    device : str, default="auto"
+        Where to train and predict.
+    labels : LabelTable, optional
+        The classes; without, those of the training labels.
+    random_state : int, RandomState or None, default=None
+        Makes training repeatable.
+
+    Attributes
+    ----------
+    network_ : torch.nn.Module
+        The trained network, on the CPU.
+    label_table_ : LabelTable
+        The classes, in the order of the network's outputs.
+    classes_ : ndarray of shape (K,)
+        Their values.
+    voxel_size_ : float
+        Edge length of the voxels it was trained on, in µm.
+    history_ : History
+        Loss and validation IoU during training.
+    n_iter_ : int
+        Iterations done.
+    training_samples_, validation_samples_ : list of str
+        Names of the samples trained on and held out.
+
+    See Also
+    --------
+    srseg.MultiAxisEnsemble : Fuses the predictions of several planes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from srseg import VolumeSegmenter
+    >>> labels = np.zeros((16, 16, 16), np.uint8)
+    >>> labels[4:12, 4:12, 4:12] = 1
+    >>> scan = labels * 100.0 + np.random.default_rng(0).normal(size=labels.shape)
+    >>> segmenter = VolumeSegmenter(
+    ...     width=4, depth=1, input_size=16, max_iter=60, learning_rate=0.02, random_state=0
+    ... )
+    >>> segmenter.fit([scan], [labels]).score([scan], [labels]) > 0.7
+    True
+    """
+
+    def __init__(
+        self,
+        backbone: str | Callable[..., torch.nn.Module] = "unet",
+        *,
+        width: int = 32,
+        depth: int = 3,
+        input_size: int = 384,
+        voxel_size: float | None = 5.0,
+        clip: tuple[float, float] = (0.5, 99.9),
+        training_planes: int = 3,
+        recipe: str = "fast",
+        max_iter: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        source_size: int | None = None,
+        augment: bool | Augmentation = True,
+        validation: Literal["auto"] | float | Sequence[Sample] | None = "auto",
+        precision: Literal["auto", "fp32", "bf16"] = "auto",
+        device: str = "auto",
+        labels: LabelTable | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.backbone = backbone
+        self.width = width
+        self.depth = depth
+        self.input_size = input_size
+        self.voxel_size = voxel_size
+        self.clip = clip
+        self.training_planes = training_planes
+        self.recipe = recipe
+        self.max_iter = max_iter
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.source_size = source_size
+        self.augment = augment
+        self.validation = validation
+        self.precision = precision
+        self.device = device
+        self.labels = labels
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> VolumeSegmenter:
+        """Train on labelled scans.
+
+        Parameters
+        ----------
+        X : Dataset, Sample, array of shape (Z, Y, X), or sequence of them
+            The scans. A single array of three axes is one volume.
+        y : Volume, array of shape (Z, Y, X), or sequence of them, optional
+            Labels of each scan; without, each sample's target label set. 255 is ignored.
+
+        Returns
+        -------
+        VolumeSegmenter
+            Itself.
+        """
+        recipe = check_parameters(self)
+        device = choose_device(self.device)
+        precision = choose_precision(self.precision, device)
+        samples = read_inputs(X, y, voxel_size=self.voxel_size).samples
+        seeds = _seeds(self.random_state)
+        training, held_out = hold_out(samples, self.validation, int(seeds[0]))
+        table = self.labels or _common_table([*training, *held_out])
+        voxel_size = self.voxel_size or _common_voxel_size([*training, *held_out])
+        with task("preparing", len(training) + len(held_out)) as progress:
+
+            def load(sample: Sample) -> LabelledVolume:
+                volume = _load(sample, voxel_size, self.clip, table)
+                progress.advance(1, sample.name)
+                return volume
+
+            volumes, judged = [load(s) for s in training], [load(s) for s in held_out]
+        _warn_absent(volumes, table)
+        network = _build(self, len(table), int(seeds[1]))
+        planes = standard_planes(self.training_planes)
+        sampler = PatchSampler(
+            volumes,
+            planes,
+            self.input_size,
+            _augmentation(self.augment),
+            source_size=self.source_size,
+            seed=int(seeds[2]),
+        )
+        self.history_ = train_network(
+            network,
+            sampler,
+            recipe,
+            n_classes=len(table),
+            validation=ValidationSlices(judged, planes, _stride(network)) if judged else None,
+            device=device,
+            precision=precision,
+        )
+        self._adopt(network, table, voxel_size)
+        self.n_iter_ = self.history_.n_iter
+        self.training_samples_ = [sample.name for sample in training]
+        self.validation_samples_ = [sample.name for sample in held_out]
+        return self
+
+    def predict_slices_proba(self, slices: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give the probability of each class at each pixel of slices.
+
+        Parameters
+        ----------
+        slices : ndarray of shape (n, H, W), float32
+            Normalised grey values; H and W are multiples of `stride`.
+
+        Returns
+        -------
+        ndarray of shape (n, K, H, W), float32
+            Probabilities.
+        """
+        check_is_fitted(self)
+        device = choose_device(self.device)
+        predictor = SlicePredictor(self.network_, device, choose_precision(self.precision, device))
+        return predictor(slices)
+
+    @property
+    def stride(self) -> int:
+        """Height and width of slices are a multiple of this."""
+        check_is_fitted(self)
+        return _stride(self.network_)
+
+    @property
+    def reach(self) -> int | None:
+        """How far a pixel can influence another, in pixels; None for the whole slice."""
+        check_is_fitted(self)
+        reach: int | None = self.network_.reach  # type: ignore[assignment]
+        return reach
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write weights, parameters, label table, voxel size and provenance to one file.
+
+        Parameters
+        ----------
+        path : path
+            The file, by custom with the suffix ``.srseg``.
+        overwrite : bool, default=False
+            Whether an existing file is replaced.
+        """
+        from srseg.estimators._model_file import save_model
+
+        check_is_fitted(self)
+        save_model(self, path, overwrite=overwrite)
+
+    def _adopt(self, network: torch.nn.Module, table: LabelTable, voxel_size: float) -> None:
+        """Take over a trained network."""
+        self.network_ = network.cpu().eval()
+        self.label_table_ = table
+        self.classes_ = np.array(table.values)
+        self.voxel_size_ = voxel_size
+
+    def _voters(self) -> tuple[SliceSegmenter, tuple[Plane, ...], Any]:
+        check_is_fitted(self)
+        return self, standard_planes(1), "soft"
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "network_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.allow_nan = True
+        tags.target_tags.required = False  # samples bring their labels along
+        return tags
+
+
+def _build(segmenter: VolumeSegmenter, n_classes: int, seed: int) -> torch.nn.Module:
+    # the weights depend on random_state alone, and torch's global state stays as it was
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return create_backbone(
+            segmenter.backbone,
+            n_classes=n_classes,
+            width=segmenter.width,
+            depth=segmenter.depth,
+        )
+
+
+def _seeds(random_state: Any) -> NDArray[np.int64]:
+    from sklearn.utils import check_random_state
+
+    seeds: NDArray[np.int64] = check_random_state(random_state).randint(0, 2**31 - 1, 3)
+    return seeds
+
+
+def _stride(network: torch.nn.Module) -> int:
+    stride: int = network.stride  # type: ignore[assignment]
+    return stride
+
+
+def _augmentation(augment: bool | Augmentation) -> Augmentation:
+    if isinstance(augment, Augmentation):
+        return augment
+    return Augmentation() if augment else Augmentation.none()
+
+
+def _load(
+    sample: Sample, voxel_size: float, clip: tuple[float, float], table: LabelTable
+) -> LabelledVolume:
+    volume = prepared_volume(sample, voxel_size, clip)
+    classes = truth_on_grid(sample, volume.grid, table)
+    return LabelledVolume(volume.read().astype(np.float32, copy=False), classes, sample.name)
+
+
+def _common_table(samples: Sequence[Sample]) -> LabelTable:
+    """Give the label table of all samples, or one made of the values in use."""
+    labels = [(sample, sample.labels()) for sample in samples]
+    tables = [volume.table for _, volume in labels if volume.table is not None]
+    if tables:
+        for sample, volume in labels:
+            if volume.table is not None:
+                where = f"label set {sample.target} of sample {sample.name}"
+                tables[0].require_same(volume.table, where=where)
+        return tables[0]
+    values: set[int] = set()
+    for sample, volume in labels:
+        found = {int(v) for _, slab in volume.slabs() for v in np.unique(slab)} - {UNLABELLED}
+        if found and not 0 <= min(found) <= max(found) < UNLABELLED:
+            raise LabelError(
+                f"labels of {sample.name} hold {min(found)} … {max(found)}; allowed are 0 to 254, "
+                "and 255 for unlabelled"
+            )
+        values |= found
+    return LabelTable.from_values(values)
+
+
+def _common_voxel_size(samples: Sequence[Sample]) -> float:
+    first = samples[0].scan.grid.voxel_size
+    for sample in samples:
+        if not np.allclose(sample.scan.grid.voxel_size, first[0], rtol=1e-6):
+            raise ParameterError(
+                f"voxel_size=None takes the scans' own cubic voxel size, but {samples[0].name} has "
+                f"{first} µm and {sample.name} {sample.scan.grid.voxel_size} µm; give voxel_size"
+            )
+    return first[0]
+
+
+def _warn_absent(volumes: Sequence[LabelledVolume], table: LabelTable) -> None:
+    import warnings
+
+    present = np.zeros(256, bool)
+    for volume in volumes:
+        present |= np.bincount(volume.classes.ravel(), minlength=256).astype(bool)
+    absent = [c.name for i, c in enumerate(table) if not present[i]]
+    if not present[1 : len(table)].any():
+        raise LabelError(
+            f"the training labels hold nothing but background ({table.names[0]}); "
+            "label at least one other class"
+        )
+    if absent:
+        warnings.warn(
+            f"no training sample has a voxel of {', '.join(absent)}: it cannot be learned",
+            stacklevel=3,
+        )

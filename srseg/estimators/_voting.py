@@ -1,0 +1,215 @@
+"""Predicting and scoring volumes, shared by everything that predicts slices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from srseg.errors import GridError, LabelError
+from srseg.estimators._inputs import read_inputs
+from srseg.inference import fuse_planes
+from srseg.metrics import confusion, summarize
+from srseg.preprocessing import labels_on_grid, prepare
+from srseg.volumes import Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from srseg.estimators._protocol import SliceSegmenter
+    from srseg.inference import Fusion
+    from srseg.labels import LabelTable
+    from srseg.planes import Plane
+    from srseg.volumes import Grid, Sample
+
+
+class VotingMixin:
+    """Gives ``predict``, ``predict_proba`` and ``score`` to what can fuse planes.
+
+    A class that uses it offers `_voters`: the slice segmenter, the planes and the voting.
+    """
+
+    def _voters(self) -> tuple[SliceSegmenter, Sequence[Plane], Any]:
+        raise NotImplementedError
+
+    def predict(self, X: Any) -> Any:
+        """Label every voxel.
+
+        Parameters
+        ----------
+        X : Sample, Volume, array of shape (Z, Y, X), or sequence of them
+            The scans. Plain arrays are taken to have the model's voxel size; samples and volumes
+            are resampled to it.
+
+        Returns
+        -------
+        ndarray of shape (Z, Y, X) uint8, Volume, or a list of them
+            Label values: arrays for arrays, volumes on the model's grid for samples and volumes; a
+            list (an array of shape (n, Z, Y, X) for an array of four axes) for several.
+        """
+        segmenter, _, _ = self._voters()
+        table = segmenter.label_table_
+        results: list[Any] = []
+        inputs = read_inputs(X, voxel_size=segmenter.voxel_size_)
+        for sample in inputs.samples:
+            fusion, grid = self._fuse(sample)
+            labels = table.to_values(fusion.classes(0, grid.shape[0]))
+            results.append(labels if inputs.arrays else Volume(labels, grid, table=table))
+        return _in_the_form_of(X, results, inputs.single)
+
+    def predict_proba(self, X: Any) -> Any:
+        """Give the fused probability of each class at every voxel.
+
+        Parameters
+        ----------
+        X : Sample, Volume, array of shape (Z, Y, X), or sequence of them
+            The scans, as for `predict`.
+
+        Returns
+        -------
+        ndarray of shape (K, Z, Y, X) float32, or a list of them
+            Mean probabilities (soft voting) or shares of votes (hard), on the model's grid.
+        """
+        segmenter, _, _ = self._voters()
+        results: list[Any] = []
+        inputs = read_inputs(X, voxel_size=segmenter.voxel_size_)
+        for sample in inputs.samples:
+            fusion, grid = self._fuse(sample)
+            results.append(fusion.probabilities(0, grid.shape[0]))
+        return _in_the_form_of(X, results, inputs.single)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Give the mean IoU, background left out (paper, Eq. 6).
+
+        A class absent from both truth and prediction of a sample is left out there; the mean is
+        over samples, then over classes.
+
+        Parameters
+        ----------
+        X : Sample, Volume, array of shape (Z, Y, X), or sequence of them
+            The scans.
+        y : Volume, array of shape (Z, Y, X), or sequence of them, optional
+            The truth; without, each sample's target label set.
+
+        Returns
+        -------
+        float
+            Mean IoU in [0, 1].
+        """
+        segmenter, _, _ = self._voters()
+        inputs = read_inputs(X, y, voxel_size=segmenter.voxel_size_)
+        counts = [
+            confusion(
+                truth_on_grid(sample, grid, segmenter.label_table_),
+                fusion.classes(0, grid.shape[0]),
+                len(segmenter.label_table_),
+            )
+            for sample, fusion, grid in ((sample, *self._fuse(sample)) for sample in inputs.samples)
+        ]
+        return float(summarize(np.stack(counts)).mean)
+
+    def iter_labels(
+        self, sample: Any, thickness: int = 64
+    ) -> Iterator[tuple[int, NDArray[np.uint8], Grid]]:
+        """Label one scan and give the labels slab by slab, for writing them as they come.
+
+        Parameters
+        ----------
+        sample : Sample, Volume or array of shape (Z, Y, X)
+            The scan.
+        thickness : int, default=64
+            Number of slices in a slab.
+
+        Yields
+        ------
+        start : int
+            Index of the slab's first slice.
+        labels : ndarray of shape (up to thickness, Y, X), uint8
+            Label values.
+        grid : Grid
+            The grid of the whole label volume.
+        """
+        segmenter, _, _ = self._voters()
+        inputs = read_inputs(sample, voxel_size=segmenter.voxel_size_)
+        fusion, grid = self._fuse(inputs.samples[0])
+        for start in range(0, grid.shape[0], thickness):
+            stop = min(start + thickness, grid.shape[0])
+            yield start, segmenter.label_table_.to_values(fusion.classes(start, stop)), grid
+
+    def _fuse(self, sample: Sample) -> tuple[Fusion, Grid]:
+        segmenter, planes, voting = self._voters()
+        volume = prepared_volume(sample, segmenter.voxel_size_, segmenter.clip)
+        fusion = fuse_planes(
+            segmenter.predict_slices_proba,
+            volume.read().astype(np.float32, copy=False),
+            planes,
+            n_classes=len(segmenter.label_table_),
+            stride=segmenter.stride,
+            voting=voting,
+        )
+        return fusion, volume.grid
+
+
+def prepared_volume(sample: Sample, voxel_size: float | None, clip: tuple[float, float]) -> Volume:
+    """Give a sample's scan resampled and normalised: its kept working copy, or made now.
+
+    Parameters
+    ----------
+    sample : Sample
+        The sample.
+    voxel_size : float or None
+        Edge length of the voxels, in µm; None keeps the scan's.
+    clip : tuple of float
+        Percentiles to clip to.
+
+    Returns
+    -------
+    Volume
+        Normalised.
+    """
+    return sample.prepared(voxel_size, clip) or prepare(
+        sample.scan, voxel_size=voxel_size, clip=clip
+    )
+
+
+def truth_on_grid(sample: Sample, grid: Grid, table: LabelTable) -> NDArray[np.uint8]:
+    """Give a sample's target labels on a grid, as positions in a label table.
+
+    Parameters
+    ----------
+    sample : Sample
+        The sample.
+    grid : Grid
+        Where the classes are wanted.
+    table : LabelTable
+        The table; one that the labels bring along must be the same.
+
+    Returns
+    -------
+    ndarray of uint8
+        Positions in the table; 255 where unlabelled.
+    """
+    labels = sample.labels()
+    where = f"label set {sample.target} of sample {sample.name}"
+    if labels.table is not None:
+        table.require_same(labels.table, where=where)
+    try:
+        values = labels_on_grid(labels, grid).read()
+    except GridError as error:
+        raise GridError(f"{where}: {error}") from None
+    try:
+        return table.to_index(values, where=where)
+    except LabelError as error:
+        if labels.table is None:
+            raise LabelError(f"{error} (pass labels= to say which classes there are)") from None
+        raise
+
+
+def _in_the_form_of(X: Any, results: list[Any], single: bool) -> Any:
+    if single:
+        return results[0]
+    if isinstance(X, np.ndarray) and X.ndim == 4:
+        return np.stack(results)
+    return results

@@ -1,0 +1,174 @@
+"""Random patches from the slices of labelled volumes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from srseg.errors import ParameterError, TrainingError
+from srseg.labels import UNLABELLED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from srseg.planes import Plane
+    from srseg.training._augmentation import Augmentation
+
+
+@dataclass(frozen=True)
+class LabelledVolume:
+    """A normalised volume with the class of each voxel.
+
+    Parameters
+    ----------
+    image : ndarray of shape (Z, Y, X), float32
+        Grey values in [0, 1].
+    classes : ndarray of shape (Z, Y, X), uint8
+        Positions in the label table; 255 where unlabelled.
+    name : str, default=""
+        Name of the sample, for messages.
+    """
+
+    image: NDArray[np.float32]
+    classes: NDArray[np.uint8]
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.image.shape != self.classes.shape or self.image.ndim != 3:
+            raise ParameterError(
+                f"{self.name or 'volume'}: image {self.image.shape} and labels "
+                f"{self.classes.shape} must have one shape (Z, Y, X)"
+            )
+
+
+class PatchSampler:
+    """Draws patches uniformly over the slices of all volumes and planes (paper, Implementation).
+
+    A patch shows 85–100 % of a square of `source_size` pixels at full resolution, resized to
+    `input_size`. Where it reaches over the edge of its slice, the image is the normalised 0 and the
+    label is *unlabelled*.
+
+    Parameters
+    ----------
+    volumes : sequence of LabelledVolume
+        What is trained on.
+    planes : sequence of Plane
+        Planes along the axes.
+    input_size : int
+        Edge of a patch, in pixels.
+    augmentation : Augmentation
+        How patches are varied.
+    source_size : int, optional
+        Edge of the square of the slice that a patch shows; `input_size` where it is None.
+    seed : int or numpy.random.Generator, default=0
+        Where the randomness comes from.
+
+    Raises
+    ------
+    TrainingError
+        If there is no volume, or one has no labelled voxel.
+    """
+
+    def __init__(
+        self,
+        volumes: Sequence[LabelledVolume],
+        planes: Sequence[Plane],
+        input_size: int,
+        augmentation: Augmentation,
+        *,
+        source_size: int | None = None,
+        seed: int | np.random.Generator = 0,
+    ) -> None:
+        if not volumes:
+            raise TrainingError("there is no labelled volume to train on")
+        oblique = [plane.name for plane in planes if plane.rotation_axis is not None]
+        if oblique or not planes:
+            raise ParameterError(
+                f"training takes planes along the axes, found {', '.join(oblique) or 'none'}; "
+                "oblique planes are for prediction"
+            )
+        for volume in volumes:
+            if not (volume.classes != UNLABELLED).any():
+                raise TrainingError(f"{volume.name or 'a volume'} has no labelled voxel")
+        self.volumes = list(volumes)
+        self.planes = list(planes)
+        self.input_size = input_size
+        self.augmentation = augmentation
+        self.source_size = source_size or input_size
+        self.generator = np.random.default_rng(seed)
+        self._ends = np.cumsum(
+            [volume.image.shape[plane.stacking] for volume in volumes for plane in planes]
+        )
+
+    @property
+    def n_slices(self) -> int:
+        """Number of slices that patches are drawn from."""
+        return int(self._ends[-1])
+
+    def draw(self, n: int) -> tuple[Tensor, Tensor]:
+        """Draw a batch of patches.
+
+        Parameters
+        ----------
+        n : int
+            Number of patches.
+
+        Returns
+        -------
+        images : tensor of shape (n, 1, S, S), float32
+            Grey values in [0, 1].
+        classes : tensor of shape (n, S, S), int64
+            Positions in the label table; 255 where unlabelled.
+        """
+        size = self.input_size
+        offsets = self.augmentation.offsets(n, size, self.source_size, self.generator)
+        images = torch.empty(n, 1, size, size)
+        classes = torch.empty(n, size, size, dtype=torch.int64)
+        inside = torch.empty(n, 1, size, size, dtype=torch.bool)
+        for i in range(n):
+            image, label = self._slice(int(self.generator.integers(self.n_slices)))
+            centre = [
+                self.generator.uniform(*_centre_range(length, self.source_size))
+                for length in image.shape
+            ]
+            images[i], classes[i], inside[i] = _warp(
+                image, label, offsets[i] + torch.tensor(centre, dtype=torch.float32)
+            )
+        return self.augmentation.grey_values(images, inside, self.generator), classes
+
+    def _slice(self, number: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        which = int(np.searchsorted(self._ends, number, side="right"))
+        volume = self.volumes[which // len(self.planes)]
+        axis = self.planes[which % len(self.planes)].stacking
+        index = number - (int(self._ends[which - 1]) if which else 0)
+        return np.take(volume.image, index, axis), np.take(volume.classes, index, axis)
+
+
+def _centre_range(length: int, source: float) -> tuple[float, float]:
+    """Give the centres for which a patch lies inside the slice; its middle where it is larger."""
+    middle = (length - 1) / 2
+    free = max(0.0, (length - source) / 2)
+    return middle - free, middle + free
+
+
+def _warp(
+    image: NDArray[Any], label: NDArray[Any], position: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Read image (bilinear) and label (nearest) at positions (row, column) of shape (H, W, 2)."""
+    sizes = torch.tensor(image.shape, dtype=torch.float32)
+    # grid_sample wants (x, y) with the centres of the first and last pixel at -1 and 1
+    grid = (2 * position / (sizes - 1).clamp(min=1) - 1).flip(-1)[None]
+    pixels = torch.from_numpy(np.ascontiguousarray(image, np.float32))[None, None]
+    # outside reads as 0, which stands for unlabelled while the labels are shifted
+    shifted = torch.from_numpy(label.astype(np.float32) - UNLABELLED)[None, None]
+    warped = functional.grid_sample(pixels, grid, mode="bilinear", align_corners=True)
+    classes = functional.grid_sample(shifted, grid, mode="nearest", align_corners=True)
+    inside = ((position >= -0.5) & (position <= sizes - 0.5)).all(-1)
+    return warped[0], (classes[0, 0] + UNLABELLED).long(), inside[None]
