@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import LabelError, ParameterError
-from srseg.labels import UNLABELLED
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -26,7 +25,7 @@ _BLOCK = 2**22  # voxels counted at once: bincount widens each to 8 bytes
 
 
 def confusion(
-    truth: NDArray[Any], prediction: NDArray[Any], n_classes: int, ignore: int = UNLABELLED
+    truth: NDArray[Any], prediction: NDArray[Any], n_classes: int, ignore: int = 255
 ) -> NDArray[np.int64]:
     """Count how often each class of the truth is predicted as each class.
 
@@ -73,8 +72,8 @@ def confusion(
         expected, given = truth[start : start + step], prediction[start : start + step]
         labelled = expected != ignore
         rows, columns = expected[labelled], given[labelled]
-        _require_classes(rows, n_classes, "the truth")
-        _require_classes(columns, n_classes, "the prediction")
+        _require_classes(rows, n_classes, ignore, "the truth")
+        _require_classes(columns, n_classes, ignore, "the prediction")
         cells = rows.astype(np.intp)
         cells *= n_classes
         cells += columns.astype(np.intp, copy=False)
@@ -272,12 +271,12 @@ def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
     return out
 
 
-def _require_classes(values: NDArray[Any], n_classes: int, where: str) -> None:
+def _require_classes(values: NDArray[Any], n_classes: int, ignore: int, where: str) -> None:
     if not values.size:
         return
     worst = min(int(values.min()), int(values.max()), key=lambda v: 0 <= v < n_classes)
     if not 0 <= worst < n_classes:
-        what = " (unlabelled)" if worst == UNLABELLED else ""
+        what = " (unlabelled)" if worst == ignore else ""
         raise LabelError(
             f"{where} holds the class {worst}{what} at a voxel that is counted; allowed are 0 to "
             f"{n_classes - 1}. Check that both use one label table and cover the same space"

@@ -27,14 +27,35 @@ class Task(Protocol):
     """One piece of work under way."""
 
     def advance(self, amount: float = 1, status: str = "") -> None:
-        """Say that `amount` more units are done, with a short `status` (a loss, a file name)."""
+        """Say that some more is done.
+
+        Parameters
+        ----------
+        amount : float, default=1
+            Number of units done since the last time.
+        status : str, default=""
+            A few words to show: a loss, a file name.
+        """
 
 
 class Reporter(Protocol):
     """Something that shows tasks."""
 
     def open(self, description: str, total: float | None) -> AbstractContextManager[Task]:
-        """Show a new task of `total` units (None where the end is not known)."""
+        """Show a new task.
+
+        Parameters
+        ----------
+        description : str
+            What is being done.
+        total : float or None
+            Number of units until it is done; None where the end is not known.
+
+        Returns
+        -------
+        context manager of Task
+            The task, shown until the block ends.
+        """
 
 
 class _SilentTask:
