@@ -69,7 +69,9 @@ def prepare(
     if volume.normalised:
         return resampled
     if normalisation is None:
-        normalisation = fit_normalisation(resampled, clip)
+        # where nothing moves, 8- and 16-bit voxels are the same numbers and need one pass, not two
+        unmoved = resampled.grid == volume.grid and volume.dtype.itemsize <= 2
+        normalisation = fit_normalisation(volume if unmoved else resampled, clip)
     source = _NormalisedSource(resampled, normalisation)
     return Volume(source, resampled.grid, normalised=True)
 

@@ -140,3 +140,24 @@ def test_a_model_of_another_table_is_refused(asked):
     sample.label_sets["WF"] = label_volume(1, LabelTable.from_values(range(4)))
     with pytest.raises(LabelError, match="S0: the prediction has another label table"):
         evaluate_models([1], [sample], against="WF", planes=[1])
+
+
+def test_real_models_are_scored_along_their_planes():
+    from srseg.estimators import VolumeSegmenter
+
+    rng = np.random.default_rng(0)
+    samples = []
+    for i in range(2):
+        array = np.zeros((16, 16, 16), np.uint8)
+        array[4:12, 4:12, 4:12] = 1
+        array[6:10, 6:10, 6:10] = 2 + i
+        scan = 5000 + 1000.0 * array + rng.normal(0, 50, array.shape)
+        labels = Volume.from_array(array, 5.0, table=DEFAULT_LABELS)
+        samples.append(ArraySample(f"S{i}", Volume.from_array(scan, 5.0), {"WF": labels}))
+    segmenter = VolumeSegmenter(
+        width=2, depth=1, input_size=16, max_iter=2, batch_size=2, validation=None, random_state=0
+    ).fit(samples)
+    table = evaluate_models([segmenter], samples, planes=[1, 3], voting=["soft"])
+    assert [row.key for row in table.rows] == ["single", "soft3"]
+    alone = evaluate_labels((s.labels(), segmenter.predict(s)) for s in samples)
+    assert table.rows[0].mean == pytest.approx(alone.summary.mean)

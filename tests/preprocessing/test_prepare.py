@@ -36,6 +36,20 @@ def test_without_a_voxel_size_the_scan_keeps_its_grid(scan):
     np.testing.assert_allclose(prepared.read(), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize(("voxel_size", "passes"), [(2.4, 1), (5.0, 2)])
+def test_the_scan_is_read_once_for_the_percentiles_where_that_is_enough(scan, voxel_size, passes):
+    class Counting:
+        shape, dtype, reads = scan.shape, scan.dtype, 0
+
+        def __getitem__(self, region):
+            self.reads += 1
+            return scan.read(region)
+
+    source = Counting()
+    prepare(Volume(source, scan.grid), voxel_size=voxel_size)
+    assert source.reads == passes
+
+
 def test_a_given_normalisation_is_used_and_nothing_is_read(scan):
     class Unread:
         shape, dtype = scan.shape, scan.dtype
