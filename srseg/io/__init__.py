@@ -17,9 +17,9 @@ for _format in (
     HDF5Format(),
     TIFFFormat(),
     TIFFFolderFormat(),
-    ITKFormat("MHA", (".mha", ".mhd"), "MetaImageIO"),
-    ITKFormat("NRRD", (".nrrd", ".seg.nrrd", ".nhdr"), "NrrdImageIO"),
-    ITKFormat("NIfTI", (".nii", ".nii.gz"), "NiftiImageIO"),
+    ITKFormat("MHA", (".mha", ".mhd"), (".mhd",), "MetaImageIO"),
+    ITKFormat("NRRD", (".nrrd", ".seg.nrrd", ".nhdr"), (".nhdr",), "NrrdImageIO"),
+    ITKFormat("NIfTI", (".nii", ".nii.gz"), (), "NiftiImageIO"),
 ):
     FORMATS.register(_format.name, _format)
 

@@ -28,6 +28,12 @@ class Format(ABC):
     suffixes: tuple[str, ...]
     """Endings of the names of its files, in lower case, with the dot."""
 
+    reads_only: tuple[str, ...] = ()
+    """Suffixes that are read but not written."""
+
+    writes_by_suffix: bool = False
+    """Whether `write` looks at the suffix of the temporary file, which is then kept."""
+
     has_datasets: bool = False
     """Whether a file holds several datasets, each with a path of its own."""
 
@@ -106,10 +112,26 @@ class Format(ABC):
         FileFormatError
             If this format cannot be written, or cannot hold this volume.
         """
-        raise FileFormatError(
-            f"{path.name}: {self.name} files are read but not written; "
-            "choose .h5, .tif, .mha, .nrrd or .nii.gz"
-        )
+        raise not_written(path.name)
+
+
+def not_written(name: str) -> FileFormatError:
+    """Make the error for a format that is only read.
+
+    Parameters
+    ----------
+    name : str
+        Name of the file.
+
+    Returns
+    -------
+    FileFormatError
+        To be raised.
+    """
+    return FileFormatError(
+        f"{name}: files of this kind are read but not written; "
+        "choose .h5, .tif, .mha, .nrrd, .seg.nrrd or .nii.gz"
+    )
 
 
 FORMATS: Registry[Format] = Registry("srseg.formats", "file format")
@@ -148,13 +170,12 @@ def format_of(path: Path) -> Format:
     FileFormatError
         If no format fits; lists those that are known.
     """
-    fitting = [(f.match(path), name) for name, f in FORMATS.items().items()]
-    length, name = max(fitting)
-    if not length:
+    best = max(FORMATS.items().values(), key=lambda f: f.match(path))
+    if not best.match(path):
         raise FileFormatError(
             f"cannot tell the format of {path} from its name; known formats are {known_suffixes()}"
         )
-    return FORMATS.get(name)
+    return best
 
 
 def require_file(path: Path | str) -> Path:

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from srseg.errors import FileFormatError
+from srseg.errors import FileFormatError, SRSegError
 from srseg.io._format import Format
 from srseg.io._hdf5_facts import metadata, voxel_size
 from srseg.io._hdf5_find import find_volume
 from srseg.io._hdf5_header import Header
-from srseg.io._hdf5_safe import is_volume, open_file, opened, require_plain, resolve
+from srseg.io._hdf5_safe import open_file, opened, resolve
+from srseg.io._hdf5_values import is_volume, require_plain
 from srseg.io._info import ScanInfo
 from srseg.io._source import FileSource
+from srseg.io._voxels import voxel_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,9 +39,10 @@ class HDF5Format(Format):
             try:
                 found = find_volume(file, dataset)
                 header = Header.load(found, path)
-                dtype, scale = found.dtype.newbyteorder("="), None
-                facts: dict[str, Any] = {"voxel_size": voxel_size(found)}
-                if header is not None:
+                dtype, scale = voxel_type(found.dtype), None
+                if header is None:
+                    facts: dict[str, Any] = {"voxel_size": voxel_size(found)}
+                else:
                     scale = header.scale
                     facts = {
                         "voxel_size": header.grid.voxel_size,
@@ -64,7 +67,7 @@ class HDF5Format(Format):
                     **facts,
                 )
             except (OSError, RuntimeError, UnicodeError) as error:
-                if isinstance(error, FileFormatError):
+                if isinstance(error, SRSegError):
                     raise
                 raise FileFormatError(
                     f"{path} cannot be read ({error}); it is damaged or cut short"
@@ -125,14 +128,14 @@ class HDF5Source(FileSource):
         self.dataset = dataset
         self.scale = scale
 
-    def _open(self) -> Any:
+    def _open(self) -> _OpenHDF5:
         file = open_file(self.path)
         try:
             found = resolve(file, self.dataset)
             if (
                 not is_volume(found)
                 or found.shape != self.shape
-                or found.dtype.newbyteorder("=") != self.stored
+                or voxel_type(found.dtype) != self.stored
             ):
                 raise FileFormatError(f"{self.path}: {self.dataset} changed since it was opened")
             require_plain(found)
@@ -144,13 +147,25 @@ class HDF5Source(FileSource):
         except BaseException:
             file.close()
             raise
-        return file
+        return _OpenHDF5(file, found)
 
-    def _read(self, handle: Any, region: Region) -> NDArray[Any]:
-        voxels: NDArray[Any] = handle[self.dataset][region]
+    def _read(self, handle: _OpenHDF5, region: Region) -> NDArray[Any]:
+        voxels: NDArray[Any] = handle.dataset[region]
         if self.scale is None:
             return voxels
         factor, offset = np.float32(self.scale[0]), np.float32(self.scale[1])
         scaled: NDArray[Any] = np.multiply(voxels, factor, dtype=np.float32)
         scaled += offset
         return scaled
+
+
+class _OpenHDF5:
+    """An open file and the dataset in it."""
+
+    def __init__(self, file: Any, dataset: Any) -> None:
+        self.file = file
+        self.dataset = dataset
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from srseg.errors import ParameterError
-from srseg.io._hdf5_safe import child, text_of, walk
+from srseg.io._hdf5_safe import child, walk
+from srseg.io._hdf5_values import text_of
 from srseg.units import parse_quantity
 
 _MOST_POSITIONS = 1 << 16

@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from srseg.errors import FileFormatError
-from srseg.io._hdf5_safe import child, external_links, is_volume, require_plain, resolve, text_of
+from srseg.io._hdf5_safe import child, external_links, resolve
 from srseg.io._hdf5_safe import walk as _walk
+from srseg.io._hdf5_values import is_volume, require_plain, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

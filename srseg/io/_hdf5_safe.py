@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from srseg.errors import FileFormatError, MissingFileError
+from srseg.errors import FileFormatError, MissingFileError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _MOST_OBJECTS = 20_000
 _MOST_LINKS = 16
-_LARGEST_CHUNK = 1 << 30
 
 
 @contextmanager
@@ -68,6 +67,7 @@ def open_file(path: Path) -> Any:
     import hdf5plugin  # noqa: F401 - beamline files use its filters
 
     try:
+        path.open("rb").close()
         if not h5py.is_hdf5(path):
             raise FileFormatError(
                 f"{path} is not an HDF5 file, whatever its name says; give the file its right "
@@ -77,7 +77,7 @@ def open_file(path: Path) -> Any:
     except FileNotFoundError:
         raise MissingFileError(f"{path} does not exist") from None
     except PermissionError:
-        raise FileFormatError(f"{path} may not be read: permission denied") from None
+        raise StorageError(f"{path} may not be read: permission denied") from None
     except OSError as error:
         raise FileFormatError(
             f"{path} cannot be opened as HDF5 ({error}); it is damaged, cut short, or still being "
@@ -201,26 +201,6 @@ def external_links(group: Any) -> list[str]:
     ]
 
 
-def text_of(value: Any) -> str:
-    """Give a string however HDF5 keeps it: str, bytes, or an array of one of them.
-
-    Parameters
-    ----------
-    value : object
-        An attribute or the value of a dataset.
-
-    Returns
-    -------
-    str
-        The text; empty where it is none.
-    """
-    if getattr(value, "shape", ()) and value.size == 1:
-        value = value.reshape(-1)[0]
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return value if isinstance(value, str) else ""
-
-
 def child(group: Any, name: str) -> Any:
     """Get an object below a group through hard links and soft links of the same file.
 
@@ -240,69 +220,3 @@ def child(group: Any, name: str) -> Any:
         return resolve(group.file, f"{group.name}/{name}")
     except (KeyError, FileFormatError):
         return None
-
-
-def is_volume(item: Any) -> bool:
-    """Whether an object is a 3D numeric dataset with more than one slice.
-
-    Parameters
-    ----------
-    item : object
-        A dataset or group.
-
-    Returns
-    -------
-    bool
-        True where it is.
-    """
-    import h5py
-
-    return (
-        isinstance(item, h5py.Dataset)
-        and item.shape is not None
-        and len(item.shape) == 3
-        and min(item.shape) > 0
-        and item.dtype.kind in "biuf"
-    )
-
-
-def require_plain(dataset: Any) -> None:
-    """Refuse a dataset whose voxels lie elsewhere, or cannot be what it declares.
-
-    Parameters
-    ----------
-    dataset : h5py.Dataset
-        A 3D numeric dataset.
-
-    Raises
-    ------
-    FileFormatError
-        If it is virtual, stored externally, or larger than the bytes in the file allow.
-    """
-    where = f"{dataset.file.filename}: {dataset.name}"
-    if dataset.is_virtual:
-        raise FileFormatError(
-            f"{where} is a virtual dataset made of parts of other files, which srseg does not "
-            "follow; copy it into one file (h5repack does)"
-        )
-    if dataset.external:
-        raise FileFormatError(
-            f"{where} keeps its voxels in another file ({dataset.external[0][0]}), which srseg "
-            "does not follow; copy it into one file (h5repack does)"
-        )
-    declared = dataset.size * dataset.dtype.itemsize
-    stored = dataset.id.get_storage_size()
-    if not stored:
-        raise FileFormatError(f"{where} declares {dataset.shape} voxels but none were written")
-    if dataset.chunks is None and stored < declared:
-        raise FileFormatError(
-            f"{where} declares {declared} bytes but the file holds {stored}; it is cut short"
-        )
-    chunk = 1 if dataset.chunks is None else dataset.dtype.itemsize
-    for length in dataset.chunks or ():
-        chunk *= length
-    if chunk > _LARGEST_CHUNK:
-        raise FileFormatError(
-            f"{where} is stored in chunks of {chunk >> 20} MiB, which cannot be read in parts; "
-            "copy it with smaller chunks (h5repack -l CHUNK=64x64x64)"
-        )

@@ -10,7 +10,8 @@ import numpy as np
 
 from srseg.errors import FileFormatError, StorageError
 from srseg.io._hdf5_header import Header
-from srseg.io._hdf5_safe import is_volume, opened, require_plain, resolve
+from srseg.io._hdf5_safe import opened, resolve
+from srseg.io._hdf5_values import is_volume, require_plain
 from srseg.io._hdf5_write import CHECKSUMS, DATASET
 from srseg.progress import task
 from srseg.storage import Box, ChunkChecksums

@@ -14,6 +14,8 @@ from srseg._version import __version__
 from srseg.errors import ParameterError
 from srseg.io._hdf5_header import Header
 from srseg.io._hdf5_sink import HDF5Sink
+from srseg.io._slabs import MOST_BYTES
+from srseg.progress import task
 from srseg.storage import CHUNK, ChunkChecksums, atomic_path, chunk_shape, require_free_space
 
 if TYPE_CHECKING:
@@ -31,8 +33,6 @@ DATASET = "entry/data/data"
 
 CHECKSUMS = "entry/integrity/crc32"
 """Path of the table of checksums: one file, so that volume and sums are never parted."""
-
-_BAND_BYTES = 256 << 20
 
 
 @contextmanager
@@ -133,7 +133,7 @@ def written(
     n_bytes = grid.n_voxels * stored.itemsize
     require_free_space(path.parent, n_bytes + (4 << 20), f"writing {title}")
     sums = ChunkChecksums(grid.shape)
-    with h5py.File(path, "w") as file:
+    with h5py.File(path, "w", locking="best-effort") as file:
         voxels = file.create_dataset(
             DATASET,
             grid.shape,
@@ -165,11 +165,9 @@ def fill(sink: HDF5Sink, volume: Volume) -> None:
     volume : Volume
         The volume; its labels are checked against its table.
     """
-    from srseg.progress import task
-
     depth, rows, columns = volume.shape
     beam = CHUNK * CHUNK * columns * volume.dtype.itemsize
-    band = CHUNK * max(1, _BAND_BYTES // beam)
+    band = CHUNK * max(1, MOST_BYTES // beam)
     with task("writing", total=depth * rows) as progress:
         for z in range(0, depth, CHUNK):
             for y in range(0, rows, band):

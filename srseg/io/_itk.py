@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from srseg.errors import FileFormatError
 from srseg.io._format import Format
 from srseg.io._info import ScanInfo
+from srseg.io._itk_header import head, raw_offset, require_data_beside
 from srseg.io._segments import table_of
 from srseg.io._source import FileSource
 
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from srseg.volumes import Region, Volume
 
 PROVENANCE_KEY = "srseg_provenance"
-
-_HEADER = 1 << 20
 
 
 class ITKFormat(Format):
@@ -39,17 +39,25 @@ class ITKFormat(Format):
         Name of the format.
     suffixes : tuple of str
         Endings of the names of its files.
+    reads_only : tuple of str
+        Those of them that are read but not written: headers with their voxels in another file.
     io_name : str
         SimpleITK's name of the reader.
     """
 
-    def __init__(self, name: str, suffixes: tuple[str, ...], io_name: str) -> None:
+    def __init__(
+        self, name: str, suffixes: tuple[str, ...], reads_only: tuple[str, ...], io_name: str
+    ) -> None:
         self.name = name
         self.suffixes = suffixes
+        self.reads_only = reads_only
         self.io_name = io_name
+        # the NIfTI library compresses or not by the ending of the name
+        self.writes_by_suffix = name == "NIfTI"
 
     def describe(self, path: Path, dataset: str | None) -> ScanInfo:  # noqa: ARG002
         """Read the header; see `Format.describe`."""
+        require_data_beside(path, self.io_name)
         reader = _reader(path, self.io_name)
         size = _drop_last(reader.GetSize(), path)
         if reader.GetNumberOfComponents() != 1:
@@ -102,7 +110,7 @@ class ITKFormat(Format):
         if self.name == "NIfTI":
             return not path.name.lower().endswith(".gz")
         if self.name == "MHA":
-            return b"CompressedData = True" not in _head(path)
+            return re.search(rb"^CompressedData\s*=\s*True", head(path), re.I | re.M) is None
         return raw_offset(path) is not None
 
 
@@ -175,38 +183,6 @@ class _OpenITK:
         self.voxels = None
 
 
-def raw_offset(path: Path) -> tuple[int, Literal["<", ">"]] | None:
-    """Tell where the voxels of an uncompressed NRRD file begin.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    tuple of int and str, or None
-        Offset in bytes and byte order; None where the voxels are compressed or in another file.
-    """
-    head = _head(path)
-    end = head.find(b"\n\n")
-    windows = head.find(b"\r\n\r\n")
-    if windows >= 0 and (end < 0 or windows < end):
-        end, length = windows, 4
-    else:
-        length = 2
-    if end < 0:
-        return None
-    fields = dict(
-        line.split(": ", 1)
-        for line in head[:end].decode("latin-1").lower().splitlines()
-        if ": " in line and not line.startswith("#") and ":=" not in line.split(": ")[0]
-    )
-    if fields.get("encoding") != "raw" or any("file" in k or "skip" in k for k in fields):
-        return None
-    return end + length, ">" if fields.get("endian") == "big" else "<"
-
-
 @contextmanager
 def _alone(path: Path) -> Iterator[Path]:
     """Give a path under which no other file is read: beside x.nii, ITK takes it for x.nii.gz."""
@@ -217,11 +193,6 @@ def _alone(path: Path) -> Iterator[Path]:
         link = Path(folder, "alone.nii.gz")
         link.symlink_to(path.absolute())
         yield link
-
-
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(_HEADER)
 
 
 def simple_itk() -> Any:

@@ -14,11 +14,14 @@ import numpy as np
 from srseg.errors import FileFormatError
 from srseg.io._itk import PROVENANCE_KEY, simple_itk
 from srseg.io._segments import segment_keys
+from srseg.io._slabs import checked_slabs
+from srseg.labels import UNLABELLED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from srseg.labels import LabelTable
     from srseg.volumes import Volume
 
 _TYPES = {
@@ -95,7 +98,7 @@ def write_nrrd(path: Path, volume: Volume, provenance: Mapping[str, Any] | None)
         f"space origin: {_vector(origin)}",
     ]
     if volume.table is not None:
-        keys = segment_keys(volume.table, _extents(volume))
+        keys = segment_keys(volume.table, _extents(volume, volume.table))
         lines += [f"{key}:={_escaped(value)}" for key, value in keys.items()]
     if provenance is not None:
         lines.append(f"{PROVENANCE_KEY}:={_escaped(_note(provenance))}")
@@ -141,15 +144,15 @@ def _place(volume: Volume) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return spacing, origin, np.reshape(grid.direction, (3, 3))[::-1, ::-1]
 
 
-def _extents(volume: Volume) -> dict[int, tuple[int, int, int, int, int, int]]:
+def _extents(volume: Volume, table: LabelTable) -> dict[int, tuple[int, int, int, int, int, int]]:
     """Find the first and last index along x, y, z of each value."""
     low: dict[int, np.ndarray] = {}
     high: dict[int, np.ndarray] = {}
-    for start, slab in volume.slabs():
-        if volume.table is not None:
-            volume.table.check(slab)
-        for value in np.unique(slab).tolist():
+    for start, slab in checked_slabs(volume, "measuring"):
+        for value in (*table.values, UNLABELLED):
             where = slab == value
+            if not where.any():
+                continue
             first, last = np.zeros(3, int), np.zeros(3, int)
             for axis in range(3):
                 used = np.flatnonzero(where.any(axis=tuple(a for a in range(3) if a != axis)))
@@ -166,9 +169,7 @@ def _extents(volume: Volume) -> dict[int, tuple[int, int, int, int, int, int]]:
 
 
 def _stream(file: BinaryIO | gzip.GzipFile, volume: Volume) -> None:
-    for _, slab in volume.slabs(8):
-        if volume.table is not None:
-            volume.table.check(slab)
+    for _, slab in checked_slabs(volume):
         file.write(np.ascontiguousarray(slab, dtype=volume.dtype.newbyteorder("<")).data)
 
 

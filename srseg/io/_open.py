@@ -12,6 +12,7 @@ from srseg.volumes import Volume
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from srseg.io._format import Format
     from srseg.io._info import ScanInfo
     from srseg.volumes import Grid
 
@@ -39,14 +40,7 @@ def describe(path: Path | str, *, dataset: str | None = None) -> ScanInfo:
         If the format is not known, or the file does not hold one volume: raw projections, two
         volumes, a single slice, a missing slice.
     """
-    path = require_file(path)
-    chosen = format_of(path)
-    if dataset is not None and not chosen.has_datasets:
-        raise ParameterError(
-            f"{path}: dataset {dataset!r} was asked for, but a {chosen.name} file holds one "
-            "volume without a name; leave the dataset out"
-        )
-    return chosen.describe(path, dataset)
+    return _described(path, dataset)[1]
 
 
 def open_volume(
@@ -93,7 +87,7 @@ def open_volume(
     LabelError
         If labels are asked for and the voxels are not integers.
     """
-    info = describe(path, dataset=dataset)
+    chosen, info = _described(path, dataset)
     if voxel_size is not None and not (math.isfinite(voxel_size) and voxel_size > 0):
         raise ParameterError(f"voxel_size must be a positive length in µm, found {voxel_size}")
     if labels and info.dtype.kind not in "iub":
@@ -102,11 +96,22 @@ def open_volume(
             "save the label volume as 8-bit integers"
         )
     return Volume(
-        format_of(info.path).source(info),
+        chosen.source(info),
         _grid(info, voxel_size, default_grid),
         normalised=info.normalised,
         table=info.table if labels else None,
     )
+
+
+def _described(path: Path | str, dataset: str | None) -> tuple[Format, ScanInfo]:
+    path = require_file(path)
+    chosen = format_of(path)
+    if dataset is not None and not chosen.has_datasets:
+        raise ParameterError(
+            f"{path}: dataset {dataset!r} was asked for, but a {chosen.name} file holds one "
+            "volume without a name; leave the dataset out"
+        )
+    return chosen, chosen.describe(path, dataset)
 
 
 def _grid(info: ScanInfo, voxel_size: float | None, default: Grid | None) -> Grid:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from srseg.errors import MissingFileError, SRSegError, StorageError
+from srseg.errors import MissingFileError, ParameterError, SRSegError, StorageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,6 +57,8 @@ class FileSource(ABC):
         """Read a box of voxels, in the type of the source."""
 
     def __getitem__(self, region: Region) -> NDArray[Any]:
+        if any(s.step not in (None, 1) for s in region):
+            raise ParameterError(f"{self.path}: boxes are read with step 1, found {region}")
         bounds = tuple(slice(*s.indices(n)[:2]) for s, n in zip(region, self.shape, strict=True))
         z, y, x = bounds
         if any(s.stop <= s.start for s in bounds):

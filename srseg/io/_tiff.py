@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from srseg.errors import FileFormatError, MissingFileError, MissingPackageError, SRSegError
+from srseg.errors import (
+    FileFormatError,
+    MissingFileError,
+    MissingPackageError,
+    SRSegError,
+    StorageError,
+)
 from srseg.io._format import Format
 from srseg.io._info import ScanInfo
 from srseg.io._source import FileSource
 from srseg.io._tiff_facts import stated_grid, stated_metadata
+from srseg.io._voxels import voxel_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,9 +68,8 @@ class TIFFSource(FileSource):
             if _shape(tif, self.path) != (self.shape, self.dtype):
                 raise FileFormatError(f"{self.path} changed since it was opened")
             offset = tif.series[0].dataoffset
-            order = tif.byteorder
+            stored = np.dtype(tif.series[0].dtype).newbyteorder(tif.byteorder)
         if offset is not None:
-            stored = self.dtype.newbyteorder(order)
             return _OpenTIFF(None, np.memmap(self.path, stored, "r", offset, self.shape))
         return _OpenTIFF(open_tiff(self.path), None)
 
@@ -79,7 +85,7 @@ class TIFFSource(FileSource):
             page = pages[index]
             if page is None:
                 raise FileFormatError(f"{self.path}: slice {index} is missing")
-            voxels[i] = decode(page, self.path).reshape(self.shape[1:])[y, x]
+            voxels[i] = page.asarray().reshape(self.shape[1:])[y, x]
         return voxels
 
 
@@ -155,7 +161,7 @@ def open_tiff(path: Path) -> tifffile.TiffFile:
     except FileNotFoundError:
         raise MissingFileError(f"{path} does not exist") from None
     except PermissionError:
-        raise FileFormatError(f"{path} may not be read: permission denied") from None
+        raise StorageError(f"{path} may not be read: permission denied") from None
     except Exception as error:
         raise FileFormatError(
             f"{path} is not a TIFF file, whatever its name says ({error}); give the file its right "
@@ -163,36 +169,32 @@ def open_tiff(path: Path) -> tifffile.TiffFile:
         ) from None
 
 
-def decode(page: Any, path: Path) -> NDArray[Any]:
-    """Decode one slice.
+def require_decoder(tif: tifffile.TiffFile, path: Path) -> None:
+    """Refuse a file whose compression cannot be decoded here.
 
     Parameters
     ----------
-    page : tifffile.TiffPage or tifffile.TiffFrame
-        The slice.
+    tif : tifffile.TiffFile
+        The open file.
     path : Path
-        The file, for messages.
-
-    Returns
-    -------
-    ndarray
-        Its voxels.
+        Its path, for messages.
 
     Raises
     ------
     MissingPackageError
         If its compression needs a package that is not installed.
     """
+    import tifffile
+
+    compression = tif.pages.first.compression
     try:
-        array: NDArray[Any] = page.asarray()
-    except ValueError as error:
-        if "imagecodecs" in str(error):
-            raise MissingPackageError(
-                f"{path} is compressed in a way ({page.compression.name}) that needs the package "
-                "imagecodecs; pip install imagecodecs, or save the file without compression"
-            ) from None
-        raise
-    return array
+        tifffile.TIFF.DECOMPRESSORS[compression]
+    except KeyError:
+        name = getattr(compression, "name", compression)
+        raise MissingPackageError(
+            f"{path} is compressed with {name}, which needs the package imagecodecs; "
+            "pip install imagecodecs, or save the file without compression"
+        ) from None
 
 
 def _shape(tif: tifffile.TiffFile, path: Path) -> tuple[tuple[int, int, int], np.dtype[Any]]:
@@ -218,8 +220,9 @@ def _shape(tif: tifffile.TiffFile, path: Path) -> tuple[tuple[int, int, int], np
             f"{path} holds an image with axes {only.axes} of {only.shape}; a volume has three "
             "axes (z, y, x). Save one channel and one time point"
         )
-    dtype = np.dtype(only.dtype).newbyteorder("=")
+    dtype = np.dtype(only.dtype)
     if dtype.kind not in "biuf":
         raise FileFormatError(f"{path} holds {dtype}; grey values or labels must be real numbers")
+    require_decoder(tif, path)
     z, y, x = shape
-    return (z, y, x), dtype
+    return (z, y, x), voxel_type(dtype)

@@ -12,7 +12,8 @@ from srseg.errors import FileFormatError
 from srseg.io._format import Format
 from srseg.io._info import ScanInfo
 from srseg.io._source import FileSource
-from srseg.io._tiff import decode, opened_tiff
+from srseg.io._tiff import opened_tiff, require_decoder
+from srseg.io._voxels import voxel_type
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +92,7 @@ class SliceSource(FileSource):
         for i, name in enumerate(self.names[z]):
             file = self.path / name
             with opened_tiff(file) as tif:
-                page = decode(tif.pages.first, file)
+                page = tif.pages.first.asarray()
             if page.shape != self.shape[1:]:
                 raise FileFormatError(f"{file} changed its size since the folder was opened")
             voxels[i] = page[y, x]
@@ -179,13 +180,14 @@ def _slice_shape(file: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
                 "Give a stack by its own name"
             )
         page = tif.pages.first
-        dtype = np.dtype(page.dtype).newbyteorder("=")
+        dtype = np.dtype(page.dtype)
         if len(page.shape) != 2 or dtype.kind not in "biuf":
             raise FileFormatError(
                 f"{file} is no grey-value slice: shape {page.shape}, {dtype}; save the slices as "
                 "grey values"
             )
-        return page.shape, dtype
+        require_decoder(tif, file)
+        return page.shape, voxel_type(dtype)
 
 
 def _said(found: tuple[tuple[int, ...], np.dtype[Any]]) -> str:

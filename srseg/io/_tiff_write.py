@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import FileFormatError
+from srseg.io._slabs import checked_slabs
 from srseg.io._tiff_facts import GRID_KEY, PROVENANCE_KEY
 
 if TYPE_CHECKING:
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
     from srseg.volumes import Volume
 
 _IMAGEJ = ("uint8", "uint16", "float32")
+# plain TIFF counts bytes in 32 bits; ImageJ's form of it does not grow beyond
+_LARGEST = 4_000_000_000
 _OME = ("int8", "int16", "int32", "uint32", "float64")
 
 
 def write_tiff(path: Path, volume: Volume, provenance: Mapping[str, Any] | None) -> None:
-    """Write slice by slice: as ImageJ stack where its types allow, as OME-TIFF otherwise.
+    """Write slice by slice: as ImageJ stack where its types and size allow, as OME-TIFF otherwise.
 
     Parameters
     ----------
@@ -51,7 +54,8 @@ def write_tiff(path: Path, volume: Volume, provenance: Mapping[str, Any] | None)
     if provenance is not None:
         own[PROVENANCE_KEY] = json.dumps(dict(provenance), ensure_ascii=True, allow_nan=False)
     z, y, x = volume.grid.voxel_size
-    imagej = dtype.name in _IMAGEJ and ".ome." not in path.name
+    large = volume.nbytes > _LARGEST
+    imagej = dtype.name in _IMAGEJ and ".ome." not in path.name and not large
     metadata: dict[str, Any] = {"axes": "ZYX"}
     if imagej:
         metadata |= {"spacing": z, "unit": "um", **own}
@@ -59,9 +63,7 @@ def write_tiff(path: Path, volume: Volume, provenance: Mapping[str, Any] | None)
         metadata |= {"Description": "\n".join(f"{k}={v}" for k, v in own.items())}
         for axis, size in zip("ZYX", (z, y, x), strict=True):
             metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
-    with tifffile.TiffWriter(
-        path, imagej=imagej, ome=not imagej, bigtiff=not imagej and volume.nbytes > 4_000_000_000
-    ) as writer:
+    with tifffile.TiffWriter(path, imagej=imagej, ome=not imagej, bigtiff=large) as writer:
         writer.write(
             _slices(volume),
             shape=volume.shape,
@@ -73,7 +75,5 @@ def write_tiff(path: Path, volume: Volume, provenance: Mapping[str, Any] | None)
 
 
 def _slices(volume: Volume) -> Iterator[NDArray[Any]]:
-    for _, slab in volume.slabs(8):
-        if volume.table is not None:
-            volume.table.check(slab)
+    for _, slab in checked_slabs(volume):
         yield from np.ascontiguousarray(slab, dtype=volume.dtype.newbyteorder("="))

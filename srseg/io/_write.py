@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srseg.io._format import format_of
+from srseg.io._format import format_of, not_written
 from srseg.storage import atomic_path, require_free_space
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ def write_volume(
     """
     path = Path(path)
     chosen = format_of(path)
-    suffix = max((s for s in chosen.suffixes if path.name.lower().endswith(s)), key=len, default="")
+    if chosen.reads_only and path.name.lower().endswith(chosen.reads_only):
+        raise not_written(path.name)
+    suffix = path.name[-chosen.match(path) :] if chosen.writes_by_suffix else ""
     with atomic_path(path, overwrite=overwrite, suffix=suffix) as temporary:
         require_free_space(path.parent, volume.nbytes + (4 << 20), f"writing {path.name}")
         chosen.write(temporary, volume, provenance)

@@ -1,0 +1,95 @@
+"""Look at what an HDF5 dataset or attribute holds before it is believed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from srseg.errors import FileFormatError
+
+_LARGEST_CHUNK = 1 << 30
+
+
+def text_of(value: Any) -> str:
+    """Give a string however HDF5 keeps it: str, bytes, or an array of one of them.
+
+    Parameters
+    ----------
+    value : object
+        An attribute or the value of a dataset.
+
+    Returns
+    -------
+    str
+        The text; empty where it is none.
+    """
+    if getattr(value, "shape", ()) and value.size == 1:
+        value = value.reshape(-1)[0]
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value if isinstance(value, str) else ""
+
+
+def is_volume(item: Any) -> bool:
+    """Whether an object is a 3D numeric dataset with more than one slice.
+
+    Parameters
+    ----------
+    item : object
+        A dataset or group.
+
+    Returns
+    -------
+    bool
+        True where it is.
+    """
+    import h5py
+
+    return (
+        isinstance(item, h5py.Dataset)
+        and item.shape is not None
+        and len(item.shape) == 3
+        and min(item.shape) > 0
+        and item.dtype.kind in "biuf"
+    )
+
+
+def require_plain(dataset: Any) -> None:
+    """Refuse a dataset whose voxels lie elsewhere, or cannot be what it declares.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+        A 3D numeric dataset.
+
+    Raises
+    ------
+    FileFormatError
+        If it is virtual, stored externally, or larger than the bytes in the file allow.
+    """
+    where = f"{dataset.file.filename}: {dataset.name}"
+    if dataset.is_virtual:
+        raise FileFormatError(
+            f"{where} is a virtual dataset made of parts of other files, which srseg does not "
+            "follow; copy it into one file (h5repack does)"
+        )
+    if dataset.external:
+        raise FileFormatError(
+            f"{where} keeps its voxels in another file ({dataset.external[0][0]}), which srseg "
+            "does not follow; copy it into one file (h5repack does)"
+        )
+    declared = dataset.size * dataset.dtype.itemsize
+    stored = dataset.id.get_storage_size()
+    if not stored:
+        raise FileFormatError(f"{where} declares {dataset.shape} voxels but none were written")
+    if dataset.chunks is None and stored < declared:
+        raise FileFormatError(
+            f"{where} declares {declared} bytes but the file holds {stored}; it is cut short"
+        )
+    chunk = 1 if dataset.chunks is None else dataset.dtype.itemsize
+    for length in dataset.chunks or ():
+        chunk *= length
+    if chunk > _LARGEST_CHUNK:
+        raise FileFormatError(
+            f"{where} is stored in chunks of {chunk >> 20} MiB, which cannot be read in parts; "
+            "copy it with smaller chunks (h5repack -l CHUNK=64x64x64)"
+        )
