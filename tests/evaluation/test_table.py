@@ -130,6 +130,13 @@ def test_a_row_of_scores_averages_samples_then_classes_then_models():
     assert data["pooled"]["mean"] == pytest.approx(pooled.mean())
 
 
+def test_a_class_that_one_model_never_meets_is_left_out_of_that_models_mean():
+    made = row([[0.2, 0.4, 0.9], [0.6, 0.8, np.nan]])
+    np.testing.assert_allclose(made.iou, [0.4, 0.6, 0.9])
+    assert made.mean == pytest.approx((0.5 + 0.7) / 2)
+    assert made.mean_error == pytest.approx(0.1)
+
+
 def test_scores_that_do_not_belong_together_are_refused():
     counts = np.ones((2, 4, 4), int)
     with pytest.raises(ParameterError, match="no scores"):

@@ -131,11 +131,17 @@ def test_labels_equal_simpleitk_nearest_neighbour(new):
     np.testing.assert_array_equal(resample(labels, turned).read(), expected)
 
 
+@pytest.mark.parametrize("origin", [0.0, 1234.56, 98765.4321])
 @pytest.mark.parametrize("voxel_size", [2.4, 1.0 / 3, 1.7, 0.1])
-def test_ties_are_decided_alike_whatever_the_rounding(voxel_size):
+def test_ties_are_decided_alike_whatever_the_rounding(voxel_size, origin):
     # halving puts every new centre exactly between two voxels; the larger index wins
-    labels = Volume.from_array(np.arange(200, dtype=np.uint8).reshape(1, 1, 200), voxel_size)
-    half = Grid((1, 1, 100), (voxel_size, voxel_size, 2 * voxel_size), (0, 0, voxel_size / 2))
+    array = np.arange(200, dtype=np.uint8).reshape(1, 1, 200)
+    labels = Volume(array, Grid(array.shape, (voxel_size,) * 3, (origin,) * 3))
+    half = Grid(
+        (1, 1, 100),
+        (voxel_size, voxel_size, 2 * voxel_size),
+        (origin, origin, origin + voxel_size / 2),
+    )
     np.testing.assert_array_equal(
         resample(labels, half, order="nearest").read()[0, 0], np.arange(1, 200, 2)
     )
