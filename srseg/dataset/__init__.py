@@ -13,6 +13,7 @@ from srseg.dataset._metadata import (
 from srseg.dataset._prepared import Prepared
 from srseg.dataset._sample import DatasetSample
 from srseg.dataset._scans import SamplePlan
+from srseg.dataset._tables import read_label_table
 
 __all__ = [
     "METADATA_KEYS",
@@ -25,5 +26,6 @@ __all__ = [
     "SamplePlan",
     "find_dataset",
     "parse_metadata",
+    "read_label_table",
     "read_metadata_file",
 ]

@@ -74,12 +74,10 @@ def check_dataset(layout: Layout, *, deep: bool) -> list[Problem]:
     """Look at every file of a dataset; deep reads every voxel."""
     problems: list[Problem] = []
     try:
-        table: LabelTable | None = read_label_table(layout.root)
+        table: LabelTable | None = read_label_table(layout.label_table)
     except SRSegError as error:
         table = None
-        problems.append(
-            Problem("unreadable", layout.root / "dseg.tsv", str(error), "Correct the file.")
-        )
+        problems.append(Problem("unreadable", layout.label_table, str(error), "Correct the file."))
     problems += _unfinished(layout)
     problems += _samples(layout)
     problems += _lone_data(layout)

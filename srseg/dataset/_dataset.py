@@ -305,7 +305,35 @@ class Dataset(SampleView):
             voxel_size=voxel_size,
             dataset_path=dataset_path,
         )
-        key = find_sample(self._layout, sample)
+        return self.register_labels(plan, manual=manual, sources=sources, note=note)
+
+    def register_labels(
+        self,
+        plan: LabelsPlan,
+        *,
+        manual: bool | None = None,
+        sources: Sequence[str] = (),
+        note: str = "",
+    ) -> Path:
+        """Carry out what `plan_labels` found; the other parameters are those of `add_labels`.
+
+        Parameters
+        ----------
+        plan : LabelsPlan
+            What to add.
+        manual : bool, optional
+            Whether they were drawn by hand.
+        sources : sequence of str, default=()
+            What they were made from, beside the scan.
+        note : str, default=""
+            How they were made.
+
+        Returns
+        -------
+        Path
+            The label file in the dataset.
+        """
+        key = find_sample(self._layout, plan.sample)
         return write_labels(self._layout, key, plan, manual=manual, sources=sources, note=note)
 
     def prediction_sink(

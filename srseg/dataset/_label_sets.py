@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from srseg.io import HDF5Sink
     from srseg.labels import LabelTable
     from srseg.volumes import Grid, Volume
 
@@ -57,6 +58,21 @@ class LabelsPlan:
     label_set: str
     volume: Volume
     revision: int
+
+    def check_values(self) -> list[int]:
+        """Read every voxel and refuse values that the label table lacks.
+
+        Returns
+        -------
+        list of int
+            The number of voxels of each value, 0 to 255.
+
+        Raises
+        ------
+        LabelError
+            If a value is not in the table, or nothing is labelled.
+        """
+        return _copy(self, None)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the plan as plain data for JSON.
@@ -176,7 +192,7 @@ def recorded_stamp(sidecar: Path, described: dict[str, Any]) -> FileStamp:
         ) from None
 
 
-def _copy(plan: LabelsPlan, sink: Any) -> list[int]:
+def _copy(plan: LabelsPlan, sink: HDF5Sink | None) -> list[int]:
     volume = plan.volume
     assert volume.table is not None  # noqa: S101 - plan_labels set it
     counts = np.zeros(256, np.int64)
@@ -186,7 +202,8 @@ def _copy(plan: LabelsPlan, sink: Any) -> list[int]:
             volume.table.check(block, where=str(plan.source))
             block = block.astype(np.uint8, copy=False)
             counts += np.bincount(block.ravel(), minlength=256)
-            sink[box] = block
+            if sink is not None:
+                sink[box] = block
             progress.advance(block.size)
     if counts[UNLABELLED] == counts.sum():
         raise LabelError(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DESCRIPTION = "dataset_description.json"
+LABEL_TABLE = "dseg.tsv"
 LABELS = "labels"
 PREPARED = "preprocessed"
 PREDICTION_PREFIX = "srseg-"
@@ -59,6 +60,11 @@ class Layout:
     def description(self) -> Path:
         """The file that makes the folder a dataset."""
         return self.root / DESCRIPTION
+
+    @property
+    def label_table(self) -> Path:
+        """The classes of the study."""
+        return self.root / LABEL_TABLE
 
     @property
     def private(self) -> Path:

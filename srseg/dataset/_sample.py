@@ -129,7 +129,7 @@ class DatasetSample:
         if not path.is_file():
             raise MissingFileError(f"{path} is missing, but {sidecar.name} describes it")
         volume = open_volume(path, labels=True)
-        table = read_label_table(self._layout.root)
+        table = read_label_table(self._layout.label_table)
         if volume.table is not None:
             table.require_same(volume.table, where=str(path))
         volume.table = table

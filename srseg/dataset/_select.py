@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from srseg.dataset._layout import Layout, SampleKey
 
+_WORDS = {"name": "sample", "subject": "subject"}
+
 
 def select_keys(
     layout: Layout,
@@ -30,7 +32,7 @@ def select_keys(
         sets = layout.label_sets()
         chosen = [key for key in chosen if wanted <= set(sets.get(key, ()))]
     rest = dict(conditions)
-    for field in ("name", "subject"):
+    for field in _WORDS:
         if field in rest:
             values = [str(v) for v in _several(rest.pop(field))]
             _require_known(field, values, {getattr(key, field) for key in keys}, layout)
@@ -96,7 +98,7 @@ def _require_known(field: str, values: list[str], there: set[str], layout: Layou
     if unknown:
         shown = sorted(there)
         raise UnknownNameError(
-            f"{layout.root} has no {field} {unknown[0]!r}; there are: "
+            f"{layout.root} has no {_WORDS[field]} {unknown[0]!r}; there are: "
             f"{', '.join(shown[:30]) or 'none'}{' …' if len(shown) > 30 else ''}"
         )
 

@@ -6,6 +6,7 @@ import csv
 import json
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srseg.dataset._metadata import METADATA_KEYS, from_sidecar
@@ -16,11 +17,8 @@ from srseg.storage import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from srseg.dataset._layout import Layout, SampleKey
-
-LABEL_TABLE = "dseg.tsv"
 
 
 @dataclass(frozen=True)
@@ -89,15 +87,26 @@ def update_tables(layout: Layout) -> None:
         warnings.warn(f"left out of the tables: {error}", stacklevel=3)
 
 
-def read_label_table(root: Path) -> LabelTable:
-    """Read the label table of a dataset.
+def read_label_table(path: Path | str) -> LabelTable:
+    """Read a label table, such as the ``dseg.tsv`` of a dataset.
+
+    Parameters
+    ----------
+    path : path
+        A tab-separated file with the columns ``index`` and ``name``, and optionally
+        ``abbreviation`` and ``color``.
+
+    Returns
+    -------
+    LabelTable
+        The table.
 
     Raises
     ------
     LabelError
         If it cannot be read.
     """
-    path = root / LABEL_TABLE
+    path = Path(path)
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))

@@ -54,7 +54,7 @@ class SampleView:
     @property
     def table(self) -> LabelTable:
         """The classes of the study."""
-        return read_label_table(self._layout.root)
+        return read_label_table(self._layout.label_table)
 
     @property
     def target(self) -> str:

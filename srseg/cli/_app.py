@@ -1,0 +1,44 @@
+"""The commands of ``srseg``, one line each."""
+
+from typing import Annotated
+
+import typer
+
+from srseg._version import __version__
+from srseg.cli import _backbones, _dataset, _preprocess
+from srseg.cli._root import RootGroup
+
+app = typer.Typer(
+    name="srseg",
+    cls=RootGroup,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(_dataset.app, name="dataset")
+app.add_typer(_backbones.app, name="backbones")
+app.command("preprocess", epilog=_preprocess.EXAMPLE)(_preprocess.preprocess)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"srseg {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the whole traceback of an error.")
+    ] = False,
+) -> None:
+    """Label every voxel of large micro-tomography scans."""
+
+
+def main() -> None:
+    """Run the command line; the entry point of ``srseg``."""
+    app(prog_name="srseg")

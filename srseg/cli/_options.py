@@ -1,0 +1,116 @@
+"""Options that several commands share, and what they mean."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from srseg.dataset import Dataset
+
+DatasetOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--dataset", "-d", metavar="DIR",
+        help="The dataset folder (default: the one at or above the current folder).",
+    ),
+]  # fmt: skip
+
+SelectOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--select", metavar="KEY=VALUE",
+        help="Only samples that fit, for example has=WF, alloy=Mg-5Gd or subject=01; repeat it "
+        "with other keys for all of them to fit, with one key for any of its values.",
+    ),
+]  # fmt: skip
+
+SamplesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[SAMPLE]...", help="Names of samples (default: all).", show_default=False
+    ),
+]
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Answer with one JSON document on stdout.")
+]
+
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")
+]
+
+VoxelSizeOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LENGTH",
+        help="Edge length of a voxel with its unit, for example 2.4um, where the file does not "
+        "state it.",
+    ),
+]
+
+DatasetPathOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset-path",
+        "--path",
+        metavar="PATH",
+        help="Path of the volume inside an HDF5 file (default: it is searched for).",
+    ),
+]
+
+
+def open_dataset(folder: Path | None) -> "Dataset":
+    """Open the dataset that ``-d`` names, or the one at or above the current folder."""
+    from srseg.dataset import Dataset, find_dataset
+
+    return Dataset(find_dataset() if folder is None else folder)
+
+
+def choose_samples(
+    folder: Path | None, names: list[str] | None, conditions: list[str] | None
+) -> "Dataset":
+    """Open the dataset and give the samples that a command is to work on, at least one."""
+    from srseg.errors import DatasetError
+
+    dataset = open_dataset(folder)
+    if not len(dataset):
+        raise DatasetError(
+            f"{dataset.path} has no samples yet; add one with: srseg dataset add FILE"
+        )
+    wanted = parse_conditions(conditions)
+    if names:
+        dataset = dataset.select(name=names)
+    chosen = dataset.select(**wanted) if wanted else dataset
+    if not len(chosen):
+        raise DatasetError(
+            f"no sample of {dataset.path} fits {', '.join(conditions or [])}; look at: "
+            "srseg dataset list"
+        )
+    return chosen
+
+
+def parse_conditions(conditions: list[str] | None) -> dict[str, Any]:
+    """Read ``key=value`` texts; the values of a key given twice are a list."""
+    found: dict[str, Any] = {}
+    for text in conditions or []:
+        key, equals, value = (part.strip() for part in text.partition("="))
+        if not (key.isidentifier() and equals and value):
+            raise typer.BadParameter(
+                f"{text!r} is not KEY=VALUE, for example alloy=Mg-5Gd", param_hint="--select"
+            )
+        found.setdefault(key, []).append(value)
+    return found
+
+
+def quantity(text: str | None, unit: str, option: str) -> float | None:
+    """Read an option with a unit; a wrong one is an error of usage."""
+    from srseg.errors import ParameterError
+    from srseg.units import parse_quantity
+
+    if text is None:
+        return None
+    try:
+        return parse_quantity(text, unit, name=option)
+    except ParameterError as error:
+        raise typer.BadParameter(str(error)) from None

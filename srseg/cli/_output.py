@@ -1,0 +1,66 @@
+"""How commands say things: one JSON document or text on stdout, all the rest on stderr."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+
+def say(text: str) -> None:
+    """Write a line of the answer."""
+    typer.echo(text)
+
+
+def note(text: str) -> None:
+    """Write a line that is not the answer."""
+    typer.echo(text, err=True)
+
+
+def say_json(data: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Write the answer as the one JSON document."""
+    typer.echo(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False, default=_plain))
+
+
+def say_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write aligned columns; nothing is cut off, so that it can be searched and piped."""
+    lines = [list(columns), *([_cell(value) for value in row] for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+    for line in lines:
+        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        typer.echo("  ".join(padded).rstrip())
+
+
+def say_pairs(pairs: Mapping[str, object]) -> None:
+    """Write names and values, one a line."""
+    width = max((len(name) for name in pairs), default=0)
+    for name, value in pairs.items():
+        typer.echo(f"{name.ljust(width)}  {_cell(value)}".rstrip())
+
+
+def voxels(shape: Sequence[int]) -> str:
+    """Give a shape for reading: ``200 x 200 x 200``."""
+    return " x ".join(str(n) for n in shape)
+
+
+def lengths(sizes: Sequence[float]) -> str:
+    """Give voxel sizes for reading: ``2.4 µm``, or all three where they differ."""
+    texts = [f"{v:g}" for v in sizes]
+    return f"{texts[0] if len(set(texts)) == 1 else ' x '.join(texts)} µm"
+
+
+def _cell(value: object) -> str:
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"a {type(value).__name__} has no form in JSON")
