@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -147,7 +148,8 @@ class Implant:
         rho = np.hypot(first, second)
         ends = np.minimum(along, self.length - along)
         if self.kind == "pin":
-            return np.minimum(self.radius - rho, ends)
+            pin: NDArray[np.float32] = np.minimum(self.radius - rho, ends)
+            return pin
         angle = np.arctan2(second, first)
         rho += self._taper(along)
         tooth = self._tooth(along, angle)
@@ -155,11 +157,12 @@ class Implant:
         # height of the flank at this radius, and the way to it along the axis
         wanted = _GROOVE + (_CREST - _GROOVE) * (rho - _CORE * self.radius) / rise
         run = (_CREST - _GROOVE) * _PITCH * self.radius / 2
-        flank = (tooth - wanted) * (_PITCH * self.radius / 2) * (rise / np.hypot(rise, run))
+        flank = (tooth - wanted) * (_PITCH * self.radius / 2) * (rise / math.hypot(rise, run))
         thread = np.minimum(self.radius - rho, flank)
         shaft = np.minimum(np.maximum(_CORE * self.radius - rho, thread), ends)
         head = np.minimum(self.head_radius - rho, np.minimum(along, self.head_height - along))
-        return np.maximum(shaft, head).astype(np.float32, copy=False)
+        screw: NDArray[np.float32] = np.maximum(shaft, head)
+        return screw
 
     def volume_and_surface(self) -> tuple[float, float]:
         """Give the initial volume and surface, integrated over angle and length of the shape.
@@ -175,27 +178,30 @@ class Implant:
         along = np.linspace(start, self.length, 4001)
         angle = np.linspace(0, 2 * np.pi, 181)
         radius = self._radius(along[:, None], angle)
-        slope, turn = np.gradient(radius, along, angle)
+        slope = np.gradient(radius, along, axis=0)
+        turn = np.gradient(radius, angle, axis=1)
         mantle = np.sqrt(radius**2 * (1 + slope**2) + turn**2)
-        section = np.trapezoid(radius**2 / 2, angle, axis=1)
+        section = np.asarray(np.trapezoid(radius**2 / 2, angle, axis=1))
         volume = float(np.trapezoid(section, along))
-        surface = float(np.trapezoid(np.trapezoid(mantle, angle, axis=1), along)) + section[-1]
+        surface = float(np.trapezoid(np.trapezoid(mantle, angle, axis=1), along) + section[-1])
         if self.kind == "pin":
-            return volume, float(surface + section[0])
+            return volume, surface + float(section[0])
         disc = np.pi * self.head_radius**2
         volume += disc * start
-        surface += 2 * np.pi * self.head_radius * start + disc + (disc - section[0])
-        return volume, float(surface)
+        surface += 2 * np.pi * self.head_radius * start + disc + (disc - float(section[0]))
+        return volume, surface
 
     def _taper(self, along: NDArray[np.float32]) -> NDArray[np.float32]:
         """How much smaller the radius is towards the tip."""
         tip = _TIP * self.radius
-        return (np.clip((along - self.length) / tip + 1, 0, 1) * tip).astype(along.dtype)
+        narrower: NDArray[np.float32] = np.clip((along - self.length) / tip + 1, 0, 1) * tip
+        return narrower
 
     def _tooth(self, along: NDArray[np.float32], angle: NDArray[np.float32]) -> NDArray[np.float32]:
         """Triangle wave of the helix: 0 in the middle of the groove, 1 on that of the crest."""
         phase = along / (_PITCH * self.radius) - angle / (2 * np.pi)
-        return 1 - 2 * np.abs(phase - np.floor(phase) - 0.5)
+        wave: NDArray[np.float32] = 1 - 2 * np.abs(phase - np.floor(phase) - 0.5)
+        return wave
 
     def _radius(
         self, along: NDArray[np.float64], angle: NDArray[np.float64]

@@ -89,7 +89,9 @@ class _Spline:
 
     def along(self, nodes: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
         columns = (-1,) + (1,) * (nodes.ndim - axis - 1)
-        total = np.take(nodes, self.first, axis) * self.weights[0].reshape(columns)
+        total: NDArray[np.float32] = np.take(nodes, self.first, axis) * self.weights[0].reshape(
+            columns
+        )
         for k in range(1, 4):
             part = np.take(nodes, self.first + k, axis)
             part *= self.weights[k].reshape(columns)

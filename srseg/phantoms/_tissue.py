@@ -130,4 +130,5 @@ def new_bone(
     """
     height = 0.14 * smooth_field(rng, depth.shape, 1.1 * radius)
     height += 0.06 * smooth_field(rng, depth.shape, 0.35 * radius) + 0.05
-    return -depth < radius * np.minimum(height, 0.4)
+    grown: NDArray[np.bool_] = -depth < radius * np.minimum(height, 0.4)
+    return grown

@@ -47,8 +47,8 @@ def degrade_labels(
     scan : ndarray of shape (Z, Y, X)
         The grey values that the annotator sees.
     quality : float
-        From 0 (poor) to 1, where nothing but the cracks is wrong. All other errors are
-        proportional to ``1 - quality``.
+        From 0 (poor) to 1, where nothing but the cracks is wrong. The lengths of all other errors
+        are proportional to ``(1 - quality) ** 0.7``.
     seed : int
         Seed of what depends on the sample.
 
@@ -65,7 +65,7 @@ def degrade_labels(
         If `truth` holds other values than 0 to 3.
     """
     _check(truth, scan, quality, seed)
-    return _annotate(truth, scan, 2 * (1 - quality), stream(seed, _WF_STREAM))
+    return _annotate(truth, scan, _amount(quality), stream(seed, _WF_STREAM))
 
 
 def systematic_share(
@@ -96,9 +96,15 @@ def systematic_share(
         If quality or seed is out of range, or the shapes differ.
     """
     labels = degrade_labels(truth, scan, quality=quality, seed=seed)
-    same = _annotate(truth, scan, 2 * (1 - quality), None)
+    same = _annotate(truth, scan, _amount(quality), None)
     wrong = labels != truth
-    return float(np.count_nonzero(wrong & (labels == same)) / max(np.count_nonzero(wrong), 1))
+    n_wrong, n_same = int(np.count_nonzero(wrong)), int(np.count_nonzero(wrong & (labels == same)))
+    return n_same / max(n_wrong, 1)
+
+
+def _amount(quality: float) -> float:
+    """Size of the errors: 1 at quality 0.5, for which the other numbers were chosen."""
+    return float((2 * (1 - quality)) ** 0.7)
 
 
 def _annotate(
@@ -113,7 +119,10 @@ def _annotate(
     box = _box(implant, margin=math.ceil(0.4 * radius))
 
     def blurred(mask: NDArray[np.bool_], length: float) -> NDArray[np.float32]:
-        return ndimage.gaussian_filter(mask.astype(np.float32), length * radius * amount)
+        smooth: NDArray[np.float32] = ndimage.gaussian_filter(
+            mask.astype(np.float32), length * radius * amount
+        )
+        return smooth
 
     bone = blurred(truth == _BONE, 0.075)
     labels = np.zeros(truth.shape, np.uint8)
@@ -125,8 +134,9 @@ def _annotate(
         part, filled = labels[box], _without_cracks(implant[box], 0.11 * radius)
         body = blurred(filled, 0.10)
         # an annotator leaves no gap between implant and bone, and where the two meet, bone wins
-        part[bone[box] + body > 0.9] = _BONE
-        body -= np.float32(0.3) * np.minimum(bone[box], 0.5)
+        near = bone[box]
+        part[(near > 0.05) & (near + body > 0.9)] = _BONE
+        body -= np.float32(0.3) * np.minimum(near, 0.5)
         metal = blurred(truth[box] == _METAL, 0.10)
         metal += np.float32(0.3 * amount) * _likeness(truth[box], scan[box], 0.06 * radius)
         if rng is not None:
@@ -144,10 +154,11 @@ def _annotate(
 def _radius(implant: NDArray[np.bool_]) -> float:
     """Radius of a disc as large as the implant in its middle slice by area."""
     areas = np.count_nonzero(implant, axis=(1, 2))
-    if not areas.any():
+    used = areas[areas > 0]
+    if not used.size:
         # bone alone: as large as an implant would be
-        return 0.21 * min(implant.shape[1:])
-    return math.sqrt(float(np.median(areas[areas > 0])) / math.pi)
+        return 0.21 * float(min(implant.shape[1:]))
+    return math.sqrt(float(np.median(used)) / math.pi)
 
 
 def _box(mask: NDArray[np.bool_], margin: int) -> tuple[slice, slice, slice]:
@@ -181,7 +192,7 @@ def _likeness(truth: NDArray[np.uint8], scan: NDArray[Any], length: float) -> ND
     low, high = np.median(layer), np.median(metal)
     grey -= (low + high) / 2
     grey /= max(abs(high - low), np.finfo(np.float32).tiny) * np.sign(high - low or 1)
-    return np.clip(grey, -1, 1, out=grey)
+    return grey.clip(-1, 1, out=grey)
 
 
 def _bone_chance(
@@ -190,7 +201,7 @@ def _bone_chance(
     """Move the threshold of bone by chance: lost trabeculae, marrow called bone."""
     shift = np.float32(0.05 * amount) * smooth_field(rng, shape, 0.7 * radius)
     lost = smooth_field(rng, shape, 0.8 * radius)
-    shift += (lost > 3.0 - 0.9 * amount).astype(np.float32)
+    shift[lost > 3.0 - 0.9 * amount] += min(2 * amount, 1)
     return shift
 
 
