@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _MOST_OPEN = 32
 
 
+_OF_THIS_PROCESS = ("_handle", "_closing", "_pid", "_lock")
+
+
 class FileSource(ABC):
     """Voxels in a file, for a `srseg.volumes.Volume`.
 
@@ -45,6 +48,7 @@ class FileSource(ABC):
         self.shape = shape
         self.dtype = dtype
         self._handle: Any = None
+        self._closing: weakref.finalize[..., FileSource] | None = None
         self._pid = 0
         self._lock = threading.RLock()
 
@@ -84,26 +88,33 @@ class FileSource(ABC):
     def close(self) -> None:
         """Close the file; the next read opens it again."""
         with self._lock:
-            handle, self._handle = self._handle, None
-            if handle is not None and self._pid == os.getpid():
-                handle.close()
+            self._handle = None
+            if self._closing is not None:
+                self._closing()
 
     def _handle_here(self) -> Any:
         if self._handle is None or self._pid != os.getpid():
             # the handle of a parent process is left to it
             self._handle, self._pid = self._open(), os.getpid()
+            self._closing = weakref.finalize(self, _close, self._handle, self._pid)
         _touch(self)
         return self._handle
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in vars(self).items() if k not in ("_handle", "_pid", "_lock")}
+        return {k: v for k, v in vars(self).items() if k not in _OF_THIS_PROCESS}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._handle, self._pid, self._lock = None, 0, threading.RLock()
+        self._handle, self._closing = None, None
+        self._pid, self._lock = 0, threading.RLock()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.path)!r})"
+
+
+def _close(handle: Any, pid: int) -> None:
+    if pid == os.getpid():
+        handle.close()
 
 
 _recent: OrderedDict[int, weakref.ref[FileSource]] = OrderedDict()

@@ -1,0 +1,169 @@
+"""A kill at any moment leaves the old file or the new one, never a mixture."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import pytest
+
+from srseg.errors import MissingFileError, SRSegError, StorageError
+from srseg.storage import atomic_path, unfinished, write_text
+
+
+def test_file_appears_only_when_all_is_written(tmp_path):
+    target = tmp_path / "scan.h5"
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(b"voxels")
+        assert temporary.parent == tmp_path
+        assert temporary.name.startswith(f".scan.h5.{os.getpid()}-")
+        assert temporary.name.endswith(".part")
+        assert not target.exists()
+    assert target.read_bytes() == b"voxels"
+    assert [p.name for p in tmp_path.iterdir()] == ["scan.h5"]
+
+
+def test_exception_removes_the_temporary_file_and_keeps_the_old(tmp_path):
+    target = tmp_path / "scan.h5"
+    target.write_bytes(b"old")
+    with pytest.raises(KeyError), atomic_path(target, overwrite=True) as temporary:  # noqa: PT012
+        temporary.write_bytes(b"half")
+        raise KeyError
+    assert target.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["scan.h5"]
+
+
+def test_existing_file_is_refused_before_anything_is_done(tmp_path):
+    target = tmp_path / "scan.h5"
+    target.write_bytes(b"old")
+    with pytest.raises(StorageError, match=r"scan\.h5 exists already"), atomic_path(target):
+        pytest.fail("the block must not run")
+    write_text(target, "new", overwrite=True)
+    assert target.read_text() == "new"
+
+
+def test_file_that_came_meanwhile_is_kept(tmp_path):
+    target = tmp_path / "scan.h5"
+    with pytest.raises(StorageError, match="exists already"), atomic_path(target) as temporary:  # noqa: PT012
+        temporary.write_bytes(b"mine")
+        target.write_bytes(b"theirs")
+    assert target.read_bytes() == b"theirs"
+    assert unfinished(tmp_path) == []
+
+
+def test_of_many_writers_exactly_one_wins(tmp_path):
+    target, outcomes, ready = tmp_path / "a.txt", [], threading.Barrier(8)
+
+    def write(n):
+        try:
+            with atomic_path(target) as temporary:
+                temporary.write_text(str(n))
+                ready.wait()
+        except StorageError:
+            outcomes.append(None)
+        else:
+            outcomes.append(n)
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    winners = [n for n in outcomes if n is not None]
+    assert len(outcomes) == 8
+    assert [target.read_text()] == [str(n) for n in winners]
+
+
+def test_file_system_without_hard_links(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    target = tmp_path / "a.txt"
+    write_text(target, "one")
+    assert target.read_text() == "one"
+    with pytest.raises(StorageError, match="exists already"), atomic_path(target) as temporary:
+        pytest.fail(f"{temporary} must not be offered")
+    other = tmp_path / "b.txt"
+    with pytest.raises(StorageError, match="exists already"), atomic_path(other) as temporary:  # noqa: PT012
+        temporary.write_text("mine")
+        other.write_text("theirs")
+    assert other.read_text() == "theirs"
+
+
+def test_missing_folder_folder_as_target_and_nothing_written(tmp_path):
+    with pytest.raises(MissingFileError, match="does not exist; make it"):
+        write_text(tmp_path / "none" / "a.txt", "")
+    with pytest.raises(StorageError, match="is a folder"):
+        write_text(tmp_path, "", overwrite=True)
+    with (
+        pytest.raises(StorageError, match=r"cannot write .*a\.txt"),
+        atomic_path(tmp_path / "a.txt"),
+    ):
+        pass  # the block made no file
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_folder_without_write_permission(tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(StorageError, match="cannot write"):
+            write_text(tmp_path / "a.txt", "")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_suffix_for_writers_that_look_at_the_name(tmp_path):
+    with atomic_path(tmp_path / "a.nii.gz", suffix=".nii.gz") as temporary:
+        temporary.write_bytes(b"1")
+        assert temporary.name.endswith(".part.nii.gz")
+        (left,) = unfinished(tmp_path)
+        assert left.target == tmp_path / "a.nii.gz"
+
+
+def test_errors_are_ours(tmp_path):
+    (tmp_path / "a").write_text("")
+    with pytest.raises(SRSegError) as caught:
+        write_text(tmp_path / "a", "")
+    assert isinstance(caught.value, OSError)
+
+
+def test_killed_writer_leaves_the_old_file_and_a_named_rest(tmp_path):
+    target = tmp_path / "scan.h5"
+    target.write_bytes(b"old")
+    script = textwrap.dedent(
+        """
+        import sys, time
+        from srseg.storage import atomic_path
+        with atomic_path(sys.argv[1], overwrite=True) as temporary:
+            temporary.write_bytes(b"half")
+            print("writing", flush=True)
+            time.sleep(60)
+        """
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(target)], stdout=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdout.readline() == "writing\n"
+        (left,) = unfinished(tmp_path)
+        assert (left.pid, left.target, left.alive) == (writer.pid, target, True)
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+    (left,) = unfinished(tmp_path)
+    assert not left.alive
+    assert abs(left.modified - time.time()) < 60
+    assert left.path.read_bytes() == b"half"
+    assert target.read_bytes() == b"old"
+
+
+def test_unfinished_looks_into_folders_and_passes_over_other_names(tmp_path):
+    deep = tmp_path / "sub-01" / "micr"
+    deep.mkdir(parents=True)
+    (deep / ".a.h5.4194999-0123abcd.part").write_bytes(b"")
+    (deep / "a.part").write_bytes(b"")
+    (deep / ".a.h5.lock").write_bytes(b"")
+    assert [u.target for u in unfinished(tmp_path)] == [deep / "a.h5"]
