@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from srseg.errors import GridError, LabelError
+from srseg.errors import GridError, LabelError, ParameterError
 from srseg.estimators._inputs import read_inputs
-from srseg.inference import fuse_planes
+from srseg.inference import fuse_settings
 from srseg.metrics import confusion, summarize
 from srseg.preprocessing import labels_on_grid, prepare
 from srseg.volumes import Volume
@@ -140,16 +140,58 @@ class VotingMixin:
 
     def _fuse(self, sample: Sample) -> tuple[Fusion, Grid]:
         segmenter, planes, voting = self._voters()
-        volume = prepared_volume(sample, segmenter.voxel_size_, segmenter.clip)
-        fusion = fuse_planes(
-            segmenter.predict_slices_proba,
-            volume.read().astype(np.float32, copy=False),
-            planes,
-            n_classes=len(segmenter.label_table_),
-            stride=segmenter.stride,
-            voting=voting,
+        fusions, grid = _fuse_settings(segmenter, sample, [(planes, voting)])
+        return fusions[0], grid
+
+
+def predict_together(ensembles: Sequence[VotingMixin], sample: Sample) -> list[Volume]:
+    """Label one sample by several ensembles of one estimator, predicting each plane once.
+
+    Parameters
+    ----------
+    ensembles : sequence of fitted MultiAxisEnsemble
+        They differ in planes and voting, and share their fitted estimator.
+    sample : Sample
+        The sample.
+
+    Returns
+    -------
+    list of Volume
+        The labels of each ensemble, the same as its own `predict` gives.
+
+    Raises
+    ------
+    ParameterError
+        If the ensembles do not share one fitted estimator.
+    """
+    voters = [ensemble._voters() for ensemble in ensembles]
+    segmenter = voters[0][0]
+    if any(other is not segmenter for other, _, _ in voters):
+        raise ParameterError(
+            "predict_together needs ensembles of one fitted estimator; wrap it once in a "
+            "FrozenEstimator and give that to each of them"
         )
-        return fusion, volume.grid
+    settings = [(planes, voting) for _, planes, voting in voters]
+    fusions, grid = _fuse_settings(segmenter, sample, settings)
+    table = segmenter.label_table_
+    return [
+        Volume(table.to_values(fusion.classes(0, grid.shape[0])), grid, table=table)
+        for fusion in fusions
+    ]
+
+
+def _fuse_settings(
+    segmenter: SliceSegmenter, sample: Sample, settings: list[tuple[Sequence[Plane], Any]]
+) -> tuple[list[Fusion], Grid]:
+    volume = prepared_volume(sample, segmenter.voxel_size_, segmenter.clip)
+    fusions = fuse_settings(
+        segmenter.predict_slices_proba,
+        volume.read().astype(np.float32, copy=False),
+        settings,
+        n_classes=len(segmenter.label_table_),
+        stride=segmenter.stride,
+    )
+    return fusions, volume.grid
 
 
 def prepared_volume(sample: Sample, voxel_size: float | None, clip: tuple[float, float]) -> Volume:

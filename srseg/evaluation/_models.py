@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from srseg.errors import ParameterError
 from srseg.evaluation._scores import SampleScores, evaluate_labels
@@ -19,11 +19,6 @@ _Voting = Literal["soft", "hard"]
 _VOTING: dict[_Voting, str] = {"soft": "mean", "hard": "majority"}  # the paper's words for them
 
 
-class _Predictor(Protocol):
-    def predict(self, X: Sample) -> Volume:
-        """Label one sample, on the model's grid."""
-
-
 def evaluate_models(
     models: Sequence[Any],
     samples: Sequence[Sample],
@@ -35,9 +30,9 @@ def evaluate_models(
 ) -> ScoreTable:
     """Make the paper's Table 2: each number of planes, each way of voting, over all models.
 
-    Every sample is predicted once per model, number of planes and voting; nothing is trained. The
-    models are usually those of the folds of one cross-validation: each one is scored on all of
-    `samples`, and ± is the standard error over the models.
+    Each plane of a sample is predicted once per model and shared by all rows; nothing is trained.
+    The models are usually those of the folds of one cross-validation: each one is scored on all
+    of `samples`, and ± is the standard error over the models.
 
     Parameters
     ----------
@@ -102,12 +97,9 @@ def evaluate_models(
             given = (sample.labels(label_set) for sample in samples)
             scores = [_score(truths, given, samples, step)]
             rows.append(ScoreRow.from_scores(label_set.lower(), f"{label_set} labels", scores))
-        for key, method, n_planes, vote in methods if len(models) else ():
-            scores = []
-            for model in models:
-                ensemble = _ensemble(model, n_planes, vote, samples)
-                predicted = map(ensemble.predict, samples)
-                scores.append(_score(truths, predicted, samples, step))
+        by_model = [_score_model(m, methods, truths, samples, step) for m in models]
+        for i, (key, method, _, _) in enumerate(methods if len(models) else ()):
+            scores = [of_model[i] for of_model in by_model]
             rows.append(ScoreRow.from_scores(key, method, scores))
     return ScoreTable(scores[0].table, tuple(rows), " / ".join(targets))
 
@@ -131,15 +123,29 @@ def _methods(
             yield f"{vote}{count}", f"{_VOTING[vote]}, {count} planes", count, vote
 
 
-def _ensemble(model: Any, planes: int, voting: _Voting, samples: Sequence[Sample]) -> _Predictor:
-    """Let a fitted model predict along several planes; nothing is trained again."""
+def _score_model(
+    model: Any,
+    methods: Sequence[tuple[str, str, int, _Voting]],
+    truths: Sequence[Volume],
+    samples: Sequence[Sample],
+    step: Task,
+) -> list[SampleScores]:
+    """Score one fitted model by each method; each plane of a sample is predicted once."""
     from sklearn.frozen import FrozenEstimator
 
-    from srseg.estimators import MultiAxisEnsemble  # imports torch
+    from srseg.estimators import MultiAxisEnsemble, predict_together  # imports torch
 
-    ensemble = MultiAxisEnsemble(FrozenEstimator(model), planes=planes, voting=voting)
-    fitted: _Predictor = ensemble.fit(samples)
-    return fitted
+    frozen = FrozenEstimator(model)
+    ensembles = [
+        MultiAxisEnsemble(frozen, planes=planes, voting=voting).fit(samples)
+        for _, _, planes, voting in methods
+    ]
+    by_method: list[list[SampleScores]] = [[] for _ in methods]
+    for truth, sample in zip(truths, samples, strict=True):
+        for scores, prediction in zip(by_method, predict_together(ensembles, sample), strict=True):
+            scores.append(evaluate_labels([(truth, prediction)], [sample.name]))
+        step.advance(len(methods), sample.name)
+    return [SampleScores.joined(scores) for scores in by_method]
 
 
 def _score(

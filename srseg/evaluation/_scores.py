@@ -43,6 +43,26 @@ class SampleScores:
         """The IoU by sample, by class, and pooled."""
         return summarize(self.confusions)
 
+    @classmethod
+    def joined(cls, parts: Sequence[SampleScores]) -> SampleScores:
+        """Put the scores of several groups of samples together.
+
+        Parameters
+        ----------
+        parts : sequence of SampleScores
+            At least one; all of one label table.
+
+        Returns
+        -------
+        SampleScores
+            The samples of all parts, in their order.
+        """
+        return cls(
+            parts[0].table,
+            tuple(name for part in parts for name in part.samples),
+            np.concatenate([part.confusions for part in parts]),
+        )
+
 
 def evaluate_labels(
     pairs: Iterable[tuple[Volume, Volume]], names: Sequence[str] | None = None

@@ -2,7 +2,7 @@
 
 from srseg.inference._fusion import Fusion
 from srseg.inference._network import SlicePredictor, choose_device, choose_precision
-from srseg.inference._predict import SliceFunction, fuse_planes
+from srseg.inference._predict import SliceFunction, fuse_planes, fuse_settings
 
 __all__ = [
     "Fusion",
@@ -11,4 +11,5 @@ __all__ = [
     "choose_device",
     "choose_precision",
     "fuse_planes",
+    "fuse_settings",
 ]

@@ -73,17 +73,62 @@ def fuse_planes(
     >>> bool((fusion.classes(0, 3) == (image > 0.5)).all())
     True
     """
+    settings: list[tuple[Sequence[Plane], Voting]] = [(planes, voting)]
+    return fuse_settings(predict, image, settings, n_classes=n_classes, stride=stride)[0]
+
+
+def fuse_settings(
+    predict: SliceFunction,
+    image: NDArray[np.float32],
+    settings: Sequence[tuple[Sequence[Plane], Voting]],
+    *,
+    n_classes: int,
+    stride: int = 1,
+) -> list[Fusion]:
+    """Fuse several choices of planes and voting, predicting each plane once.
+
+    Comparing one, three and nine planes with two ways of voting costs nine planes, not 25; each
+    setting keeps its own votes in memory.
+
+    Parameters
+    ----------
+    predict : callable
+        Slices of shape (n, H, W) to probabilities of shape (n, K, H, W).
+    image : ndarray of shape (Z, Y, X), float32
+        The normalised volume.
+    settings : sequence of (planes, voting)
+        The choices to compare.
+    n_classes : int
+        Number of classes K.
+    stride : int, default=1
+        What height and width of the slices given to `predict` are a multiple of.
+
+    Returns
+    -------
+    list of Fusion
+        The votes of each setting, the same bits as `fuse_planes` gives.
+    """
     shape = (image.shape[0], image.shape[1], image.shape[2])
-    fusion = Fusion(shape, n_classes=n_classes, n_planes=len(planes), voting=voting)
-    total = sum(plane.stack_shape(shape)[0] for plane in planes)
+    fusions = [
+        Fusion(shape, n_classes=n_classes, n_planes=len(planes), voting=voting)
+        for planes, voting in settings
+    ]
+    wanted = list(dict.fromkeys(plane for planes, _ in settings for plane in planes))
+    total = sum(plane.stack_shape(shape)[0] for plane in wanted)
     with task("predicting", total) as progress:
-        for plane in planes:
+        for plane in wanted:
+            takers = [
+                fusion
+                for fusion, (planes, _) in zip(fusions, settings, strict=True)
+                if plane in planes
+            ]
             scatter = Scatter(plane, shape)
             for start, block in plane.iter_slabs(image, _SLAB):
                 height, width = block.shape[1:]
                 padded = np.pad(block, [(0, 0), (0, -height % stride), (0, -width % stride)])
                 probabilities = predict(padded.astype(np.float32, copy=False))
                 for target, values in scatter.add(start, probabilities[..., :height, :width]):
-                    fusion.add(target, values)
+                    for fusion in takers:
+                        fusion.add(target, values)
                 progress.advance(len(block), f"plane {plane.name}")
-    return fusion
+    return fusions
