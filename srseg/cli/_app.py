@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from srseg._version import __version__
-from srseg.cli import _backbones, _dataset, _preprocess
+from srseg.cli import _backbones, _dataset, _demo, _evaluate, _predict, _preprocess, _train
 from srseg.cli._root import RootGroup
 
 app = typer.Typer(
@@ -19,6 +19,10 @@ app = typer.Typer(
 app.add_typer(_dataset.app, name="dataset")
 app.add_typer(_backbones.app, name="backbones")
 app.command("preprocess", epilog=_preprocess.EXAMPLE)(_preprocess.preprocess)
+app.command("train", epilog=_train.EXAMPLE)(_train.train)
+app.command("predict", epilog=_predict.EXAMPLE)(_predict.predict)
+app.command("evaluate", epilog=_evaluate.EXAMPLE)(_evaluate.evaluate)
+app.command("demo", epilog=_demo.EXAMPLE)(_demo.demo)
 
 
 def _version(wanted: bool) -> None:

@@ -40,7 +40,8 @@ class RootGroup(TyperGroup):
         except SRSegError as error:
             if debug:
                 raise
-            note(f"srseg: error: {error}")
+            # an OSError would show its number before its words
+            note(f"srseg: error: {getattr(error, 'strerror', None) or error}")
             raise typer.Exit(FAILED) from None
         except BrokenPipeError:
             raise

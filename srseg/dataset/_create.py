@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from srseg.labels import LabelTable
 
-BIDS_VERSION = "1.11.2"
+BIDS_VERSION = "1.11.1"
 
 # HDF5 is no format of BIDS microscopy, and a sidecar without an image that BIDS knows is an error
 _BIDSIGNORE = """\

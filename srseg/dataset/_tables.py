@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from srseg.dataset._layout import Layout, SampleKey
 
+_CUBIC = "Edge length of a cubic voxel; voxels that are not cubic are in the sidecar"
+
 
 @dataclass(frozen=True)
 class Tables:
@@ -139,12 +141,13 @@ def _cell(value: object) -> str:
     return text
 
 
-def _voxel_size(sidecar: Mapping[str, Any]) -> str:
-    return " x ".join(f"{v:g}" for v in sidecar["Grid"]["voxel_size_um"])
+def _voxel_size(sidecar: Mapping[str, Any]) -> float | None:
+    sizes = {float(v) for v in sidecar["Grid"]["voxel_size_um"]}
+    return sizes.pop() if len(sizes) == 1 else None
 
 
 def _describe(columns: Sequence[str]) -> dict[str, dict[str, str]]:
-    described = {"voxel_size_um": {"Description": "Voxel size along z, y, x", "Units": "um"}}
+    described = {"voxel_size_um": {"Description": _CUBIC, "Units": "um"}}
     for name in columns:
         key = METADATA_KEYS.get(name)
         described[name] = {"Description": key.description if key else "A key of this study"}

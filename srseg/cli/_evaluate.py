@@ -1,0 +1,112 @@
+"""``srseg evaluate``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from srseg.cli._options import (
+    DatasetOption,
+    JsonOption,
+    SelectOption,
+    choose_samples,
+)
+from srseg.cli._output import note, say, say_json
+
+if TYPE_CHECKING:
+    from srseg.dataset import Dataset
+    from srseg.estimators import VolumeSegmenter
+
+EXAMPLE = "Example: srseg evaluate fold1.srseg fold2.srseg --against HQ --planes 1,3,9"
+
+_FORMATS = ("text", "csv", "json", "markdown")
+
+
+def evaluate(
+    models: Annotated[
+        list[str],
+        typer.Argument(metavar="MODEL... [SAMPLE]...", show_default=False,
+                       help="Model files (several: those of the folds of one cross-validation, for "
+                       "the standard error), then names of samples [default: all with the truth]."),
+    ],
+    against: Annotated[str, typer.Option(help="The label set that counts as truth.")] = "HQ",
+    planes: Annotated[str, typer.Option(help="Numbers of planes.")] = "1,3,9",
+    voting: Annotated[str, typer.Option(help="Ways of voting.")] = "soft,hard",
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SET", help="A label set to score as well; repeat it for more "
+                     "[default: WF, where all samples have it].", show_default=False),
+    ] = None,
+    table_format: Annotated[
+        str, typer.Option("--format", metavar="|".join(_FORMATS), help="Form of the table.")
+    ] = "text",
+    select: SelectOption = None,
+    dataset: DatasetOption = None,
+    as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Score models as in the paper's Table 2: planes, voting, IoU by class."""
+    table_format = "json" if as_json else table_format
+    if table_format not in _FORMATS:
+        raise typer.BadParameter(
+            f"{table_format!r} is not one of {', '.join(_FORMATS)}", param_hint="--format"
+        )
+    files = [Path(text) for text in models if text.endswith(".srseg") or Path(text).is_file()]
+    names = [text for text in models if Path(text) not in files]
+    if not files:
+        raise typer.BadParameter(
+            f"no model file among {', '.join(models)}; train one with: srseg train", 
+            param_hint="MODEL",
+        )
+    chosen = choose_samples(dataset, names, select)
+    if not names:
+        chosen = chosen.select(has=against)
+    from srseg.errors import DatasetError
+
+    if not len(chosen):
+        raise DatasetError(
+            f"no sample has a label set {against!r}; add one with: srseg dataset label FILE "
+            f"--sample NAME --set {against}, or choose another --against"
+        )
+    from srseg.estimators import load_model
+    from srseg.evaluation import evaluate_models
+
+    fitted = [load_model(file) for file in files]
+    for file, model in zip(files, fitted, strict=True):
+        _note_trained_on(file, model, chosen)
+    table = evaluate_models(
+        fitted,
+        chosen,
+        against=against,
+        planes=_numbers(planes),
+        voting=[text.strip() for text in voting.split(",")],
+        baselines=_baselines(chosen, against) if baseline is None else baseline,
+    )
+    if table_format == "json":
+        say_json(table.to_json())
+    else:
+        render = {"text": table.to_text, "csv": table.to_csv, "markdown": table.to_markdown}
+        say(render[table_format]().rstrip("\n"))
+
+
+def _note_trained_on(file: Path, model: "VolumeSegmenter", chosen: "Dataset") -> None:
+    seen = [name for name in chosen.names if name in model.training_samples_]
+    if seen:
+        note(
+            f"{file}: was trained on {', '.join(seen)}, so its score on "
+            f"{'it' if len(seen) == 1 else 'them'} is no measure of how it does on new scans"
+        )
+
+
+def _baselines(chosen: "Dataset", against: str) -> list[str]:
+    if against != "WF" and all("WF" in sample.label_sets for sample in chosen):
+        return ["WF"]
+    return []
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is not a list of numbers such as 1,3,9", param_hint="--planes"
+        ) from None

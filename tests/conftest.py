@@ -1,0 +1,94 @@
+"""Small studies that several rooms test with."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from srseg import DEFAULT_LABELS, Dataset, Volume
+from srseg.io import write_volume
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture
+def shared_file() -> Callable[[str], Path]:
+    """Give a real file that lies beside the project, and skip where it does not."""
+
+    def find(name: str) -> Path:
+        path = SHARED / name
+        if not path.exists():
+            pytest.skip(f"the real data are not here: {path.name}")
+        return path
+
+    return find
+
+
+def _write(path: Path, volume: Volume) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_volume(path, volume)
+    return path
+
+
+def _scan(path: Path, shape: tuple[int, int, int], voxel_size: float, seed: int) -> Path:
+    voxels = np.random.default_rng(seed).integers(0, 60000, shape, dtype=np.uint16)
+    return _write(path, Volume.from_array(voxels, voxel_size))
+
+
+def _labels(path: Path, shape: tuple[int, int, int], voxel_size: float, seed: int) -> Path:
+    voxels = np.random.default_rng(seed).integers(0, 4, shape, dtype=np.uint8)
+    return _write(path, Volume.from_array(voxels, voxel_size, table=DEFAULT_LABELS))
+
+
+@pytest.fixture
+def scan_file(tmp_path: Path) -> Callable[..., Path]:
+    """Write a scan of random grey values."""
+
+    def write(
+        name: str = "scan.mha", shape: tuple[int, int, int] = (8, 10, 12),
+        voxel_size: float = 2.5, seed: int = 0,
+    ) -> Path:  # fmt: skip
+        return _scan(tmp_path / name, shape, voxel_size, seed)
+
+    return write
+
+
+@pytest.fixture
+def label_file(tmp_path: Path) -> Callable[..., Path]:
+    """Write labels of random classes."""
+
+    def write(
+        name: str = "labels.mha", shape: tuple[int, int, int] = (8, 10, 12),
+        voxel_size: float = 2.5, seed: int = 0,
+    ) -> Path:  # fmt: skip
+        return _labels(tmp_path / name, shape, voxel_size, seed)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def _study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    dataset = Dataset.create(folder / "study")
+    shape = (8, 10, 12)
+    for i, name in enumerate("ABCDEF"):
+        dataset.add_sample(
+            _scan(folder / f"{name}.mha", shape, 2.5, i),
+            subject=f"{min(i, 3) + 1:02d}",
+            metadata={"alloy": "Mg-5Gd" if i % 2 else "Mg-10Gd", "energy_kev": 30.0 + i},
+        )
+        labels = _labels(folder / f"{name}_wf.mha", shape, 2.5, i)
+        dataset.add_labels(labels, sample=name, label_set="WF")
+        if name in "EF":
+            dataset.add_labels(labels, sample=name, label_set="HQ", manual=True)
+    return dataset.path
+
+
+@pytest.fixture
+def study(_study: Path, tmp_path: Path) -> Dataset:
+    """Give a copy of a dataset of six samples A to F of four subjects, all WF, and E, F with HQ."""
+    return Dataset(shutil.copytree(_study, tmp_path / "study"))
