@@ -54,7 +54,7 @@ def evaluate(
     names = [text for text in models if Path(text) not in files]
     if not files:
         raise typer.BadParameter(
-            f"no model file among {', '.join(models)}; train one with: srseg train", 
+            f"no model file among {', '.join(models)}; train one with: srseg train",
             param_hint="MODEL",
         )
     chosen = choose_samples(dataset, names, select)

@@ -176,7 +176,7 @@ def _predict_sample(
         _note_start(f"sample {sample.name}", sample.scan, ensemble)
         labels, status = ensemble.predict(sample), "done"
         shares = {"shares": _shares(labels)}
-        provenance = _provenance(model, ensemble, sample.scan_file.to_dict())
+        provenance = _provenance(model, ensemble, _source(sample))
         with dataset.prediction_sink(
             sample.name, name, labels.grid, description=ensemble.description,
             provenance=provenance, table=labels.table, overwrite=overwrite,
@@ -186,9 +186,14 @@ def _predict_sample(
     if file_format is not None:
         stem = f"{sample.name}_{name}_{ensemble.description}"
         path = (out or Path()) / f"{stem}{_SUFFIXES[file_format]}"
-        provenance = _provenance(model, ensemble, sample.scan_file.to_dict())
+        provenance = _provenance(model, ensemble, _source(sample))
         _write(path, labels, provenance, overwrite)
     return {"scan": sample.name, "status": status, "labels": prediction, **shares}
+
+
+def _source(sample: "DatasetSample") -> dict[str, Any]:
+    file = sample.scan_file
+    return {"file": file.path.name, "dataset": file.dataset, "stamp": file.stamp.to_dict()}
 
 
 def _write(path: Path, labels: "Volume", provenance: dict[str, Any], overwrite: bool) -> None:

@@ -197,5 +197,6 @@ def _validation(text: str) -> Any:
         return int(text) if text.isdigit() else float(text)
     except ValueError:
         raise typer.BadParameter(
-            f"{text!r} is not auto, none, a number of subjects or a share", param_hint="--validation"
+            f"{text!r} is not auto, none, a number of subjects or a share",
+            param_hint="--validation",
         ) from None

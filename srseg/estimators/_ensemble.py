@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from srseg.errors import ParameterError
 from srseg.estimators._protocol import as_slice_segmenter, require_slices
 from srseg.estimators._voting import VotingMixin
-from srseg.planes import resolve_planes
+from srseg.planes import resolve_planes, standard_planes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,6 +94,16 @@ class MultiAxisEnsemble(VotingMixin, MetaEstimatorMixin, BaseEstimator):
         as_slice_segmenter(self.estimator_)
         self.planes_ = planes
         return self
+
+    @property
+    def description(self) -> str:
+        """Planes and voting in letters, digits and +: ``soft9``, ``hard3``, ``softrc+cp45p``."""
+        check_is_fitted(self)
+        for n in (1, 3, 9):
+            if self.planes_ == standard_planes(n):
+                return f"{self.voting}{n}"
+        names = "+".join(plane.name for plane in self.planes_)
+        return self.voting + names.replace("@", "").replace("-", "minus").replace(".", "point")
 
     def _voters(self) -> tuple[SliceSegmenter, tuple[Plane, ...], Any]:
         check_is_fitted(self)

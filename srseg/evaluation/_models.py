@@ -21,7 +21,7 @@ _VOTING: dict[_Voting, str] = {"soft": "mean", "hard": "majority"}  # the paper'
 
 def evaluate_models(
     models: Sequence[Any],
-    samples: Sequence[Sample],
+    samples: Iterable[Sample],
     *,
     against: str | None = None,
     planes: Sequence[int] = (1, 3, 9),
@@ -38,7 +38,7 @@ def evaluate_models(
     ----------
     models : sequence of estimators
         Fitted segmenters that predict slices, such as `VolumeSegmenter`.
-    samples : sequence of Sample
+    samples : Dataset or iterable of Sample
         The samples to predict.
     against : str, optional
         Name of the label set that counts as truth; the samples' target where it is None.
@@ -78,7 +78,8 @@ def evaluate_models(
     WF labels  100.00  50.00  50.00  66.67
     IoU x 100 against HQ; mean over samples, then over classes without background.
     """
-    if not len(samples):
+    samples = list(samples)
+    if not samples:
         raise ParameterError("there is no sample to evaluate on; check the selection")
     methods = list(_methods(planes, [_known(vote) for vote in voting]))
     if not len(models) * len(methods) and not baselines:

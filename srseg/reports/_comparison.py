@@ -1,0 +1,198 @@
+"""Labels of one scan beside each other (as the paper's Fig. 5), and where they are wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib import patheffects
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from srseg.errors import GridError, ParameterError
+from srseg.labels import UNLABELLED
+from srseg.planes import Plane
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from srseg.labels import LabelTable
+    from srseg.volumes import Volume
+
+# Okabe and Ito's blue and vermillion, and a grey: told apart by colour-blind readers and in print
+_ERRORS = {
+    "only {other} is wrong": "#0072b2",
+    "only {prediction} is wrong": "#d55e00",
+    "both are wrong": "#000000",
+}
+
+
+def comparison_figure(
+    scan: Volume,
+    labels: Mapping[str, Volume],
+    *,
+    truth: str,
+    prediction: str,
+    other: str,
+    planes: Sequence[str] = ("rc", "cp"),
+    title: str = "",
+) -> Figure:
+    """Show the middle slices of a scan, of its label sets, and where two of them are wrong.
+
+    Parameters
+    ----------
+    scan : Volume
+        The scan.
+    labels : mapping of str to Volume
+        Label sets by the name that stands above them, all on the scan's grid.
+    truth : str
+        The label set that counts as true.
+    prediction, other : str
+        The two label sets whose errors are compared.
+    planes : sequence of str, default=("rc", "cp")
+        Planes along the axes; one row each.
+    title : str, default=""
+        A line above the figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Save it with `save_figure`.
+
+    Raises
+    ------
+    GridError
+        If labels do not lie on the scan's grid.
+    ParameterError
+        If one of the named label sets is not given, or a plane is oblique.
+    """
+    missing = [name for name in (truth, prediction, other) if name not in labels]
+    if missing:
+        raise ParameterError(f"no label set {', '.join(missing)}; given are {', '.join(labels)}")
+    for name, volume in labels.items():
+        if not volume.grid.same_as(scan.grid):
+            raise GridError(f"label set {name} does not lie on the scan's grid; resample it first")
+    cuts = [Plane.from_name(name) for name in planes]
+    if any(cut.rotation_axis is not None for cut in cuts):
+        raise ParameterError("figures show planes along the axes: rc, cp, pr")
+    table = labels[truth].table
+    if table is None:
+        raise ParameterError(f"label set {truth} has no label table, so its colours are not known")
+    rows = [
+        (cut, _middle(scan, cut), {name: _middle(v, cut) for name, v in labels.items()})
+        for cut in cuts
+    ]
+    return _draw(rows, table, scan.grid.voxel_size, (truth, prediction, other), title)
+
+
+def save_figure(figure: Figure, path: Path | str, *, dpi: int = 150) -> None:
+    """Save a figure; the name says the format: .png, .svg or .pdf.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    path : path
+        The file.
+    dpi : int, default=150
+        Dots per inch of a PNG.
+    """
+    FigureCanvasAgg(figure)
+    figure.savefig(path, dpi=dpi, facecolor="white")
+
+
+def _draw(
+    rows: list[tuple[Plane, NDArray[Any], dict[str, NDArray[Any]]]],
+    table: LabelTable,
+    voxel_size: tuple[float, float, float],
+    names: tuple[str, str, str],
+    title: str,
+) -> Figure:
+    truth, prediction, other = names
+    n_columns = len(rows[0][2]) + 2
+    heights = [image.shape[0] / image.shape[1] for _, image, _ in rows]
+    figure = Figure(
+        figsize=(2.3 * n_columns, 2.3 * sum(heights) + 1.3), layout="constrained", dpi=150
+    )
+    axes = figure.subplots(
+        len(rows), n_columns, squeeze=False, gridspec_kw={"height_ratios": heights}
+    )
+    for line, (cut, image, shown) in zip(axes, rows, strict=True):
+        first, second = cut.slice_axes
+        aspect = voxel_size[first] / voxel_size[second]
+        grey = _grey(image)
+        panels = {"scan": grey}
+        panels |= {name: _overlay(grey, label, table) for name, label in shown.items()}
+        panels["errors"] = _errors(grey, shown[truth], shown[prediction], shown[other])
+        for axis, (name, picture) in zip(line, panels.items(), strict=True):
+            axis.imshow(picture, aspect=aspect, interpolation="nearest")
+            axis.set_xticks([])
+            axis.set_yticks([])
+            if line is axes[0]:
+                axis.set_title(name, fontsize=10)
+        line[0].set_ylabel(f"plane {cut.name}, middle slice", fontsize=9)
+        _scale_bar(line[0], image.shape, voxel_size[second])
+    words = {"prediction": prediction, "other": other}
+    handles = [Patch(color=c.color, label=c.name) for c in table.foreground]
+    handles += [Patch(color=c, label=text.format(**words)) for text, c in _ERRORS.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8,
+                  frameon=False)  # fmt: skip
+    if title:
+        figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def _middle(volume: Volume, cut: Plane) -> NDArray[Any]:
+    region = [slice(0, n) for n in volume.shape]
+    middle = volume.shape[cut.stacking] // 2
+    region[cut.stacking] = slice(middle, middle + 1)
+    return volume.read((region[0], region[1], region[2])).squeeze(cut.stacking)
+
+
+def _grey(image: NDArray[Any]) -> NDArray[np.float64]:
+    low, high = np.nanpercentile(image, (0.5, 99.9))
+    scaled = np.nan_to_num(np.clip((image - low) / max(high - low, 1e-12), 0, 1))
+    return np.repeat(scaled[..., None], 3, axis=2)
+
+
+def _overlay(
+    grey: NDArray[np.float64], labels: NDArray[Any], table: LabelTable
+) -> NDArray[np.float64]:
+    picture = grey * 0.8
+    for c in table.foreground:
+        where = labels == c.value
+        picture[where] = 0.35 * grey[where] + 0.65 * np.array(c.rgb) / 255
+    return picture
+
+
+def _errors(
+    grey: NDArray[np.float64],
+    truth: NDArray[Any],
+    prediction: NDArray[Any],
+    other: NDArray[Any],
+) -> NDArray[np.float64]:
+    picture = 0.6 + 0.4 * grey  # pale, so that the errors stand out
+    known = truth != UNLABELLED
+    ours, theirs = known & (prediction != truth), known & (other != truth)
+    masks = (theirs & ~ours, ours & ~theirs, ours & theirs)
+    for mask, color in zip(masks, _ERRORS.values(), strict=True):
+        picture[mask] = np.array(tuple(bytes.fromhex(color[1:]))) / 255
+    return picture
+
+
+def _scale_bar(axis: Any, shape: tuple[int, ...], across: float) -> None:
+    """Draw a bar of a round length, about a quarter of the picture, with its length in µm."""
+    wanted = shape[1] * across / 4
+    step = 10 ** np.floor(np.log10(wanted))
+    length = max(n * step for n in (1, 2, 5) if n * step <= wanted)
+    text = f"{length:g} µm" if length < 1000 else f"{length / 1000:g} mm"
+    left, bottom = 0.05 * shape[1], 0.93 * shape[0]
+    for color, width in (("black", 5), ("white", 3)):
+        axis.plot([left, left + length / across], [bottom, bottom], color=color, lw=width,
+                  solid_capstyle="butt")  # fmt: skip
+    note = axis.text(left, bottom - 0.03 * shape[0], text, color="white", fontsize=8, va="bottom")
+    note.set_path_effects([patheffects.withStroke(linewidth=2, foreground="black")])
