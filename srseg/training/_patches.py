@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -135,7 +136,7 @@ class PatchSampler:
         for i in range(n):
             image, label = self._slice(int(self.generator.integers(self.n_slices)))
             centre = [
-                self.generator.uniform(*_centre_range(length, self.source_size))
+                _first_pixel(length, self.source_size, self.generator) + (self.source_size - 1) / 2
                 for length in image.shape
             ]
             images[i], classes[i], inside[i] = _warp(
@@ -148,27 +149,39 @@ class PatchSampler:
         volume = self.volumes[which // len(self.planes)]
         axis = self.planes[which % len(self.planes)].stacking
         index = number - (int(self._ends[which - 1]) if which else 0)
-        return np.take(volume.image, index, axis), np.take(volume.classes, index, axis)
+        return np.moveaxis(volume.image, axis, 0)[index], np.moveaxis(volume.classes, axis, 0)[
+            index
+        ]
 
 
-def _centre_range(length: int, source: float) -> tuple[float, float]:
-    """Give the centres for which a patch lies inside the slice; its middle where it is larger."""
-    middle = (length - 1) / 2
-    free = max(0.0, (length - source) / 2)
-    return middle - free, middle + free
+def _first_pixel(length: int, source: int, generator: np.random.Generator) -> int:
+    """Draw where the source square begins: inside the slice, or around it where it is larger.
+
+    Whole pixels, so that a patch that nothing varies is cut out and not interpolated.
+    """
+    if source >= length:
+        return (length - source) // 2
+    return int(generator.integers(length - source + 1))
 
 
 def _warp(
     image: NDArray[Any], label: NDArray[Any], position: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Read image (bilinear) and label (nearest) at positions (row, column) of shape (H, W, 2)."""
-    sizes = torch.tensor(image.shape, dtype=torch.float32)
-    # grid_sample wants (x, y) with the centres of the first and last pixel at -1 and 1
-    grid = (2 * position / (sizes - 1).clamp(min=1) - 1).flip(-1)[None]
-    pixels = torch.from_numpy(np.ascontiguousarray(image, np.float32))[None, None]
+    inside = ((position >= -0.5) & (position <= torch.tensor(image.shape) - 0.5)).all(-1)
+    # only the part that the patch shows is copied, which is little of a full-size slice
+    box, first = [], []
+    for axis, length in enumerate(image.shape):
+        low = min(max(math.floor(float(position[..., axis].min())), 0), length - 1)
+        high = min(max(math.ceil(float(position[..., axis].max())), 0), length - 1)
+        box.append(slice(low, high + 1))
+        first.append(low)
+    pixels = torch.from_numpy(np.ascontiguousarray(image[tuple(box)], np.float32))[None, None]
     # outside reads as 0, which stands for unlabelled while the labels are shifted
-    shifted = torch.from_numpy(label.astype(np.float32) - UNLABELLED)[None, None]
-    warped = functional.grid_sample(pixels, grid, mode="bilinear", align_corners=True)
-    classes = functional.grid_sample(shifted, grid, mode="nearest", align_corners=True)
-    inside = ((position >= -0.5) & (position <= sizes - 0.5)).all(-1)
+    shifted = torch.from_numpy(label[tuple(box)].astype(np.float32) - UNLABELLED)[None, None]
+    # grid_sample wants (x, y) with the outer faces of the pixels at -1 and 1
+    sizes = torch.tensor(pixels.shape[2:])
+    grid = ((2 * (position - torch.tensor(first)) + 1) / sizes - 1).flip(-1)[None]
+    warped = functional.grid_sample(pixels, grid, mode="bilinear", align_corners=False)
+    classes = functional.grid_sample(shifted, grid, mode="nearest", align_corners=False)
     return warped[0], (classes[0, 0] + UNLABELLED).long(), inside[None]
