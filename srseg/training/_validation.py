@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from srseg.errors import TrainingError
 from srseg.labels import UNLABELLED
 from srseg.metrics import confusion
 
@@ -35,7 +36,13 @@ class ValidationSlices:
     stride : int
         Crops are padded at the bottom and right to a multiple of it, with unlabelled pixels.
     n_slices : int, default=24
-        Number of slices over all volumes and planes, at the least one each.
+        Number of slices over all volumes and planes, at the least one each; only slices with a
+        labelled pixel are chosen.
+
+    Raises
+    ------
+    TrainingError
+        If no slice of a volume has a labelled pixel.
     """
 
     def __init__(
@@ -48,32 +55,32 @@ class ValidationSlices:
         each = max(1, round(n_slices / (len(volumes) * len(planes))))
         self._slices: list[tuple[Tensor, Tensor]] = []
         for volume in volumes:
+            before = len(self._slices)
             for plane in planes:
-                axis = plane.stacking
-                count = volume.image.shape[axis]
-                # the middle of `each` equal parts: no slice at the very end
-                for index in ((np.arange(each) + 0.5) * count / each).astype(int):
-                    self._add(
-                        np.take(volume.image, index, axis),
-                        np.take(volume.classes, index, axis),
-                        stride,
-                    )
+                self._add(volume, plane.stacking, each, stride)
+            if len(self._slices) == before:
+                raise TrainingError(
+                    f"{volume.name or 'a held-out volume'} has no labelled voxel in the middle "
+                    f"{_CENTRE} pixels of its slices, so nothing can be validated on it; label "
+                    "some, or hold out another sample"
+                )
 
-    def _add(self, image: NDArray[np.float32], classes: NDArray[np.uint8], stride: int) -> None:
-        crop = tuple(
-            slice(max(0, (n - _CENTRE) // 2), max(0, (n - _CENTRE) // 2) + _CENTRE)
-            for n in image.shape
+    def _add(self, volume: LabelledVolume, axis: int, each: int, stride: int) -> None:
+        """Keep `each` slices along an axis, spread evenly over those with a labelled pixel."""
+        image, classes = (
+            np.moveaxis(a, axis, 0)[:, *_centre(a.shape, axis)]
+            for a in (volume.image, volume.classes)
         )
-        image, classes = image[crop], classes[crop]
-        if (classes == UNLABELLED).all():
-            return
-        padding = [(0, -n % stride) for n in image.shape]
-        self._slices.append(
-            (
-                torch.from_numpy(np.pad(image, padding).astype(np.float32))[None, None],
-                torch.from_numpy(np.pad(classes, padding, constant_values=UNLABELLED))[None],
+        labelled = np.flatnonzero(classes.min(axis=(1, 2)) != UNLABELLED)
+        # the middle of `each` equal parts: no slice at the very end
+        chosen = ((np.arange(each) + 0.5) * len(labelled) / each).astype(int)
+        padding = [(0, -n % stride) for n in image.shape[1:]]
+        for index in labelled[np.unique(chosen)] if len(labelled) else ():
+            pixels = np.pad(image[index].astype(np.float32, copy=False), padding)
+            truth = np.pad(classes[index], padding, constant_values=UNLABELLED)
+            self._slices.append(
+                (torch.from_numpy(pixels)[None, None], torch.from_numpy(truth)[None])
             )
-        )
 
     def __len__(self) -> int:
         return len(self._slices)
@@ -115,3 +122,10 @@ class ValidationSlices:
                     classes.numpy(), logits.argmax(1).to(torch.uint8).numpy(), n_classes
                 )
         return total / pixels, counts
+
+
+def _centre(shape: Sequence[int], axis: int) -> tuple[slice, slice]:
+    """Give the centre crop of the slices along an axis."""
+    starts = [max(0, (n - _CENTRE) // 2) for i, n in enumerate(shape) if i != axis]
+    rows, columns = (slice(start, start + _CENTRE) for start in starts)
+    return rows, columns
