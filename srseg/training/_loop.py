@@ -29,8 +29,9 @@ class History:
     Parameters
     ----------
     records : list of dict, default=[]
-        One a validation: ``iteration``, ``loss`` (mean training loss since the last one),
-        ``learning_rate``, and with held-out samples ``validation_loss`` and ``validation_iou``.
+        One a validation: ``iteration``, ``loss`` (mean training loss since the last one, NaN where
+        no patch had a labelled pixel), ``learning_rate``, and with held-out samples
+        ``validation_loss`` and ``validation_iou`` (NaN where they hold nothing but background).
     n_iter : int, default=0
         Iterations done.
     best_iter : int, default=0
@@ -97,19 +98,17 @@ def train_network(
         for iteration in range(1, recipe.max_iter + 1):
             rate.before(iteration)
             loss = _step(network, optimizer, sampler.draw(recipe.batch_size), device, precision)
-            if not math.isfinite(loss):
-                raise TrainingError(
-                    f"the loss is {loss} at iteration {iteration}; lower the learning rate "
-                    f"(now {rate.value:g})"
-                )
-            if averaged is not None:
-                averaged.update_parameters(network)
-            recent.append(loss)
             history.n_iter = iteration
+            if loss is not None:
+                _require_finite(loss, "loss", iteration, rate.value)
+                recent.append(loss)
+                if averaged is not None:
+                    averaged.update_parameters(network)
+            stop = False
             if iteration % every == 0 or iteration == recipe.max_iter:
                 record = {
                     "iteration": iteration,
-                    "loss": float(np.mean(recent)),
+                    "loss": float(np.mean(recent)) if recent else math.nan,
                     "learning_rate": rate.value,
                 }
                 recent.clear()
@@ -117,6 +116,7 @@ def train_network(
                 if validation is not None:
                     judged = network if averaged is None else averaged
                     found, counts = validation.score(judged, n_classes, device)
+                    _require_finite(found, "validation loss", iteration, rate.value)
                     record |= {
                         "validation_loss": found,
                         "validation_iou": float(mean_iou(counts)),
@@ -126,9 +126,11 @@ def train_network(
                         best_loss, history.best_iter = found, iteration
                         best_weights = copy.deepcopy(_weights(judged))
                     rate.after(iteration, history.best_iter)
+                    since = iteration - history.best_iter
+                    stop = recipe.stop_after is not None and since >= recipe.stop_after
                 history.records.append(record)
             progress.advance(1, status)
-            if _should_stop(recipe, validation, iteration, history.best_iter):
+            if stop:
                 break
     if best_weights is None:
         best_weights = _weights(network if averaged is None else averaged)
@@ -197,12 +199,12 @@ def _step(
     batch: tuple[torch.Tensor, torch.Tensor],
     device: torch.device,
     precision: str,
-) -> float:
+) -> float | None:
+    if bool((batch[1] == UNLABELLED).all()):
+        return None  # nothing to learn from: the mean over no pixel would be 0 / 0
     network.train()
     images = batch[0].to(device, memory_format=torch.channels_last)
     classes = batch[1].to(device)
-    if bool((classes == UNLABELLED).all()):
-        return 0.0  # a patch with nothing to learn from: cross-entropy would be 0 / 0
     with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
         logits = network(images)
     loss = functional.cross_entropy(logits.float(), classes, ignore_index=UNLABELLED)
@@ -212,11 +214,8 @@ def _step(
     return float(loss.detach())
 
 
-def _should_stop(
-    recipe: Recipe, validation: ValidationSlices | None, iteration: int, best_iter: int
-) -> bool:
-    return (
-        validation is not None
-        and recipe.stop_after is not None
-        and iteration - best_iter >= recipe.stop_after
-    )
+def _require_finite(loss: float, what: str, iteration: int, rate: float) -> None:
+    if not math.isfinite(loss):
+        raise TrainingError(
+            f"the {what} is {loss} at iteration {iteration}; lower the learning rate (now {rate:g})"
+        )
