@@ -165,6 +165,6 @@ def _quantity(item: Any, unit: str) -> float | None:
 
 def _in_um(length: float, unit: str) -> float | None:
     try:
-        return parse_quantity(f"{abs(length)!r} {unit}", "um")
+        return parse_quantity(f"{abs(float(length))!r} {unit}", "um")
     except ParameterError:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +14,15 @@ import numpy as np
 from srseg.errors import FileFormatError
 from srseg.io._format import Format
 from srseg.io._info import ScanInfo
-from srseg.io._itk_header import head, raw_offset, require_data_beside
+from srseg.io._itk_header import (
+    head,
+    raw_offset,
+    require_data_beside,
+    require_whole_gzip,
+    require_whole_nifti,
+)
 from srseg.io._segments import table_of
-from srseg.io._source import FileSource
+from srseg.io._source import FileSource, Mapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -65,8 +72,9 @@ class ITKFormat(Format):
                 f"{path} holds {reader.GetNumberOfComponents()} numbers in each voxel (colour, "
                 "vectors or overlapping segments); save one grey value or one label for each"
             )
-        keys = reader.GetMetaDataKeys()
-        said = {key: reader.GetMetaData(key) for key in keys}
+        said = {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
+        if self.name == "NIfTI":
+            require_whole_nifti(path, math.prod(size), said)
         return ScanInfo(
             path,
             self.name,
@@ -143,21 +151,24 @@ class ITKSource(FileSource):
         self.io_name = io_name
         self.streams = streams
 
-    def _open(self) -> _OpenITK:
+    def _open(self) -> Mapped | _OpenITK:
         with _alone(self.path) as path:
             reader = _reader(path, self.io_name)
             if _drop_last(reader.GetSize(), self.path) != self.shape[::-1]:
                 raise FileFormatError(f"{self.path} changed since it was opened")
             if not self.streams:
+                require_whole_gzip(self.path)
                 return _OpenITK(None, self._extract(reader, (slice(0, n) for n in self.shape)))
         raw = raw_offset(self.path) if self.io_name == "NrrdImageIO" else None
         if raw is not None:
             # ITK reads the whole of an NRRD for each part
             stored = self.dtype.newbyteorder(raw[1])
-            return _OpenITK(None, np.memmap(self.path, stored, "r", raw[0], self.shape))
+            return Mapped(self.path, stored, raw[0], self.shape)
         return _OpenITK(reader, None)
 
-    def _read(self, handle: _OpenITK, region: Region) -> NDArray[Any]:
+    def _read(self, handle: Mapped | _OpenITK, region: Region) -> NDArray[Any]:
+        if isinstance(handle, Mapped):
+            return handle.read(region)
         if handle.voxels is not None:
             return np.array(handle.voxels[region], dtype=self.dtype)
         return self._extract(handle.reader, region)
@@ -172,7 +183,7 @@ class ITKSource(FileSource):
 
 
 class _OpenITK:
-    """An open file: a reader of parts, or voxels in memory or mapped into it."""
+    """An open file: a reader of parts, or all voxels in memory."""
 
     def __init__(self, reader: Any, voxels: NDArray[Any] | None) -> None:
         self.reader = reader

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import re
+import zlib
 from typing import TYPE_CHECKING, Literal
 
-from srseg.errors import FileFormatError
+from srseg.errors import FileFormatError, StorageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _HEADER = 1 << 20
@@ -87,3 +90,54 @@ def head(path: Path) -> bytes:
     """
     with path.open("rb") as file:
         return file.read(_HEADER)
+
+
+def require_whole_nifti(path: Path, n_voxels: int, said: Mapping[str, str]) -> None:
+    """Refuse an uncompressed NIfTI file that was cut short: ITK reads the lost part as zeros.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    n_voxels : int
+        Number of voxels that the header declares.
+    said : mapping
+        The fields of the header.
+
+    Raises
+    ------
+    FileFormatError
+        If the file holds fewer bytes.
+    """
+    if path.name.lower().endswith(".gz"):
+        return  # known when it is decoded
+    needed = int(float(said["vox_offset"])) + n_voxels * int(said["bitpix"]) // 8
+    size = path.stat().st_size
+    if size < needed:
+        raise FileFormatError(
+            f"{path} is cut short: its header declares {needed} bytes, the file has {size}; "
+            "copy it again"
+        )
+
+
+def require_whole_gzip(path: Path) -> None:
+    """Refuse a gzip file that was cut short or changed: ITK reads the lost part as zeros.
+
+    Parameters
+    ----------
+    path : Path
+        The file; others than ``.gz`` are passed over.
+
+    Raises
+    ------
+    StorageError
+        If it does not decode to its end, or its checksum does not fit.
+    """
+    if not path.name.lower().endswith(".gz"):
+        return
+    try:
+        with gzip.open(path) as file:
+            while file.read(1 << 20):
+                pass
+    except (OSError, EOFError, zlib.error) as error:
+        raise StorageError(f"{path} is damaged or cut short ({error}); copy it again") from None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from srseg.errors import MissingFileError, ParameterError, SRSegError, StorageError
+from srseg.errors import FileFormatError, MissingFileError, ParameterError, SRSegError, StorageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,7 +78,10 @@ class FileSource(ABC):
                 ) from None
             except SRSegError:
                 raise
-            except (OSError, RuntimeError, ValueError) as error:
+            except MemoryError:
+                raise
+            except Exception as error:
+                # on damaged bytes the decoders of the formats raise anything
                 raise StorageError(
                     f"{self.path}: cannot read voxels {_text(bounds)} ({error}); "
                     "is the file damaged, or its disk gone?"
@@ -115,6 +118,63 @@ class FileSource(ABC):
 def _close(handle: Any, pid: int) -> None:
     if pid == os.getpid():
         handle.close()
+
+
+class Mapped:
+    """Uncompressed voxels in a file, mapped into memory for the time of a read.
+
+    Kept longer, the pages that were touched would count as memory of the process.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    stored : numpy.dtype
+        Type of the voxels in the file.
+    offset : int
+        Where they begin, in bytes.
+    shape : tuple of int
+        Number of voxels along z, y, x.
+    """
+
+    def __init__(
+        self, path: Path, stored: np.dtype[Any], offset: int, shape: tuple[int, int, int]
+    ) -> None:
+        self.path = path
+        self.stored = stored
+        self.offset = offset
+        self.shape = shape
+        self._stamp = _stamp(path)
+
+    def read(self, region: Region) -> NDArray[Any]:
+        """Copy a box of voxels out of the file.
+
+        Parameters
+        ----------
+        region : tuple of three slices
+            The box.
+
+        Returns
+        -------
+        ndarray of shape (z, y, x)
+            The voxels, in the byte order of the file.
+
+        Raises
+        ------
+        FileFormatError
+            If the file was changed or replaced since it was opened.
+        """
+        if _stamp(self.path) != self._stamp:
+            raise FileFormatError(f"{self.path} changed since it was opened")
+        return np.array(np.memmap(self.path, self.stored, "r", self.offset, self.shape)[region])
+
+    def close(self) -> None:
+        """Do nothing: the file is open only while it is read."""
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    facts = path.stat()
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 
 _recent: OrderedDict[int, weakref.ref[FileSource]] = OrderedDict()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ from srseg.errors import (
 )
 from srseg.io._format import Format
 from srseg.io._info import ScanInfo
-from srseg.io._source import FileSource
+from srseg.io._source import FileSource, Mapped
 from srseg.io._tiff_facts import stated_grid, stated_metadata
 from srseg.io._voxels import voxel_type
 
@@ -63,44 +65,28 @@ class TIFFFormat(Format):
 class TIFFSource(FileSource):
     """The voxels of a TIFF file: a memory map where it is uncompressed, page by page otherwise."""
 
-    def _open(self) -> _OpenTIFF:
+    def _open(self) -> Mapped | tifffile.TiffFile:
         with opened_tiff(self.path) as tif:
             if _shape(tif, self.path) != (self.shape, self.dtype):
                 raise FileFormatError(f"{self.path} changed since it was opened")
             offset = tif.series[0].dataoffset
             stored = np.dtype(tif.series[0].dtype).newbyteorder(tif.byteorder)
         if offset is not None:
-            return _OpenTIFF(None, np.memmap(self.path, stored, "r", offset, self.shape))
-        return _OpenTIFF(open_tiff(self.path), None)
+            return Mapped(self.path, stored, offset, self.shape)
+        return open_tiff(self.path)
 
-    def _read(self, handle: _OpenTIFF, region: Region) -> NDArray[Any]:
+    def _read(self, handle: Mapped | tifffile.TiffFile, region: Region) -> NDArray[Any]:
+        if isinstance(handle, Mapped):
+            return handle.read(region)
         z, y, x = region
-        if handle.mapped is not None:
-            # a copy, so that the file can be closed and the result written to
-            return np.array(handle.mapped[region], dtype=self.dtype)
-        assert handle.tif is not None  # noqa: S101 - one of the two is there
         voxels = np.empty([s.stop - s.start for s in region], self.dtype)
-        pages = handle.tif.series[0].pages
+        pages = handle.series[0].pages
         for i, index in enumerate(range(z.start, z.stop)):
             page = pages[index]
             if page is None:
                 raise FileFormatError(f"{self.path}: slice {index} is missing")
             voxels[i] = page.asarray().reshape(self.shape[1:])[y, x]
         return voxels
-
-
-class _OpenTIFF:
-    """An open file: either mapped into memory, or with its pages."""
-
-    def __init__(self, tif: tifffile.TiffFile | None, mapped: NDArray[Any] | None) -> None:
-        self.tif = tif
-        self.mapped = mapped
-
-    def close(self) -> None:
-        """Close the file."""
-        self.mapped = None
-        if self.tif is not None:
-            self.tif.close()
 
 
 @contextmanager
@@ -122,9 +108,9 @@ def opened_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
     FileFormatError
         If it is not a TIFF file, or a damaged one.
     """
-    tif = open_tiff(path)
     try:
-        yield tif
+        with _complaints(path), open_tiff(path) as tif:
+            yield tif
     except SRSegError:
         raise
     except Exception as error:
@@ -132,8 +118,28 @@ def opened_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
         raise FileFormatError(
             f"{path} is a damaged TIFF file ({type(error).__name__}: {error}); copy it again"
         ) from error
+
+
+@contextmanager
+def _complaints(path: Path) -> Iterator[None]:
+    """Refuse a file of which the parser only logs that pages are lost: that would be a gap."""
+    heard: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.thread == threading.get_ident():
+                heard.append(record.getMessage())
+
+    logger, listener = logging.getLogger("tifffile"), Listener(logging.ERROR)
+    logger.addHandler(listener)
+    try:
+        yield
     finally:
-        tif.close()
+        logger.removeHandler(listener)
+    if heard:
+        raise FileFormatError(
+            f"{path} is a damaged TIFF file, probably cut short ({heard[0]}); copy it again"
+        )
 
 
 def open_tiff(path: Path) -> tifffile.TiffFile:

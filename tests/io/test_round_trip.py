@@ -308,6 +308,17 @@ def test_file_that_goes_or_changes_after_opening(tmp_path, make):
             open_volume(path)
 
 
+@pytest.mark.parametrize("suffix", [".tif", ".nrrd"])
+def test_mapped_file_that_is_replaced_between_reads(tmp_path, make, suffix):
+    path = tmp_path / f"a{suffix}"
+    write_volume(path, make())
+    volume = open_volume(path)
+    volume.read()
+    write_volume(path, Volume(make().read()[::-1], make().grid), overwrite=True)
+    with pytest.raises(FileFormatError, match="changed since it was opened"):
+        volume.read()
+
+
 def test_known_suffixes_lists_all():
     text = known_suffixes()
     for suffix in (".h5", ".nxs", ".tif", ".mha", ".seg.nrrd", ".nii.gz", "folder"):
