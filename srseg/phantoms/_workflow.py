@@ -124,7 +124,7 @@ def _annotate(
         )
         return smooth
 
-    bone = blurred(truth == _BONE, 0.075)
+    bone = blurred(truth == _BONE, 0.08)
     labels = np.zeros(truth.shape, np.uint8)
     if rng is None:
         labels[bone > 0.5 - 0.1 * amount] = _BONE
@@ -137,12 +137,12 @@ def _annotate(
         near = bone[box]
         part[(near > 0.05) & (near + body > 0.9)] = _BONE
         body -= np.float32(0.3) * np.minimum(near, 0.5)
-        metal = blurred(truth[box] == _METAL, 0.10)
-        metal += np.float32(0.3 * amount) * _likeness(truth[box], scan[box], 0.06 * radius)
+        metal = blurred(truth[box] == _METAL, 0.09)
+        metal += np.float32(0.25 * amount) * _likeness(truth[box], scan[box], 0.06 * radius)
         if rng is not None:
             shape = part.shape
-            body += np.float32(0.15 * amount) * smooth_field(rng, shape, 0.7 * radius)
-            metal += np.float32(0.21 * amount) * smooth_field(rng, shape, 0.6 * radius)
+            body += np.float32(0.17 * amount) * smooth_field(rng, shape, 0.7 * radius)
+            metal += np.float32(0.26 * amount) * smooth_field(rng, shape, 0.6 * radius)
             slices = smooth_field(rng, (shape[0], 1, 1), (max(0.12 * radius, 1.5), 1.0, 1.0))
             metal += np.where(np.abs(slices) > 1.5, np.sign(slices) * np.float32(0.25 * amount), 0)
         inside = body > 0.5
@@ -199,9 +199,9 @@ def _bone_chance(
     rng: np.random.Generator, shape: tuple[int, ...], radius: float, amount: float
 ) -> NDArray[np.float32]:
     """Move the threshold of bone by chance: lost trabeculae, marrow called bone."""
-    shift = np.float32(0.05 * amount) * smooth_field(rng, shape, 0.7 * radius)
+    shift = np.float32(0.03 * amount) * smooth_field(rng, shape, 0.7 * radius)
     lost = smooth_field(rng, shape, 0.8 * radius)
-    shift[lost > 3.0 - 0.9 * amount] += min(2 * amount, 1)
+    shift[lost > 3.1 - 0.9 * amount] += min(2 * amount, 1)
     return shift
 
 
