@@ -30,7 +30,7 @@ def shared_file() -> Callable[[str], Path]:
 
 def _write(path: Path, volume: Volume) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_volume(path, volume)
+    write_volume(path, volume, overwrite=True)
     return path
 
 

@@ -129,7 +129,9 @@ def test_pickles_as_path_names_and_target(study):
         "import pickle, sys; d = pickle.load(sys.stdin.buffer); "
         "print(d.names, d.target, d[0].scan.read().sum())"
     )
-    other = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=True)
+    other = subprocess.run(
+        [sys.executable, "-c", code], input=data, capture_output=True, check=True
+    )
     assert other.stdout.decode().split("\n")[0] == (
         f"['B', 'D', 'F'] HQ {view[0].scan.read().sum()}"
     )

@@ -1,0 +1,151 @@
+"""Label sets, their checks and their revisions."""
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+
+from srseg import DEFAULT_LABELS, Grid, LabelClass, LabelTable, Volume
+from srseg.errors import (
+    FileFormatError,
+    GridError,
+    LabelError,
+    MissingFileError,
+    ParameterError,
+    UnknownNameError,
+)
+from srseg.io import open_volume, write_volume
+
+
+def write(path, array, grid=None, table=None):
+    if grid is None:
+        tifffile.imwrite(path, array, photometric="minisblack")
+    else:
+        write_volume(path, Volume(array, grid, table=table))
+    return path
+
+
+def test_labels_on_the_grid_of_the_scan(study, tmp_path):
+    array = np.random.default_rng(1).integers(0, 4, (8, 10, 12), dtype=np.uint8)
+    array[0] = 255
+    path = study.add_labels(
+        write(tmp_path / "l.tif", array), sample="A", label_set="HQ", manual=True,
+        sources=["Avizo"], note="corrected by hand",
+    )  # fmt: skip
+    labels = study["A"].labels("HQ")
+    np.testing.assert_array_equal(labels.read(), array)
+    assert labels.grid == study["A"].scan.grid
+    assert labels.table == DEFAULT_LABELS
+    info = study["A"].labels_info("HQ")
+    assert info["Manual"] is True
+    assert info["Sources"] == ["bids::sub-01/micr/sub-01_sample-A_XPCT.json", "Avizo"]
+    assert info["Description"] == "corrected by hand"
+    assert info["Voxels"] == {str(v): int((array == v).sum()) for v in [0, 1, 2, 3, 255]}
+    assert path.name == "sub-01_sample-A_desc-HQ_dseg.h5"
+    assert study.check(deep=True) == []
+
+
+def test_labels_of_the_resampled_scan_lie_where_it_lies(study, tmp_path):
+    array = np.ones((4, 5, 6), np.uint8)
+    study.add_labels(write(tmp_path / "l.tif", array), sample="A", label_set="HQ", voxel_size=5)
+    assert study["A"].labels("HQ").grid == study["A"].scan.grid.resampled(5)
+
+
+def test_labels_that_cover_a_part(study, tmp_path):
+    grid = Grid((3, 4, 5), (5, 5, 5), (5, 10, 12.5))
+    file = write(tmp_path / "l.mha", np.ones((3, 4, 5), np.uint8), grid)
+    study.add_labels(file, sample="A", label_set="HQ")
+    assert study["A"].labels("HQ").grid.same_as(grid)
+
+
+@pytest.mark.parametrize(
+    ("grid", "says"),
+    [
+        (Grid((8, 10, 12), (5, 5, 5)), "as many voxels as the scan of A"),
+        (Grid((8, 10, 12), (2.5, 2.5, 2.5), (1000, 0, 0)), "does not overlap the scan of A"),
+    ],
+)
+def test_grids_that_cannot_be(study, tmp_path, grid, says):
+    file = write(tmp_path / "l.mha", np.ones(grid.shape, np.uint8), grid)
+    with pytest.raises(GridError, match=says) as error:
+        study.add_labels(file, sample="A", label_set="HQ")
+    assert "l.mha" in str(error.value)
+    assert study["A"].label_sets == ["WF"]
+
+
+@pytest.mark.parametrize(
+    ("array", "error", "says"),
+    [
+        (np.full((8, 10, 12), 9, np.uint8), LabelError, r"value 9 .* allowed are 0 \(background\)"),
+        (np.full((8, 10, 12), 300, np.uint16), LabelError, "value 300"),
+        (np.full((8, 10, 12), -1, np.int16), LabelError, "value -1"),
+        (np.zeros((8, 10, 12), np.float32), LabelError, "must be integers, found float32"),
+        (np.full((8, 10, 12), 255, np.uint8), LabelError, "every voxel is 255"),
+        (np.zeros((8, 10, 13), np.uint8), FileFormatError, r"\(8, 10, 13\)|voxel size"),
+    ],
+)
+def test_values_and_shapes_that_cannot_be(study, tmp_path, array, error, says):
+    before = {p: p.read_bytes() for p in study.path.rglob("*") if p.is_file()}
+    file = write(tmp_path / "mask.tif", array)
+    with pytest.raises(error, match=says) as raised:
+        study.add_labels(file, sample="A", label_set="WF")
+    assert "mask.tif" in str(raised.value)
+    after = {p: p.read_bytes() for p in study.path.rglob("*") if p.is_file()}
+    assert {k: v for k, v in after.items() if ".srseg" not in k.parts} == {
+        k: v for k, v in before.items() if ".srseg" not in k.parts
+    }
+
+
+def test_a_bad_value_in_the_last_voxel_is_found(study, tmp_path):
+    array = np.zeros((8, 10, 12), np.uint8)
+    array[-1, -1, -1] = 4
+    with pytest.raises(LabelError, match="value 4"):
+        study.add_labels(write(tmp_path / "l.tif", array), sample="A", label_set="HQ")
+    assert study["A"].label_sets == ["WF"]
+
+
+def test_another_table_is_refused_by_name(study, tmp_path):
+    table = LabelTable([LabelClass(0, "background"), LabelClass(1, "tooth")])
+    file = tmp_path / "tooth.h5"
+    write(file, np.ones((8, 10, 12), np.uint8), study["A"].scan.grid, table)
+    with pytest.raises(LabelError, match=r"tooth\.h5 has another label table"):
+        study.add_labels(file, sample="A", label_set="HQ")
+
+
+def test_names_that_cannot_be(study, label_file):
+    with pytest.raises(UnknownNameError, match="no sample 'Z'"):
+        study.add_labels(label_file(), sample="Z", label_set="WF")
+    with pytest.raises(ParameterError, match="for example 'WF2'"):
+        study.add_labels(label_file(), sample="A", label_set="WF_2")
+    with pytest.raises(MissingFileError, match=r"none\.tif"):
+        study.add_labels("none.tif", sample="A", label_set="WF")
+
+
+def test_revisions_are_kept(study, label_file):
+    folder = study.path / "derivatives" / "labels" / "sub-01" / "micr"
+    first = (folder / "sub-01_sample-A_desc-WF_dseg.h5").read_bytes()
+    arrays = [study["A"].labels().read()]
+    for seed in (50, 51):
+        study.add_labels(label_file(seed=seed), sample="A", label_set="WF")
+        arrays.append(study["A"].labels().read())
+    info = study["A"].labels_info()
+    assert (info["Revision"], info["PreviousRevision"]) == (3, 2)
+    assert (folder / "sub-01_sample-A_desc-WF_rev-1_dseg.h5").read_bytes() == first
+    for revision in (1, 2):
+        name = f"sub-01_sample-A_desc-WF_rev-{revision}_dseg"
+        np.testing.assert_array_equal(
+            open_volume(folder / f"{name}.h5", labels=True).read(), arrays[revision - 1]
+        )
+        assert json.loads((folder / f"{name}.json").read_text())["Revision"] == revision
+    assert study["A"].label_sets == ["WF"]
+    assert study.check(deep=True) == []
+
+
+def test_labels_of_a_changed_table_are_refused(study):
+    path = study.path / "dseg.tsv"
+    path.write_text(path.read_text().replace("bone\tbone", "tooth\ttooth"))
+    with pytest.raises(LabelError, match="another label table"):
+        study[0].labels()
+    path.write_text("index\tname\n0\tbackground\n1\tbone\n")
+    assert {p.kind for p in study.check()} == {"values"}
