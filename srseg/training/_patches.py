@@ -182,6 +182,7 @@ def _warp(
     # grid_sample wants (x, y) with the outer faces of the pixels at -1 and 1
     sizes = torch.tensor(pixels.shape[2:])
     grid = ((2 * (position - torch.tensor(first)) + 1) / sizes - 1).flip(-1)[None]
-    warped = functional.grid_sample(pixels, grid, mode="bilinear", align_corners=False)
+    # the outer half of the outermost pixels is theirs: image and label end at the same place
+    warped = functional.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
     classes = functional.grid_sample(shifted, grid, mode="nearest", align_corners=False)
     return warped[0], (classes[0, 0] + UNLABELLED).long(), inside[None]
