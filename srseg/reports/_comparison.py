@@ -116,12 +116,13 @@ def _draw(
     n_columns = len(rows[0][2]) + 2
     heights = [image.shape[0] / image.shape[1] for _, image, _ in rows]
     figure = Figure(
-        figsize=(2.3 * n_columns, 2.3 * sum(heights) + 1.3), layout="constrained", dpi=150
+        figsize=(2.3 * n_columns, 2.25 * sum(heights) + 0.5 + 0.3 * bool(title)),
+        layout="constrained",
     )
     axes = figure.subplots(
         len(rows), n_columns, squeeze=False, gridspec_kw={"height_ratios": heights}
     )
-    for line, (cut, image, shown) in zip(axes, rows, strict=True):
+    for number, (line, (cut, image, shown)) in enumerate(zip(axes, rows, strict=True)):
         first, second = cut.slice_axes
         aspect = voxel_size[first] / voxel_size[second]
         grey = _grey(image)
@@ -132,7 +133,7 @@ def _draw(
             axis.imshow(picture, aspect=aspect, interpolation="nearest")
             axis.set_xticks([])
             axis.set_yticks([])
-            if line is axes[0]:
+            if number == 0:
                 axis.set_title(name, fontsize=10)
         line[0].set_ylabel(f"plane {cut.name}, middle slice", fontsize=9)
         _scale_bar(line[0], image.shape, voxel_size[second])
@@ -143,6 +144,7 @@ def _draw(
                   frameon=False)  # fmt: skip
     if title:
         figure.suptitle(title, fontsize=11)
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)  # type: ignore[union-attr,call-arg]
     return figure
 
 
