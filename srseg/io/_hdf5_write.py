@@ -14,7 +14,6 @@ from srseg._version import __version__
 from srseg.errors import ParameterError
 from srseg.io._hdf5_header import Header
 from srseg.io._hdf5_sink import HDF5Sink
-from srseg.io._slabs import MOST_BYTES
 from srseg.progress import task
 from srseg.storage import CHUNK, ChunkChecksums, atomic_path, chunk_shape, require_free_space
 
@@ -30,6 +29,9 @@ Compression = Literal["gzip", "bitshuffle"]
 
 DATASET = "entry/data/data"
 """Path of the voxels in the files that srseg writes."""
+
+# a reader needs up to three times as much for a moment
+_BAND_BYTES = 128 << 20
 
 CHECKSUMS = "entry/integrity/crc32"
 """Path of the table of checksums: one file, so that volume and sums are never parted."""
@@ -156,7 +158,7 @@ def written(
 def fill(sink: HDF5Sink, volume: Volume) -> None:
     """Copy a volume into a sink with bounded memory.
 
-    Whole rows of chunks are read where 64 slices fit into 256 MiB, bands of them otherwise.
+    Whole rows of chunks are read where 64 slices fit into 128 MiB, bands of them otherwise.
 
     Parameters
     ----------
@@ -167,7 +169,7 @@ def fill(sink: HDF5Sink, volume: Volume) -> None:
     """
     depth, rows, columns = volume.shape
     beam = CHUNK * CHUNK * columns * volume.dtype.itemsize
-    band = CHUNK * max(1, MOST_BYTES // beam)
+    band = CHUNK * max(1, _BAND_BYTES // beam)
     with task("writing", total=depth * rows) as progress:
         for z in range(0, depth, CHUNK):
             for y in range(0, rows, band):

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # a dataset can have thousands of files, a process far fewer open ones
 _MOST_OPEN = 32
+# pages that were touched count as memory until the map is let go
+_MAPPED_SLICES = 8
 
 
 _OF_THIS_PROCESS = ("_handle", "_closing", "_pid", "_lock")
@@ -166,7 +168,13 @@ class Mapped:
         """
         if _stamp(self.path) != self._stamp:
             raise FileFormatError(f"{self.path} changed since it was opened")
-        return np.array(np.memmap(self.path, self.stored, "r", self.offset, self.shape)[region])
+        z, y, x = region
+        voxels = np.empty([s.stop - s.start for s in region], self.stored)
+        for first in range(z.start, z.stop, _MAPPED_SLICES):
+            part = slice(first, min(first + _MAPPED_SLICES, z.stop))
+            mapped = np.memmap(self.path, self.stored, "r", self.offset, self.shape)
+            voxels[part.start - z.start : part.stop - z.start] = mapped[part, y, x]
+        return voxels
 
     def close(self) -> None:
         """Do nothing: the file is open only while it is read."""

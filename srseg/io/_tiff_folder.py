@@ -92,10 +92,16 @@ class SliceSource(FileSource):
         for i, name in enumerate(self.names[z]):
             file = self.path / name
             with opened_tiff(file) as tif:
-                page = tif.pages.first.asarray()
-            if page.shape != self.shape[1:]:
-                raise FileFormatError(f"{file} changed its size since the folder was opened")
-            voxels[i] = page[y, x]
+                page = tif.pages.first
+                if page.shape != self.shape[1:]:
+                    raise FileFormatError(f"{file} changed its size since the folder was opened")
+                if page.is_memmappable:
+                    # only the rows that are asked for, where the slice is not compressed
+                    stored = np.dtype(page.dtype).newbyteorder(tif.byteorder)
+                    offset = page.dataoffsets[0]
+                    voxels[i] = np.memmap(file, stored, "r", offset, page.shape)[y, x]
+                else:
+                    voxels[i] = page.asarray()[y, x]
         return voxels
 
 

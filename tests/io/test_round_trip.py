@@ -240,7 +240,7 @@ def test_bits_are_read_as_integers(tmp_path):
 
 def test_large_slices_are_copied_in_bands(tmp_path, make, monkeypatch):
     volume = make("uint16")
-    monkeypatch.setattr("srseg.io._hdf5_write.MOST_BYTES", 1)
+    monkeypatch.setattr("srseg.io._hdf5_write._BAND_BYTES", 1)
     monkeypatch.setattr("srseg.io._slabs.MOST_BYTES", 1)
     for name in ("a.h5", "a.mha", "a.tif"):
         write_volume(tmp_path / name, volume)
