@@ -71,7 +71,8 @@ class Fusion:
             Probabilities of the classes at those voxels.
         """
         if self.voting == "soft":
-            parts = (probabilities * self.scale + 0.5).astype(np.uint16)
+            # a probability may be rounded to just above 1, and must not wrap around to 0
+            parts = np.clip(probabilities * self.scale + 0.5, 0, self.scale).astype(np.uint16)
         else:
             winner = probabilities.argmax(0)
             parts = np.zeros(probabilities.shape, np.uint8)

@@ -115,7 +115,7 @@ class SlicePredictor:
             Probabilities.
         """
         parts = []
-        pixels = torch.from_numpy(np.ascontiguousarray(slices))[:, None]
+        pixels = torch.from_numpy(np.require(slices, np.float32, ["C", "W"]))[:, None]
         with (
             torch.inference_mode(),
             torch.autocast(self._device.type, torch.bfloat16, enabled=self._precision == "bf16"),

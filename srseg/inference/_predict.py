@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from srseg.errors import PluginError
 from srseg.inference._fusion import Fusion, Voting
 from srseg.planes import Scatter
 from srseg.progress import task
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from srseg.planes import Plane
 
+_SLACK = 1e-3  # rounding, also in half precision
 _SLAB = 16  # slices at a time: enough to keep the network busy, little beside the volume
 
 
@@ -60,6 +62,11 @@ def fuse_planes(
     -------
     Fusion
         The votes; ask it for classes or probabilities, slab by slab.
+
+    Raises
+    ------
+    PluginError
+        If `predict` gives something other than probabilities of the expected shape.
 
     Examples
     --------
@@ -107,6 +114,11 @@ def fuse_settings(
     -------
     list of Fusion
         The votes of each setting, the same bits as `fuse_planes` gives.
+
+    Raises
+    ------
+    PluginError
+        If `predict` gives something other than probabilities of the expected shape.
     """
     shape = (image.shape[0], image.shape[1], image.shape[2])
     fusions = [
@@ -127,8 +139,25 @@ def fuse_settings(
                 height, width = block.shape[1:]
                 padded = np.pad(block, [(0, 0), (0, -height % stride), (0, -width % stride)])
                 probabilities = predict(padded.astype(np.float32, copy=False))
+                _require_probabilities(probabilities, (len(block), n_classes, *padded.shape[1:]))
                 for target, values in scatter.add(start, probabilities[..., :height, :width]):
                     for fusion in takers:
                         fusion.add(target, values)
                 progress.advance(len(block), f"plane {plane.name}")
     return fusions
+
+
+def _require_probabilities(values: NDArray[np.float32], shape: tuple[int, ...]) -> None:
+    """Refuse what would be garbage in integers: what slices are labelled by may be a plugin's."""
+    found = np.shape(values)
+    if found != shape:
+        raise PluginError(
+            f"slices were predicted as an array of shape {found}, expected (n, K, H, W) = {shape}; "
+            "give one probability for each class of the label table at each pixel"
+        )
+    low, high = float(values.min()), float(values.max())
+    if not (low >= -_SLACK and high <= 1 + _SLACK):
+        raise PluginError(
+            f"slices were predicted with values of {low:g} to {high:g}; give probabilities of 0 "
+            "to 1 (not logits), none of them NaN"
+        )
