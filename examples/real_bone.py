@@ -60,7 +60,6 @@ def draw(dataset: Dataset, path: Path) -> None:
         {"Otsu mask": otsu, "srseg, 3 planes": predicted},
         truth="Otsu mask",
         prediction="srseg, 3 planes",
-        other="Otsu mask",
         title="Human trabecular bone: the part that was not trained on",
     )
     save_figure(figure, path)

@@ -23,12 +23,8 @@ if TYPE_CHECKING:
     from srseg.labels import LabelTable
     from srseg.volumes import Volume
 
-# Okabe and Ito's blue and vermillion, and a grey: told apart by colour-blind readers and in print
-_ERRORS = {
-    "only {other} is wrong": "#0072b2",
-    "only {prediction} is wrong": "#d55e00",
-    "both are wrong": "#000000",
-}
+# Okabe and Ito's green and vermillion, and black: told apart by colour-blind readers and in print
+_OTHER, _OURS, _BOTH = "#009e73", "#d55e00", "#000000"
 
 
 def comparison_figure(
@@ -37,7 +33,7 @@ def comparison_figure(
     *,
     truth: str,
     prediction: str,
-    other: str,
+    other: str | None = None,
     planes: Sequence[str] = ("rc", "cp"),
     title: str = "",
 ) -> Figure:
@@ -51,8 +47,10 @@ def comparison_figure(
         Label sets by the name that stands above them, all on the scan's grid.
     truth : str
         The label set that counts as true.
-    prediction, other : str
-        The two label sets whose errors are compared.
+    prediction : str
+        The label set whose errors are shown.
+    other : str, optional
+        A label set whose errors are compared with those of `prediction`.
     planes : sequence of str, default=("rc", "cp")
         Planes along the axes; one row each.
     title : str, default=""
@@ -70,7 +68,7 @@ def comparison_figure(
     ParameterError
         If one of the named label sets is not given, or a plane is oblique.
     """
-    missing = [name for name in (truth, prediction, other) if name not in labels]
+    missing = [name for name in (truth, prediction, other or truth) if name not in labels]
     if missing:
         raise ParameterError(f"no label set {', '.join(missing)}; given are {', '.join(labels)}")
     for name, volume in labels.items():
@@ -109,10 +107,9 @@ def _draw(
     rows: list[tuple[Plane, NDArray[Any], dict[str, NDArray[Any]]]],
     table: LabelTable,
     voxel_size: tuple[float, float, float],
-    names: tuple[str, str, str],
+    names: tuple[str, str, str | None],
     title: str,
 ) -> Figure:
-    truth, prediction, other = names
     n_columns = len(rows[0][2]) + 2
     heights = [image.shape[0] / image.shape[1] for _, image, _ in rows]
     figure = Figure(
@@ -128,18 +125,20 @@ def _draw(
         grey = _grey(image)
         panels = {"scan": grey}
         panels |= {name: _overlay(grey, label, table) for name, label in shown.items()}
-        panels["errors"] = _errors(grey, shown[truth], shown[prediction], shown[other])
+        truth, prediction, other = names
+        compared = None if other is None else shown[other]
+        wrong = _errors(shown[truth], shown[prediction], compared)
+        panels["errors"] = _mark(grey, wrong)
         for axis, (name, picture) in zip(line, panels.items(), strict=True):
             axis.imshow(picture, aspect=aspect, interpolation="nearest")
             axis.set_xticks([])
             axis.set_yticks([])
             if number == 0:
                 axis.set_title(name, fontsize=10)
-        line[0].set_ylabel(f"plane {cut.name}, middle slice", fontsize=9)
+        line[0].set_ylabel(f"plane {cut.name}", fontsize=9)
         _scale_bar(line[0], image.shape, voxel_size[second])
-    words = {"prediction": prediction, "other": other}
     handles = [Patch(color=c.color, label=c.name) for c in table.foreground]
-    handles += [Patch(color=c, label=text.format(**words)) for text, c in _ERRORS.items()]
+    handles += [Patch(color=color, label=text) for color, text in _error_legend(names)]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8,
                   frameon=False)  # fmt: skip
     if title:
@@ -172,16 +171,31 @@ def _overlay(
 
 
 def _errors(
-    grey: NDArray[np.float64],
-    truth: NDArray[Any],
-    prediction: NDArray[Any],
-    other: NDArray[Any],
-) -> NDArray[np.float64]:
-    picture = 0.6 + 0.4 * grey  # pale, so that the errors stand out
+    truth: NDArray[Any], prediction: NDArray[Any], other: NDArray[Any] | None
+) -> dict[str, NDArray[np.bool_]]:
+    """Give masks of wrong pixels by their colour."""
     known = truth != UNLABELLED
-    ours, theirs = known & (prediction != truth), known & (other != truth)
-    masks = (theirs & ~ours, ours & ~theirs, ours & theirs)
-    for mask, color in zip(masks, _ERRORS.values(), strict=True):
+    ours = known & (prediction != truth)
+    if other is None:
+        return {_OURS: ours}
+    theirs = known & (other != truth)
+    return {_OTHER: theirs & ~ours, _OURS: ours & ~theirs, _BOTH: ours & theirs}
+
+
+def _error_legend(names: tuple[str, str, str | None]) -> list[tuple[str, str]]:
+    _, prediction, other = names
+    if other is None:
+        return [(_OURS, f"{prediction} is wrong")]
+    return [
+        (_OTHER, f"only {other} is wrong"),
+        (_OURS, f"only {prediction} is wrong"),
+        (_BOTH, "both are wrong"),
+    ]
+
+
+def _mark(grey: NDArray[np.float64], masks: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.float64]:
+    picture = 0.6 + 0.4 * grey  # pale, so that the errors stand out
+    for color, mask in masks.items():
         picture[mask] = np.array(tuple(bytes.fromhex(color[1:]))) / 255
     return picture
 
