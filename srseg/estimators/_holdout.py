@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import ParameterError
-from srseg.volumes import Sample
+from srseg.estimators._inputs import is_sample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from srseg.volumes import Sample
 
 _AUTO_SHARE = 0.2
 _AUTO_SUBJECTS = 4  # with fewer, every subject is needed for training
@@ -72,13 +74,13 @@ def hold_out(
 
 
 def _given(validation: Any, samples: Sequence[Sample]) -> list[Sample]:
-    if isinstance(validation, Sample):
+    if is_sample(validation):
         return [validation]
     try:
         given = [validation[i] for i in range(len(validation))]
     except (TypeError, IndexError, KeyError):
         raise _refusal(validation) from None
-    if not given or not all(isinstance(sample, Sample) for sample in given):
+    if not given or not all(is_sample(sample) for sample in given):
         raise _refusal(validation)
     shared = {s.subject for s in given} & {s.subject for s in samples}
     if shared:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -18,6 +19,8 @@ _ADVICE = (
     "give a Dataset, a sample or a list of samples, a Volume, an array of shape (Z, Y, X), "
     "a list of such arrays, or an array of shape (n, Z, Y, X)"
 )
+
+_SAMPLE = ("name", "subject", "scan", "target", "metadata", "labels", "prepared")
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,28 @@ class Inputs:
     arrays: bool
 
 
-def read_inputs(X: Any, y: Any = None, *, voxel_size: float | None = None) -> Inputs:
+def is_sample(item: Any) -> TypeGuard[Sample]:
+    """Whether something meets `Sample`, without opening its scan.
+
+    ``isinstance`` evaluates every property of a protocol up to Python 3.11, and a scan that lies
+    elsewhere may be away while its working copy is at hand.
+
+    Parameters
+    ----------
+    item : object
+        What a user gave.
+
+    Returns
+    -------
+    bool
+        True where it has all that a sample has.
+    """
+    return all(inspect.getattr_static(item, name, item) is not item for name in _SAMPLE)
+
+
+def read_inputs(
+    X: Any, y: Any = None, *, voxel_size: float | None = None, labelled: bool = False
+) -> Inputs:
     """Turn X, and y where it is given, into samples.
 
     A single array of three axes is one volume. (scikit-learn's splitters cut it along z, so that
@@ -53,6 +77,8 @@ def read_inputs(X: Any, y: Any = None, *, voxel_size: float | None = None) -> In
         Labels, one for each scan; without, each sample's target label set.
     voxel_size : float, optional
         The voxel size of plain arrays, in µm.
+    labelled : bool, default=False
+        Whether labels are needed, so that scans which bring none along need `y`.
 
     Returns
     -------
@@ -62,7 +88,7 @@ def read_inputs(X: Any, y: Any = None, *, voxel_size: float | None = None) -> In
     Raises
     ------
     ParameterError
-        If X is something else, or y does not fit it.
+        If X is something else, y does not fit it, or labels are needed and there are none.
     """
     items, single = _as_list(X, "X")
     if not items:
@@ -72,16 +98,23 @@ def read_inputs(X: Any, y: Any = None, *, voxel_size: float | None = None) -> In
         raise ParameterError(
             f"X has {len(items)} volumes and y {len(truths)}; give one label volume for each scan"
         )
+    if labelled and y is None:
+        bare = [number for number, item in enumerate(items) if not is_sample(item)]
+        if bare:
+            raise ParameterError(
+                f"X[{bare[0]}] is a scan without labels; give y with one label volume for each "
+                "scan, or samples that have a target label set"
+            )
     samples = [
         _as_sample(item, truth, number, voxel_size or 1.0)
         for number, (item, truth) in enumerate(zip(items, truths, strict=True))
     ]
-    arrays = not any(isinstance(item, (Volume, Sample)) for item in items)
+    arrays = not any(isinstance(item, Volume) or is_sample(item) for item in items)
     return Inputs(samples, single, arrays)
 
 
 def _as_list(value: Any, name: str) -> tuple[list[Any], bool]:
-    if isinstance(value, (Volume, Sample)):
+    if isinstance(value, Volume) or is_sample(value):
         return [value], True
     if isinstance(value, np.ndarray) and value.dtype != object:
         if value.ndim == 3:
@@ -98,7 +131,7 @@ def _as_list(value: Any, name: str) -> tuple[list[Any], bool]:
 
 
 def _as_sample(item: Any, truth: Any, number: int, voxel_size: float) -> Sample:
-    if isinstance(item, Sample):
+    if is_sample(item):
         if truth is None:
             return item
         labels = {"y": _as_labels(truth, item.scan, f"y[{number}]")}
