@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
+import SimpleITK
 
 from srseg import Dataset, LabelClass, LabelTable
 from srseg.errors import DatasetError, LabelError, ParameterError, UnknownNameError
@@ -16,14 +16,14 @@ CLIP = (0.5, 99.9)
 def reference(scan, voxel_size, clip):
     """Resample with SimpleITK, then clip and scale with numpy."""
     grid = scan.grid.resampled(voxel_size)
-    image = sitk.GetImageFromArray(scan.read().astype(np.float64))
+    image = SimpleITK.GetImageFromArray(scan.read().astype(np.float64))
     image.SetSpacing(scan.grid.voxel_size[::-1])
     image.SetOrigin(scan.grid.origin[::-1])
-    resampled = sitk.Resample(
-        image, grid.shape[::-1], sitk.Transform(), sitk.sitkLinear, grid.origin[::-1],
-        grid.voxel_size[::-1], np.eye(3).ravel(), 0.0, sitk.sitkFloat64,
+    resampled = SimpleITK.Resample(
+        image, grid.shape[::-1], SimpleITK.Transform(), SimpleITK.sitkLinear, grid.origin[::-1],
+        grid.voxel_size[::-1], np.eye(3).ravel(), 0.0, SimpleITK.sitkFloat64,
     )  # fmt: skip
-    array = sitk.GetArrayFromImage(resampled)
+    array = SimpleITK.GetArrayFromImage(resampled)
     low, high = np.percentile(array, clip)
     return np.clip((array - low) / (high - low), 0, 1)
 
@@ -98,9 +98,9 @@ def test_a_prediction_is_a_label_set(study):
     assert sample.label_sets == ["WF"]
     np.testing.assert_array_equal(sample.labels("srseg-wf-1.0/soft9").read(), labels)
     assert sample.labels_info("srseg-wf-1.0/soft9")["Provenance"] == {"model": "wf.srseg"}
-    with pytest.raises(UnknownNameError, match="several predictions.*soft9"):
+    with pytest.raises(UnknownNameError, match=r"several predictions.*soft9"):
         sample.labels("srseg-wf-1.0")
-    with pytest.raises(UnknownNameError, match="WF, srseg-wf-1.0/hard3"):
+    with pytest.raises(UnknownNameError, match=r"WF, srseg-wf-1\.0/hard3"):
         sample.labels("srseg-other")
     description = study.path / "derivatives" / "srseg-wf-1.0" / "dataset_description.json"
     assert '"DatasetType": "derivative"' in description.read_text()

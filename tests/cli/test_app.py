@@ -1,0 +1,152 @@
+"""What is the same for every command."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+from typer.testing import CliRunner
+
+import srseg
+from srseg.cli import app
+from srseg.progress import task
+
+COMMANDS = [
+    ("dataset", "init"), ("dataset", "add"), ("dataset", "label"), ("dataset", "list"),
+    ("dataset", "show"), ("dataset", "check"), ("preprocess",),
+    ("backbones", "list"), ("backbones", "show"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def run():
+    runner = CliRunner()
+    return lambda *arguments: runner.invoke(app, [str(a) for a in arguments])
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help_with_an_example(run, command):
+    result = run(*command, "--help")
+    assert result.exit_code == 0
+    assert f"Example: srseg {' '.join(command)}" in " ".join(result.stdout.split())
+
+
+def test_version(run):
+    result = run("--version")
+    assert (result.exit_code, result.stdout) == (0, f"srseg {srseg.__version__}\n")
+
+
+def test_unknown_commands_and_options_are_errors_of_usage(run):
+    for arguments in (("nothing",), ("dataset", "nothing"), ("dataset", "list", "--nothing")):
+        result = run(*arguments)
+        assert (result.exit_code, result.stdout) == (2, "")
+
+
+def test_an_error_is_one_line_and_debug_a_traceback(run, tmp_path):
+    result = run("dataset", "list", "-d", tmp_path / "none")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("srseg: error: ")
+    assert result.stderr.count("\n") == 1
+    assert "none" in result.stderr
+    with_traceback = subprocess.run(
+        ["srseg", "--debug", "dataset", "list", "-d", tmp_path / "none"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert with_traceback.returncode == 1
+    assert "Traceback" in with_traceback.stderr
+    assert "MissingFileError" in with_traceback.stderr
+
+
+def test_a_bug_is_one_line_too(run, study, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr("srseg.dataset.Dataset.check", broken)
+    result = run("dataset", "check", "-d", study.path)
+    assert result.exit_code == 1
+    assert "unexpected ZeroDivisionError: oops" in result.stderr
+    assert "--debug" in result.stderr
+
+
+def test_an_error_of_the_system_shows_words_not_numbers(run, tmp_path):
+    (tmp_path / "d").write_text("a file")
+    result = run("dataset", "init", tmp_path / "d")
+    assert result.exit_code == 1
+    assert "Errno" not in result.stderr
+
+
+def test_ctrl_c_is_130(run, study, monkeypatch):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("srseg.dataset.Dataset.check", stopped)
+    result = run("dataset", "check", "-d", study.path)
+    assert result.exit_code == 130
+    assert "stopped" in result.stderr
+
+
+def test_warnings_are_lines_on_stderr(study, scan_file):
+    (study.path / "sub-01/micr/sub-01_sample-A_XPCT.json").write_text("{")
+    done = subprocess.run(
+        ["srseg", "dataset", "add", scan_file(), "--sample", "G", "-d", study.path, "--json"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert done.stderr.startswith("srseg: warning: left out of the tables")
+    assert json.loads(done.stdout)["sample"] == "G"
+
+
+def test_help_is_quick_and_imports_nothing_heavy():
+    heavy = "('torch', 'h5py', 'numpy', 'scipy', 'sklearn', 'pint', 'SimpleITK')"
+    code = f"import sys, srseg, srseg.cli; print([m for m in {heavy} if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
+    times = []
+    for _ in range(3):
+        began = time.perf_counter()
+        subprocess.run(["srseg", "--help"], capture_output=True, check=True)
+        times.append(time.perf_counter() - began)
+    assert min(times) < 1
+
+
+def test_bars_on_a_terminal_only(monkeypatch, capsys):
+    from srseg.cli._progress import RichReporter, progress_bars
+
+    with progress_bars(), task("quiet", 2) as quiet:
+        quiet.advance()
+    assert capsys.readouterr() == ("", "")
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "140")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # makes rich take the captured stream for a terminal
+    reporter = RichReporter()
+    with reporter.open("outer [1]", 2) as outer, reporter.open("inner", None) as inner:
+        inner.advance(1, "loss [0.5]")
+        outer.advance(2, "sample A")
+        time.sleep(0.3)  # bars are drawn ten times a second
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    for text in ("outer [1]", "inner", "loss [0.5]", "sample A", "100%", "ETA"):
+        assert text in shown.err
+
+
+def test_backbones(run):
+    assert "unet" in run("backbones", "list").stdout.split()
+    assert "unet" in json.loads(run("backbones", "list", "--json").stdout)["backbones"]
+    result = run("backbones", "show", "unet", "--width", 96, "--depth", 5, "--json")
+    facts = json.loads(result.stdout)
+    assert round(facts["parameters"] / 1e6, 1) == 279.8
+    assert facts["receptive_field_paper"] == 1084
+    assert "279.8 M" in run("backbones", "show", "unet", "--width", 96, "--depth", 5).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [(("nonet",), "no backbone 'nonet'"), (("unet", "--depth", "0"), "depth")],
+)
+def test_backbones_that_cannot_be(run, arguments, says):
+    result = run("backbones", "show", *arguments)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert says in result.stderr

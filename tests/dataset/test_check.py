@@ -1,0 +1,129 @@
+"""Everything that can be wrong with a dataset is found, and named with its path."""
+
+import json
+import shutil
+
+import pytest
+
+from srseg import Dataset
+from srseg.errors import FileFormatError
+
+RAW = "sub-01/micr/sub-01_sample-A_XPCT"
+LABELS = "derivatives/labels/sub-01/micr/sub-01_sample-A_desc-WF_dseg"
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def unlink(path):
+    path.unlink()
+
+
+CASES = {
+    "killed while writing": (
+        "unfinished", "sub-01/micr/.sub-01_sample-X_XPCT.h5.999999999-0123abcd.part",
+        lambda p: p.write_text("half"),
+    ),
+    "no sidecar": ("unfinished", f"{RAW}.h5", lambda p: p.with_suffix(".json").unlink()),
+    "no sidecar of labels": (
+        "unfinished", f"{LABELS}.h5", lambda p: p.with_suffix(".json").unlink(),
+    ),
+    "empty subject": ("unfinished", "sub-99", lambda p: p.mkdir()),
+    "no scan": ("missing", f"{RAW}.h5", unlink),
+    "no labels": ("missing", f"{LABELS}.h5", unlink),
+    "scan cut": ("changed", f"{RAW}.h5", lambda p: p.write_bytes(p.read_bytes()[:-8])),
+    "labels of others": (
+        "changed", f"{LABELS}.h5",
+        lambda p: shutil.copy(str(p).replace("01", "02").replace("-A_", "-B_"), p),
+    ),
+    "sidecar is no JSON": ("unreadable", f"{RAW}.json", lambda p: edit(p, "{", "")),
+    "sidecar of something else": ("unreadable", f"{RAW}.json", lambda p: p.write_text("{}")),
+    "sidecar leads away": (
+        "unreadable", f"{RAW}.json", lambda p: edit(p, '"File": "sub-', '"File": "../sub-'),
+    ),
+    "labels' sidecar is no JSON": ("unreadable", f"{LABELS}.json", lambda p: p.write_text("[")),
+    "table edited": ("table", "samples.tsv", lambda p: edit(p, "Mg-5Gd", "Mg-6Gd")),
+    "table gone": ("table", "participants.tsv", unlink),
+    "classes gone": ("unreadable", "dseg.tsv", unlink),
+    "class removed": (
+        "values", f"{LABELS}.h5",
+        lambda p: edit(p.parents[4] / "dseg.tsv", "3\tresidual material\tRM\t#cc79a7\n", ""),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_wrong_is_named(study, case):
+    assert study.check() == []
+    kind, path, damage = CASES[case]
+    damage(study.path / path)
+    problems = Dataset(study.path).check()
+    assert (kind, study.path / path) in [(p.kind, p.path) for p in problems]
+    for problem in problems:
+        assert problem.message
+        assert problem.advice
+        assert str(problem.path) in str(problem)
+        json.dumps(problem.to_dict())
+
+
+@pytest.mark.parametrize("path", [f"{RAW}.h5", f"{LABELS}.h5"])
+def test_deep_finds_a_flipped_bit_and_says_where(study, path):
+    import h5py
+
+    file = study.path / path
+    with h5py.File(file) as h5:
+        chunk = h5["entry/data/data"].id.get_chunk_info(0)
+    data = bytearray(file.read_bytes())
+    data[chunk.byte_offset + chunk.size // 2] ^= 4
+    file.write_bytes(data)
+    damaged = [p for p in study.check(deep=True) if p.kind == "damaged"]
+    assert [p.path for p in damaged] == [file]
+    assert "0:8, 0:10, 0:12" in damaged[0].message
+
+
+def test_labels_without_their_sample(study):
+    shutil.rmtree(study.path / "sub-01")
+    problems = Dataset(study.path).check()
+    assert {p.kind for p in problems} == {"orphan", "table"}
+
+
+def test_one_name_under_two_subjects(study):
+    old = study.path / "sub-01" / "micr"
+    new = study.path / "sub-02" / "micr"
+    for suffix in (".json", ".h5"):
+        shutil.copy(old / f"sub-01_sample-A_XPCT{suffix}", new / f"sub-02_sample-A_XPCT{suffix}")
+    edit(new / "sub-02_sample-A_XPCT.json", "sub-01_sample-A", "sub-02_sample-A")
+    kinds = {p.kind for p in Dataset(study.path).check()}
+    assert kinds == {"duplicate", "table"}
+
+
+def test_a_writer_that_lives_is_told_apart(study):
+    import os
+
+    part = study.path / f".samples.tsv.{os.getpid()}-0123abcd.part"
+    part.write_text("half")
+    (problem,) = study.check()
+    assert f"process {os.getpid()} is still writing samples.tsv" in problem.message
+
+
+def test_one_unreadable_sidecar_does_not_hide_the_others(study, scan_file):
+    (study.path / f"{RAW}.json").write_text("{")
+    dataset = Dataset(study.path)
+    assert len(dataset) == 6
+    assert dataset["B"].scan.read().any()
+    with pytest.raises(FileFormatError, match=r"sub-01_sample-A_XPCT\.json"):
+        _ = dataset["A"].scan
+    with pytest.warns(UserWarning, match=r"left out of the tables: .*sub-01_sample-A_XPCT"):
+        dataset.add_sample(scan_file(), name="G")
+    assert {p.kind for p in dataset.check()} == {"unreadable"}
+
+
+def test_the_next_change_makes_the_tables_anew(study, scan_file):
+    (study.path / "samples.tsv").write_text("rubbish")
+    (study.path / "participants.tsv").unlink()
+    assert {p.kind for p in study.check()} == {"table"}
+    study.add_sample(scan_file(), name="G")
+    assert study.check() == []
