@@ -37,13 +37,6 @@ def check_parameters(segmenter: VolumeSegmenter) -> Recipe:
     _integer("width", segmenter.width, 1)
     _integer("depth", segmenter.depth, 1)
     _integer("input_size", segmenter.input_size, 1)
-    stride = 2**segmenter.depth
-    if segmenter.backbone == "unet" and segmenter.input_size % stride:
-        lower = max(stride, segmenter.input_size // stride * stride)
-        raise ParameterError(
-            f"input_size={segmenter.input_size} is no multiple of 2^depth = {stride}; "
-            f"use {lower} or {lower + stride}"
-        )
     if segmenter.source_size is not None:
         _integer("source_size", segmenter.source_size, 1)
     if segmenter.voxel_size is not None:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from srseg.backbones import create_backbone
-from srseg.errors import LabelError, ParameterError
+from srseg.errors import ParameterError
 from srseg.estimators._holdout import hold_out
 from srseg.estimators._inputs import read_inputs
 from srseg.estimators._parameters import check_parameters
-from srseg.estimators._voting import VotingMixin, prepared_volume, truth_on_grid
+from srseg.estimators._randomness import seeded
+from srseg.estimators._training_data import common_table, common_voxel_size, load_labelled
+from srseg.estimators._voting import VotingMixin
 from srseg.inference import SlicePredictor, choose_device, choose_precision
-from srseg.labels import UNLABELLED, LabelTable
 from srseg.planes import standard_planes
-from srseg.progress import task
 from srseg.training import (
     Augmentation,
-    LabelledVolume,
     PatchSampler,
     ValidationSlices,
     train_network,
@@ -31,9 +30,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    import torch
     from numpy.typing import NDArray
 
     from srseg.estimators._protocol import SliceSegmenter
+    from srseg.labels import LabelTable
     from srseg.planes import Plane
     from srseg.volumes import Sample
 
@@ -87,7 +88,7 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
     Attributes
     ----------
     network_ : torch.nn.Module
-        The trained network, on the CPU.
+        The trained network.
     label_table_ : LabelTable
         The classes, in the order of the network's outputs.
     classes_ : ndarray of shape (K,)
@@ -178,39 +179,32 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         recipe = check_parameters(self)
         device = choose_device(self.device)
         precision = choose_precision(self.precision, device)
-        samples = read_inputs(X, y, voxel_size=self.voxel_size).samples
+        samples = read_inputs(X, y, voxel_size=self.voxel_size, labelled=True).samples
         seeds = _seeds(self.random_state)
         training, held_out = hold_out(samples, self.validation, int(seeds[0]))
-        table = self.labels or _common_table([*training, *held_out])
-        voxel_size = self.voxel_size or _common_voxel_size([*training, *held_out])
-        with task("preparing", len(training) + len(held_out)) as progress:
-
-            def load(sample: Sample) -> LabelledVolume:
-                volume = _load(sample, voxel_size, self.clip, table)
-                progress.advance(1, sample.name)
-                return volume
-
-            volumes, judged = [load(s) for s in training], [load(s) for s in held_out]
-        _warn_absent(volumes, table)
-        network = _build(self, len(table), int(seeds[1]))
-        planes = standard_planes(self.training_planes)
-        sampler = PatchSampler(
-            volumes,
-            planes,
-            self.input_size,
-            _augmentation(self.augment),
-            source_size=self.source_size,
-            seed=int(seeds[2]),
-        )
-        self.history_ = train_network(
-            network,
-            sampler,
-            recipe,
-            n_classes=len(table),
-            validation=ValidationSlices(judged, planes, _stride(network)) if judged else None,
-            device=device,
-            precision=precision,
-        )
+        table = self.labels or common_table([*training, *held_out])
+        voxel_size = float(self.voxel_size or common_voxel_size([*training, *held_out]))
+        with seeded(int(seeds[1]), device):
+            network = _build(self, table)
+            volumes, judged = load_labelled(training, held_out, voxel_size, self.clip, table)
+            planes = standard_planes(self.training_planes)
+            sampler = PatchSampler(
+                volumes,
+                planes,
+                self.input_size,
+                _augmentation(self.augment),
+                source_size=self.source_size,
+                seed=int(seeds[2]),
+            )
+            self.history_ = train_network(
+                network,
+                sampler,
+                recipe,
+                n_classes=len(table),
+                validation=ValidationSlices(judged, planes, _stride(network)) if judged else None,
+                device=device,
+                precision=precision,
+            )
         self._adopt(network, table, voxel_size)
         self.n_iter_ = self.history_.n_iter
         self.training_samples_ = [sample.name for sample in training]
@@ -274,6 +268,14 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         check_is_fitted(self)
         return self, standard_planes(1), "soft"
 
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = super().__getstate__()
+        network = state.get("network_")
+        if network is not None and any(t.is_cuda for t in network.state_dict().values()):
+            # what was pickled beside a GPU is read where there is none
+            state["network_"] = copy.deepcopy(network).cpu()
+        return state
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
 
@@ -286,16 +288,19 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         return tags
 
 
-def _build(segmenter: VolumeSegmenter, n_classes: int, seed: int) -> torch.nn.Module:
-    # the weights depend on random_state alone, and torch's global state stays as it was
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return create_backbone(
-            segmenter.backbone,
-            n_classes=n_classes,
-            width=segmenter.width,
-            depth=segmenter.depth,
+def _build(segmenter: VolumeSegmenter, table: LabelTable) -> torch.nn.Module:
+    """Build a network for a segmenter, which must be able to take its patches."""
+    network = create_backbone(
+        segmenter.backbone, n_classes=len(table), width=segmenter.width, depth=segmenter.depth
+    )
+    size, stride = segmenter.input_size, _stride(network)
+    if size % stride:
+        lower = max(stride, size // stride * stride)
+        raise ParameterError(
+            f"input_size={size} is no multiple of the network's stride, {stride} (2^depth for the "
+            f"U-Net); use {lower} or {lower + stride}"
         )
+    return network
 
 
 def _seeds(random_state: Any) -> NDArray[np.int64]:
@@ -314,63 +319,3 @@ def _augmentation(augment: bool | Augmentation) -> Augmentation:
     if isinstance(augment, Augmentation):
         return augment
     return Augmentation() if augment else Augmentation.none()
-
-
-def _load(
-    sample: Sample, voxel_size: float, clip: tuple[float, float], table: LabelTable
-) -> LabelledVolume:
-    volume = prepared_volume(sample, voxel_size, clip)
-    classes = truth_on_grid(sample, volume.grid, table)
-    return LabelledVolume(volume.read().astype(np.float32, copy=False), classes, sample.name)
-
-
-def _common_table(samples: Sequence[Sample]) -> LabelTable:
-    """Give the label table of all samples, or one made of the values in use."""
-    labels = [(sample, sample.labels()) for sample in samples]
-    tables = [volume.table for _, volume in labels if volume.table is not None]
-    if tables:
-        for sample, volume in labels:
-            if volume.table is not None:
-                where = f"label set {sample.target} of sample {sample.name}"
-                tables[0].require_same(volume.table, where=where)
-        return tables[0]
-    values: set[int] = set()
-    for sample, volume in labels:
-        found = {int(v) for _, slab in volume.slabs() for v in np.unique(slab)} - {UNLABELLED}
-        if found and not 0 <= min(found) <= max(found) < UNLABELLED:
-            raise LabelError(
-                f"labels of {sample.name} hold {min(found)} … {max(found)}; allowed are 0 to 254, "
-                "and 255 for unlabelled"
-            )
-        values |= found
-    return LabelTable.from_values(values)
-
-
-def _common_voxel_size(samples: Sequence[Sample]) -> float:
-    first = samples[0].scan.grid.voxel_size
-    for sample in samples:
-        if not np.allclose(sample.scan.grid.voxel_size, first[0], rtol=1e-6):
-            raise ParameterError(
-                f"voxel_size=None takes the scans' own cubic voxel size, but {samples[0].name} has "
-                f"{first} µm and {sample.name} {sample.scan.grid.voxel_size} µm; give voxel_size"
-            )
-    return first[0]
-
-
-def _warn_absent(volumes: Sequence[LabelledVolume], table: LabelTable) -> None:
-    import warnings
-
-    present = np.zeros(256, bool)
-    for volume in volumes:
-        present |= np.bincount(volume.classes.ravel(), minlength=256).astype(bool)
-    absent = [c.name for i, c in enumerate(table) if not present[i]]
-    if not present[1 : len(table)].any():
-        raise LabelError(
-            f"the training labels hold nothing but background ({table.names[0]}); "
-            "label at least one other class"
-        )
-    if absent:
-        warnings.warn(
-            f"no training sample has a voxel of {', '.join(absent)}: it cannot be learned",
-            stacklevel=3,
-        )

@@ -1,0 +1,159 @@
+"""The scans and labels that a segmenter is trained on, brought to one grid size and one table."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from srseg.errors import LabelError, ParameterError
+from srseg.estimators._voting import prepared_volume, truth_on_grid
+from srseg.labels import UNLABELLED, LabelTable
+from srseg.progress import task
+from srseg.training import LabelledVolume
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from srseg.volumes import Sample
+
+
+def load_labelled(
+    training: Sequence[Sample],
+    held_out: Sequence[Sample],
+    voxel_size: float,
+    clip: tuple[float, float],
+    table: LabelTable,
+) -> tuple[list[LabelledVolume], list[LabelledVolume]]:
+    """Read and prepare samples with their labels.
+
+    Parameters
+    ----------
+    training, held_out : sequence of Sample
+        What is trained and validated on.
+    voxel_size : float
+        Edge length of the voxels, in µm.
+    clip : tuple of float
+        Percentiles to clip to.
+    table : LabelTable
+        The classes.
+
+    Returns
+    -------
+    training, held_out : list of LabelledVolume
+        The volumes, in the same order.
+
+    Raises
+    ------
+    LabelError
+        If labels do not fit the table, or nothing but background is left to learn from.
+
+    Warns
+    -----
+    UserWarning
+        If no training sample has a voxel of some class.
+    """
+    with task("preparing", len(training) + len(held_out)) as progress:
+
+        def load(sample: Sample) -> LabelledVolume:
+            volume = prepared_volume(sample, voxel_size, clip)
+            # the truth first: what is wrong with it is found before much is read
+            classes = truth_on_grid(sample, volume.grid, table)
+            image = volume.read().astype(np.float32, copy=False)
+            progress.advance(1, sample.name)
+            return LabelledVolume(image, classes, sample.name)
+
+        volumes = [load(sample) for sample in training]
+        _require_classes(volumes, table)
+        return volumes, [load(sample) for sample in held_out]
+
+
+def common_table(samples: Sequence[Sample]) -> LabelTable:
+    """Give the label table of all samples, or one made of the values in use.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        The samples.
+
+    Returns
+    -------
+    LabelTable
+        The classes.
+
+    Raises
+    ------
+    LabelError
+        If two samples have different tables, or the labels are no classes.
+    """
+    labels = [(sample, sample.labels()) for sample in samples]
+    tables = [volume.table for _, volume in labels if volume.table is not None]
+    if tables:
+        for sample, volume in labels:
+            if volume.table is not None:
+                where = f"label set {sample.target} of sample {sample.name}"
+                tables[0].require_same(volume.table, where=where)
+        return tables[0]
+    values: set[int] = set()
+    for sample, volume in labels:
+        found = {int(v) for _, slab in volume.slabs() for v in np.unique(slab)} - {UNLABELLED}
+        if found and not 0 <= min(found) <= max(found) < UNLABELLED:
+            raise LabelError(
+                f"labels of {sample.name} hold {min(found)} … {max(found)}; allowed are 0 to 254, "
+                "and 255 for unlabelled"
+            )
+        values |= found
+    if len(values) < 2:
+        raise LabelError(
+            f"the training labels hold {'nothing but ' + str(*values) if values else 'no value'}; "
+            "label at least two classes, the background and one other"
+        )
+    return LabelTable.from_values(values)
+
+
+def common_voxel_size(samples: Sequence[Sample]) -> float:
+    """Give the voxel size of all scans, which must be cubic and the same.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        The samples.
+
+    Returns
+    -------
+    float
+        Edge length of the voxels, in µm.
+
+    Raises
+    ------
+    ParameterError
+        If they differ.
+    """
+    first = samples[0].scan.grid.voxel_size
+    for sample in samples:
+        if not np.allclose(sample.scan.grid.voxel_size, first[0], rtol=1e-6):
+            raise ParameterError(
+                f"voxel_size=None takes the scans' own cubic voxel size, but {samples[0].name} has "
+                f"{first} µm and {sample.name} {sample.scan.grid.voxel_size} µm; give voxel_size"
+            )
+    return first[0]
+
+
+def _require_classes(volumes: Sequence[LabelledVolume], table: LabelTable) -> None:
+    """Refuse labels of nothing but background, and warn of classes that cannot be learned."""
+    present = np.zeros(256, bool)
+    for volume in volumes:
+        for slab in volume.classes:  # counting widens each voxel to 8 bytes
+            present |= np.bincount(slab.ravel(), minlength=256).astype(bool)
+    absent = [c.name for i, c in enumerate(table) if not present[i]]
+    if not present[1 : len(table)].any():
+        raise LabelError(
+            f"the training labels hold nothing but background ({table.names[0]}); "
+            "label at least one other class"
+        )
+    if absent:
+        warnings.warn(
+            f"no training sample has a voxel of {', '.join(absent)}: it cannot be learned",
+            stacklevel=4,
+        )
