@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
+import numbers
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,8 @@ from safetensors.torch import save_file
 
 from srseg._version import __version__
 from srseg.backbones import create_backbone
-from srseg.errors import MissingFileError, ModelFileError, ParameterError
+from srseg.errors import MissingFileError, ModelFileError, ParameterError, UnknownNameError
+from srseg.estimators._randomness import seeded
 from srseg.labels import LabelTable
 from srseg.storage import atomic_path
 from srseg.training import Augmentation, History
@@ -54,7 +57,11 @@ def save_model(segmenter: VolumeSegmenter, path: str | Path, *, overwrite: bool 
             "a model whose backbone is a callable cannot be saved, because the file could not name "
             "it; give it a name with srseg.backbones.register_backbone or an entry point"
         )
-    weights = {name: t.contiguous() for name, t in segmenter.network_.state_dict().items()}
+    # clones: parameters that share their memory are kept twice
+    weights = {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, value in segmenter.network_.state_dict().items()
+    }
     document = {
         "version": _VERSION,
         "srseg": __version__,
@@ -62,14 +69,18 @@ def save_model(segmenter: VolumeSegmenter, path: str | Path, *, overwrite: bool 
         "parameters": _plain(segmenter.get_params(deep=False)),
         "label_table": segmenter.label_table_.to_dicts(),
         "voxel_size_um": segmenter.voxel_size_,
-        "history": dataclasses.asdict(segmenter.history_),
+        "history": {
+            **dataclasses.asdict(segmenter.history_),
+            "records": [_without_nan(record) for record in segmenter.history_.records],
+        },
         "training_samples": segmenter.training_samples_,
         "validation_samples": segmenter.validation_samples_,
         "torch": torch.__version__,
-        "sha256": _digest(weights),
     }
+    text = json.dumps(document, allow_nan=False, default=_item)
+    header = {"format": _FORMAT, "srseg": text, "sha256": _digest(text, weights)}
     with atomic_path(Path(path), overwrite=overwrite) as part:
-        save_file(weights, part, {"format": _FORMAT, "srseg": json.dumps(document)})
+        save_file(weights, part, header)
 
 
 def load_model(path: str | Path) -> VolumeSegmenter:
@@ -102,18 +113,25 @@ def load_model(path: str | Path) -> VolumeSegmenter:
         parameters = _unplain(document["parameters"])
         table = LabelTable.from_dicts(document["label_table"], where=str(path))
         segmenter = VolumeSegmenter(**parameters)
-        network = create_backbone(
-            segmenter.backbone,
-            n_classes=len(table),
-            width=segmenter.width,
-            depth=segmenter.depth,
-        )
+        with seeded(0, torch.device("cpu")):  # the first weights do not matter
+            network = create_backbone(
+                segmenter.backbone,
+                n_classes=len(table),
+                width=segmenter.width,
+                depth=segmenter.depth,
+            )
         network.load_state_dict(weights)
         segmenter._adopt(network, table, float(document["voxel_size_um"]))
-        segmenter.history_ = History(**document["history"])
+        history = document["history"]
+        records = [_with_nan(record) for record in history["records"]]
+        segmenter.history_ = History(**{**history, "records": records})
         segmenter.n_iter_ = segmenter.history_.n_iter
         segmenter.training_samples_ = [str(name) for name in document["training_samples"]]
         segmenter.validation_samples_ = [str(name) for name in document["validation_samples"]]
+    except UnknownNameError as error:
+        raise ModelFileError(
+            f"{path}: its backbone is not known here ({error}); install the plugin that it is from"
+        ) from error
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelFileError(
@@ -125,7 +143,7 @@ def load_model(path: str | Path) -> VolumeSegmenter:
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
+            header: dict[str, str] = file.metadata() or {}
             if header.get("format") != _FORMAT:
                 raise ModelFileError(
                     f"{path}: a safetensors file, but no srseg model; models are written by "
@@ -142,20 +160,20 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
         raise
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise ModelFileError(f"{path}: not a readable srseg model ({error})") from error
-    if _digest(weights) != document.get("sha256"):
+    if _digest(header["srseg"], weights) != header.get("sha256"):
         raise ModelFileError(
-            f"{path}: the weights do not match their checksum, so the file was damaged or changed; "
+            f"{path}: the content does not match its checksum, so the file was damaged or changed; "
             "copy it again from where it was written"
         )
     return document, weights
 
 
-def _digest(weights: Mapping[str, torch.Tensor]) -> str:
-    digest = hashlib.sha256()
+def _digest(text: str, weights: Mapping[str, torch.Tensor]) -> str:
+    digest = hashlib.sha256(text.encode())
     for name in sorted(weights):
         tensor = weights[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -166,12 +184,26 @@ def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
         plain["augment"] = dataclasses.asdict(plain["augment"])
     if isinstance(plain["labels"], LabelTable):
         plain["labels"] = plain["labels"].to_dicts()
-    if not isinstance(plain["validation"], (str, int, float, type(None))):
+    if not isinstance(plain["validation"], (str, numbers.Real, type(None))):
         plain["validation"] = "auto"  # samples are not part of a model; their names are kept
-    if not isinstance(plain["random_state"], (int, type(None))):
-        plain["random_state"] = None
-    plain["clip"] = [float(v) for v in plain["clip"]]
-    return {name: getattr(value, "item", lambda v=value: v)() for name, value in plain.items()}
+    if not isinstance(plain["random_state"], (numbers.Integral, type(None))):
+        plain["random_state"] = None  # a generator has moved on
+    plain["clip"] = list(plain["clip"])
+    return plain
+
+
+def _item(value: Any) -> Any:
+    """Give a number of numpy's as Python's, for JSON."""
+    return value.item()
+
+
+def _without_nan(record: Mapping[str, float]) -> dict[str, float | None]:
+    """Leave NaN out, which JSON has no word for."""
+    return {name: None if math.isnan(value) else value for name, value in record.items()}
+
+
+def _with_nan(record: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: math.nan if value is None else value for name, value in record.items()}
 
 
 def _unplain(plain: dict[str, Any]) -> dict[str, Any]:
