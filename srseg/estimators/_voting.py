@@ -98,16 +98,9 @@ class VotingMixin:
         float
             Mean IoU in [0, 1].
         """
-        segmenter, _, _ = self._voters()
-        inputs = read_inputs(X, y, voxel_size=segmenter.voxel_size_)
-        counts = [
-            confusion(
-                truth_on_grid(sample, grid, segmenter.label_table_),
-                fusion.classes(0, grid.shape[0]),
-                len(segmenter.label_table_),
-            )
-            for sample, fusion, grid in ((sample, *self._fuse(sample)) for sample in inputs.samples)
-        ]
+        segmenter, planes, voting = self._voters()
+        inputs = read_inputs(X, y, voxel_size=segmenter.voxel_size_, labelled=True)
+        counts = [_count(segmenter, sample, planes, voting) for sample in inputs.samples]
         return float(summarize(np.stack(counts)).mean)
 
     def iter_labels(
@@ -133,6 +126,11 @@ class VotingMixin:
         """
         segmenter, _, _ = self._voters()
         inputs = read_inputs(sample, voxel_size=segmenter.voxel_size_)
+        if not inputs.single:
+            raise ParameterError(
+                f"iter_labels takes one scan, found {len(inputs.samples)} in a sequence; give them "
+                "one after the other"
+            )
         fusion, grid = self._fuse(inputs.samples[0])
         for start in range(0, grid.shape[0], thickness):
             stop = min(start + thickness, grid.shape[0])
@@ -180,18 +178,35 @@ def predict_together(ensembles: Sequence[VotingMixin], sample: Sample) -> list[V
     ]
 
 
+def _count(
+    segmenter: SliceSegmenter, sample: Sample, planes: Sequence[Plane], voting: Any
+) -> NDArray[np.int64]:
+    """Give the confusion counts of one sample, and let go of its votes."""
+    volume = prepared_volume(sample, segmenter.voxel_size_, segmenter.clip)
+    # the truth first: what is wrong with it is found before hours of prediction
+    truth = truth_on_grid(sample, volume.grid, segmenter.label_table_)
+    fusion = _fuse_volume(segmenter, volume, [(planes, voting)])[0]
+    predicted = fusion.classes(0, volume.shape[0])
+    return confusion(truth, predicted, len(segmenter.label_table_))
+
+
 def _fuse_settings(
     segmenter: SliceSegmenter, sample: Sample, settings: list[tuple[Sequence[Plane], Any]]
 ) -> tuple[list[Fusion], Grid]:
     volume = prepared_volume(sample, segmenter.voxel_size_, segmenter.clip)
-    fusions = fuse_settings(
+    return _fuse_volume(segmenter, volume, settings), volume.grid
+
+
+def _fuse_volume(
+    segmenter: SliceSegmenter, volume: Volume, settings: list[tuple[Sequence[Plane], Any]]
+) -> list[Fusion]:
+    return fuse_settings(
         segmenter.predict_slices_proba,
         volume.read().astype(np.float32, copy=False),
         settings,
         n_classes=len(segmenter.label_table_),
         stride=segmenter.stride,
     )
-    return fusions, volume.grid
 
 
 def prepared_volume(sample: Sample, voxel_size: float | None, clip: tuple[float, float]) -> Volume:
