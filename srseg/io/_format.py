@@ -92,9 +92,10 @@ class Format(ABC):
 
     def write(
         self,
-        path: Path,
+        path: Path,  # noqa: ARG002
         volume: Volume,  # noqa: ARG002
         provenance: Mapping[str, Any] | None,  # noqa: ARG002
+        name: str,
     ) -> None:
         """Write a volume into a new file; formats that are only read refuse.
 
@@ -106,13 +107,15 @@ class Format(ABC):
             The volume.
         provenance : mapping, optional
             How it was made; kept where the format has a place for it.
+        name : str
+            The name that the file will have, for titles and messages.
 
         Raises
         ------
         FileFormatError
             If this format cannot be written, or cannot hold this volume.
         """
-        raise not_written(path.name)
+        raise not_written(name)
 
 
 def not_written(name: str) -> FileFormatError:

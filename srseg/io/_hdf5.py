@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from srseg.errors import FileFormatError, SRSegError
+from srseg.errors import FileFormatError
 from srseg.io._format import Format
 from srseg.io._hdf5_facts import metadata, voxel_size
 from srseg.io._hdf5_find import find_volume
@@ -36,42 +36,35 @@ class HDF5Format(Format):
     def describe(self, path: Path, dataset: str | None) -> ScanInfo:
         """Read what the file says of its volume; see `Format.describe`."""
         with opened(path) as file:
-            try:
-                found = find_volume(file, dataset)
-                header = Header.load(found, path)
-                dtype, scale = voxel_type(found.dtype), None
-                if header is None:
-                    facts: dict[str, Any] = {"voxel_size": voxel_size(found)}
-                else:
-                    scale = header.scale
-                    facts = {
-                        "voxel_size": header.grid.voxel_size,
-                        "origin": header.grid.origin,
-                        "direction": header.grid.direction,
-                        "normalised": header.normalised,
-                        "table": header.table,
-                    }
-                    if header.grid.shape != found.shape:
-                        raise FileFormatError(
-                            f"{path}: {found.name} has shape {found.shape}, its header says "
-                            f"{header.grid.shape}; another program changed it"
-                        )
-                return ScanInfo(
-                    path,
-                    self.name,
-                    found.shape,
-                    dtype if scale is None else np.dtype(np.float32),
-                    dataset=found.name,
-                    metadata=metadata(found),
-                    details={"stored": dtype, "scale": scale},
-                    **facts,
-                )
-            except (OSError, RuntimeError, UnicodeError) as error:
-                if isinstance(error, SRSegError):
-                    raise
-                raise FileFormatError(
-                    f"{path} cannot be read ({error}); it is damaged or cut short"
-                ) from error
+            found = find_volume(file, dataset)
+            header = Header.load(found, path)
+            dtype, scale = voxel_type(found.dtype), None
+            if header is None:
+                facts: dict[str, Any] = {"voxel_size": voxel_size(found)}
+            else:
+                scale = header.scale
+                facts = {
+                    "voxel_size": header.grid.voxel_size,
+                    "origin": header.grid.origin,
+                    "direction": header.grid.direction,
+                    "normalised": header.normalised,
+                    "table": header.table,
+                }
+                if header.grid.shape != found.shape:
+                    raise FileFormatError(
+                        f"{path}: {found.name} has shape {found.shape}, its header says "
+                        f"{header.grid.shape}; another program changed it"
+                    )
+            return ScanInfo(
+                path,
+                self.name,
+                found.shape,
+                dtype if scale is None else np.dtype(np.float32),
+                dataset=found.name,
+                metadata=metadata(found),
+                details={"stored": dtype, "scale": scale},
+                **facts,
+            )
 
     def source(self, info: ScanInfo) -> HDF5Source:
         """Give the voxels; see `Format.source`."""
@@ -80,7 +73,9 @@ class HDF5Format(Format):
             info.path, info.shape, info.details["stored"], info.dataset, info.details["scale"]
         )
 
-    def write(self, path: Path, volume: Volume, provenance: Mapping[str, Any] | None) -> None:
+    def write(
+        self, path: Path, volume: Volume, provenance: Mapping[str, Any] | None, name: str
+    ) -> None:
         """Write labels with gzip and scans with bitshuffle; see `Format.write`."""
         from srseg.io._hdf5_write import fill, written
 
@@ -92,7 +87,7 @@ class HDF5Format(Format):
             normalised=volume.normalised,
             scale=None,
             compression="bitshuffle" if volume.table is None else "gzip",
-            title=path.name,
+            title=name,
             provenance=provenance,
         ) as sink:
             fill(sink, volume)

@@ -63,7 +63,7 @@ def metadata(dataset: Any) -> dict[str, Any]:
     for name, places in _TEXTS.items():
         for place in places:
             text = _scalar_text(child(entry, place))
-            if text:
+            if text not in ("", "n/a"):
                 found.setdefault(name, text)
     for place in _ENERGIES:
         energy = _quantity(child(entry, place), "keV")

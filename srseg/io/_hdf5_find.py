@@ -147,7 +147,7 @@ def _listing(found: list[Any]) -> str:
     if not found:
         return "the file holds no 3D dataset"
     shown = ", ".join(f"{item.name} {item.shape} {item.dtype}" for item in found[:20])
-    return f"choose one with --path; the 3D datasets are: {shown}"
+    return f"choose one with --path (dataset=…); the 3D datasets are: {shown}"
 
 
 def _why_raw(dataset: Any) -> str:

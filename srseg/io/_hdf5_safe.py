@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from srseg.errors import FileFormatError, MissingFileError, StorageError
+from srseg.errors import FileFormatError, MissingFileError, SRSegError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ _MOST_LINKS = 16
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """Open an HDF5 file for reading.
+    """Open an HDF5 file and turn whatever goes wrong in reading it into a clear error.
 
     Parameters
     ----------
@@ -41,6 +41,13 @@ def opened(path: Path) -> Iterator[Any]:
     file = open_file(path)
     try:
         yield file
+    except (SRSegError, MemoryError):
+        raise
+    except Exception as error:
+        # on a damaged structure h5py raises anything
+        raise FileFormatError(
+            f"{path} cannot be read ({error}); it is damaged or cut short, so take it from a backup"
+        ) from error
     finally:
         file.close()
 
@@ -128,7 +135,12 @@ def resolve(file: Any, name: str) -> Any:
                 here = file
             parts = [p for p in link.path.split("/") if p] + parts
         elif isinstance(link, h5py.HardLink):
-            here = here[part]
+            try:
+                here = here[part]
+            except KeyError as error:
+                raise FileFormatError(
+                    f"{file.filename}: {name} is damaged ({error}); take the file from a backup"
+                ) from None
         else:
             raise FileFormatError(
                 f"{file.filename}: {name} is an external link to {link.path} in "

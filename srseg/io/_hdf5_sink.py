@@ -33,8 +33,10 @@ class HDF5Sink:
         Where the voxels go.
     checksums : ChunkChecksums
         Takes the checksum of each chunk.
-    path : Path
-        The file, for messages.
+    folder : Path
+        Where the file lies, to see how much space is left.
+    name : str
+        What the file is called in messages.
 
     Examples
     --------
@@ -48,12 +50,13 @@ class HDF5Sink:
     array([20, 20,  0], dtype=uint64)
     """
 
-    def __init__(self, dataset: Any, checksums: ChunkChecksums, path: Path) -> None:
+    def __init__(self, dataset: Any, checksums: ChunkChecksums, folder: Path, name: str) -> None:
         self.shape: tuple[int, int, int] = dataset.shape
         self.dtype: np.dtype[Any] = dataset.dtype
         self._dataset = dataset
         self._checksums = checksums
-        self._path = path
+        self._folder = folder
+        self._name = name
         # a beam is a row of chunks along x; of one begun, the voxels and which lines have come
         self._beams: dict[tuple[int, int], tuple[NDArray[Any], NDArray[np.bool_]]] = {}
         self._done = np.zeros((-(-self.shape[0] // CHUNK), -(-self.shape[1] // CHUNK)), bool)
@@ -66,11 +69,11 @@ class HDF5Sink:
         expected = (z.stop - z.start, y.stop - y.start, self.shape[2])
         if block.shape != expected:
             raise ParameterError(
-                f"{self._path.name}: a block of shape {block.shape} was given for {expected} voxels"
+                f"{self._name}: a block of shape {block.shape} was given for {expected} voxels"
             )
         if not np.can_cast(block.dtype, self.dtype, "safe"):
             raise ParameterError(
-                f"{self._path.name} holds {self.dtype}, but {block.dtype} was given; convert it "
+                f"{self._name} holds {self.dtype}, but {block.dtype} was given; convert it "
                 "first, so that no value is lost"
             )
         for top in range(z.start // CHUNK, -(-z.stop // CHUNK)):
@@ -89,7 +92,7 @@ class HDF5Sink:
             rows = [r for r in range(len(self._done)) if not self._done[r].all()]
             first, last = rows[0] * CHUNK, min((rows[-1] + 1) * CHUNK, self.shape[0]) - 1
             raise StorageError(
-                f"{self._path.name}: slices between {first} and {last} were never written; "
+                f"{self._name}: slices between {first} and {last} were never written; "
                 "the file is not kept"
             )
 
@@ -99,7 +102,7 @@ class HDF5Sink:
         za, zb = top * CHUNK, min((top + 1) * CHUNK, self.shape[0])
         ya, yb = left * CHUNK, min((left + 1) * CHUNK, self.shape[1])
         if self._done[top, left]:
-            raise ParameterError(f"{self._path.name}: slices {za} to {zb - 1} were written before")
+            raise ParameterError(f"{self._name}: slices {za} to {zb - 1} were written before")
         lz, hz, ly, hy = max(z0, za), min(z1, zb), max(y0, ya), min(y1, yb)
         part = block[lz - z0 : hz - z0, ly - y0 : hy - y0]
         if part.shape[:2] == (zb - za, yb - ya) and (top, left) not in self._beams:
@@ -111,7 +114,7 @@ class HDF5Sink:
         voxels, come = self._beams[top, left]
         inside = (slice(lz - za, hz - za), slice(ly - ya, hy - ya))
         if come[inside].any():
-            raise ParameterError(f"{self._path.name}: slices {lz} to {hz - 1} were written before")
+            raise ParameterError(f"{self._name}: slices {lz} to {hz - 1} were written before")
         voxels[inside] = part
         come[inside] = True
         if come.all():
@@ -120,10 +123,10 @@ class HDF5Sink:
 
     def _write(self, top: int, left: int, beam: NDArray[Any]) -> None:
         # on a full disk HDF5 ends the process: look first
-        if shutil.disk_usage(self._path.parent).free < beam.nbytes + _SPARE:
+        if shutil.disk_usage(self._folder).free < beam.nbytes + _SPARE:
             raise StorageError(
                 errno.ENOSPC,
-                f"the disk of {self._path.parent} is full; make space and start again. "
+                f"the disk of {self._folder} is full; make space and start again. "
                 "The unfinished file is removed",
             )
         beam = np.ascontiguousarray(beam, dtype=self.dtype)
@@ -137,12 +140,12 @@ class HDF5Sink:
         length = self.shape[axis]
         part = parts[axis] if len(parts) > axis else slice(None)
         if not isinstance(part, slice) or part.step not in (None, 1):
-            raise ParameterError(f"{self._path.name}: slabs are written as sink[z0:z1] = block")
+            raise ParameterError(f"{self._name}: slabs are written as sink[z0:z1] = block")
         start = 0 if part.start is None else part.start
         stop = length if part.stop is None else part.stop
         if not 0 <= start < stop <= length or (whole and (start, stop) != (0, length)):
             raise ParameterError(
-                f"{self._path.name}: {start}:{stop} along axis {'zyx'[axis]} cannot be written in "
+                f"{self._name}: {start}:{stop} along axis {'zyx'[axis]} cannot be written in "
                 f"a volume of {self.shape}"
             )
         return slice(start, stop)

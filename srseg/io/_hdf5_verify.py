@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -47,19 +48,18 @@ def verify_hdf5(path: Path | str) -> list[Box]:
             header = Header.load(voxels, path)
             if header is None or header.grid.shape != voxels.shape:
                 raise KeyError("header")
-            sums = ChunkChecksums(voxels.shape, tuple(voxels.chunks), stored[()])
+            table = stored[()]
+            expected = stored.attrs["crc32"]
         except KeyError:
             raise FileFormatError(
                 f"{path} carries no checksums: srseg did not write it, or another program "
                 "rewrote it. Only files that srseg wrote can be verified"
             ) from None
-        except (OSError, RuntimeError, ValueError) as error:
-            if isinstance(error, (FileFormatError, StorageError)):
-                raise
+        if zlib.crc32(table.tobytes()) != expected:
             raise StorageError(
-                f"{path}: the structure of the file is damaged ({error}); take it from a backup"
-            ) from error
-        return _damaged(voxels, sums)
+                f"{path}: the checksums themselves are damaged; take the file from a backup"
+            )
+        return _damaged(voxels, ChunkChecksums(voxels.shape, tuple(voxels.chunks), table))
 
 
 def _damaged(voxels: Any, sums: ChunkChecksums) -> list[Box]:

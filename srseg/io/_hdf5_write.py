@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import zlib
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from srseg._version import __version__
 from srseg.errors import ParameterError
 from srseg.io._hdf5_header import Header
 from srseg.io._hdf5_sink import HDF5Sink
+from srseg.io._provenance import provenance_json
 from srseg.progress import task
 from srseg.storage import CHUNK, ChunkChecksums, atomic_path, chunk_shape, require_free_space
 
@@ -73,7 +74,7 @@ def create_hdf5(
     compression : {None, "gzip", "bitshuffle"}, default=None
         Gzip is the smallest for labels and read by any tool; bitshuffle-lz4 is fast and for scans.
     title : str, default=""
-        A title; the name of the file where it is empty.
+        A title; the name of the file where it is empty; messages call the volume so.
     provenance : mapping, optional
         How the volume was made, kept as JSON.
     overwrite : bool, default=False
@@ -103,7 +104,7 @@ def create_hdf5(
             normalised=normalised,
             scale=scale,
             compression=compression,
-            title=title or path.stem,
+            title=title or path.name,
             provenance=provenance,
         ) as sink,
     ):
@@ -128,10 +129,10 @@ def written(
 
     stored = np.dtype(dtype).newbyteorder("<")
     if stored.kind not in "iuf":
-        raise ParameterError(f"{path.name}: voxels must be integers or floats, found {stored}")
+        raise ParameterError(f"{title}: voxels must be integers or floats, found {stored}")
     if scale is not None and (len(scale) != 2 or not np.isfinite(scale).all() or not scale[0]):
         raise ParameterError(f"scale must be a factor other than 0 and an offset, found {scale}")
-    note = None if provenance is None else _json(provenance, path)
+    note = None if provenance is None else provenance_json(provenance, title)
     n_bytes = grid.n_voxels * stored.itemsize
     require_free_space(path.parent, n_bytes + (4 << 20), f"writing {title}")
     sums = ChunkChecksums(grid.shape)
@@ -146,12 +147,13 @@ def written(
         Header(grid, normalised, scale, table).store(voxels)
         scan = table is None and not normalised
         _describe(file, grid, title, note, scan=scan, scale=scale)
-        sink = HDF5Sink(voxels, sums, path)
+        sink = HDF5Sink(voxels, sums, path.parent, title)
         yield sink
         sink.finish()
         crc = file.create_dataset(CHECKSUMS, data=sums.table)
         crc.attrs["algorithm"] = "CRC32 of the voxels of each chunk, little-endian, C order"
         crc.attrs["chunk"] = sums.chunk
+        crc.attrs["crc32"] = zlib.crc32(sums.table.tobytes())
         crc.attrs["of"] = "/" + DATASET
 
 
@@ -201,7 +203,8 @@ def _describe(
     file: Any, grid: Grid, title: str, note: str | None, *, scan: bool, scale: Any
 ) -> None:
     """Add what NeXus asks for: classes, default chain, axes, and the fields of NXtomoproc."""
-    _group(file, "NXroot").attrs["default"] = "entry"
+    root = _group(file, "NXroot")
+    root.attrs["default"], root.attrs["creator"] = "entry", f"srseg {__version__}"
     entry = _group(file["entry"], "NXentry")
     entry.attrs["default"] = "data"
     entry["title"] = title
@@ -227,7 +230,8 @@ def _describe(
     source["type"], source["name"], source["probe"] = "Synchrotron X-ray Source", "n/a", "x-ray"
     _group(entry.create_group("sample"), "NXsample")["name"] = title
     process = _group(entry.create_group("reconstruction"), "NXprocess")
-    process["program"], process["version"] = "srseg", __version__
+    # srseg did not reconstruct the scan; who did is in the provenance, where it is known
+    process["program"], process["version"] = "n/a", "n/a"
     process["date"] = datetime.now(UTC).isoformat(timespec="seconds")
     _group(process.create_group("parameters"), "NXparameters")["raw_file"] = "n/a"
 
@@ -235,10 +239,3 @@ def _describe(
 def _group(group: Any, nx_class: str) -> Any:
     group.attrs["NX_class"] = nx_class
     return group
-
-
-def _json(provenance: Mapping[str, Any], path: Path) -> str:
-    try:
-        return json.dumps(dict(provenance), ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ParameterError(f"{path.name}: the provenance is not plain data ({error})") from None

@@ -21,6 +21,7 @@ from srseg.io._itk_header import (
     require_whole_gzip,
     require_whole_nifti,
 )
+from srseg.io._provenance import PROVENANCE_KEY
 from srseg.io._segments import table_of
 from srseg.io._source import FileSource, Mapped
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from srseg.volumes import Region, Volume
-
-PROVENANCE_KEY = "srseg_provenance"
 
 
 class ITKFormat(Format):
@@ -72,7 +71,9 @@ class ITKFormat(Format):
                 f"{path} holds {reader.GetNumberOfComponents()} numbers in each voxel (colour, "
                 "vectors or overlapping segments); save one grey value or one label for each"
             )
-        said = {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
+        # SimpleITK gives keys that are no UTF-8 with escapes, and does not take them back
+        keys = [key for key in reader.GetMetaDataKeys() if key.isprintable()]
+        said = {key: reader.GetMetaData(key) for key in keys}
         if self.name == "NIfTI":
             require_whole_nifti(path, math.prod(size), said)
         return ScanInfo(
@@ -92,12 +93,14 @@ class ITKFormat(Format):
             info.path, info.shape, info.dtype, info.details["io"], info.details["streams"]
         )
 
-    def write(self, path: Path, volume: Volume, provenance: Mapping[str, Any] | None) -> None:
+    def write(
+        self, path: Path, volume: Volume, provenance: Mapping[str, Any] | None, name: str
+    ) -> None:
         """Write the file; see `Format.write`."""
         from srseg.io._itk_write import write_mha, write_nifti, write_nrrd
 
         writers = {"MHA": write_mha, "NRRD": write_nrrd, "NIfTI": write_nifti}
-        writers[self.name](path, volume, provenance)
+        writers[self.name](path, volume, provenance, name)
 
     def _place(self, reader: Any) -> dict[str, Any]:
         # NIfTI keeps float32: the shortest decimal number that means the same is what was said

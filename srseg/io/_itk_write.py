@@ -6,13 +6,13 @@ SimpleITK writes a volume only from memory; the headers of MHA and NRRD are a fe
 from __future__ import annotations
 
 import gzip
-import json
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from srseg.errors import FileFormatError
-from srseg.io._itk import PROVENANCE_KEY, simple_itk
+from srseg.io._itk import simple_itk
+from srseg.io._provenance import PROVENANCE_KEY, provenance_json
 from srseg.io._segments import segment_keys
 from srseg.io._slabs import checked_slabs
 from srseg.labels import UNLABELLED
@@ -36,7 +36,7 @@ _TYPES = {
 }
 
 
-def write_mha(path: Path, volume: Volume, provenance: Mapping[str, Any] | None) -> None:
+def write_mha(path: Path, volume: Volume, provenance: Mapping[str, Any] | None, name: str) -> None:
     """Write a MetaImage with its voxels behind the header, uncompressed.
 
     Parameters
@@ -47,6 +47,8 @@ def write_mha(path: Path, volume: Volume, provenance: Mapping[str, Any] | None) 
         The volume.
     provenance : mapping, optional
         How it was made, kept as one more line of the header.
+    name : str
+        The name that the file will have, for messages.
     """
     spacing, origin, direction = _place(volume)
     lines = [
@@ -60,9 +62,13 @@ def write_mha(path: Path, volume: Volume, provenance: Mapping[str, Any] | None) 
         f"Offset = {_join(origin)}",
         "CenterOfRotation = 0 0 0",
         f"ElementSpacing = {_join(spacing)}",
-        *([] if provenance is None else [f"{PROVENANCE_KEY} = {_note(provenance)}"]),
+        *(
+            []
+            if provenance is None
+            else [f"{PROVENANCE_KEY} = {provenance_json(provenance, name)}"]
+        ),
         f"DimSize = {_join(volume.shape[::-1])}",
-        f"ElementType = {_type(path, volume)[0]}",
+        f"ElementType = {_type(name, volume)[0]}",
         "ElementDataFile = LOCAL",
     ]
     with path.open("wb") as file:
@@ -70,7 +76,7 @@ def write_mha(path: Path, volume: Volume, provenance: Mapping[str, Any] | None) 
         _stream(file, volume)
 
 
-def write_nrrd(path: Path, volume: Volume, provenance: Mapping[str, Any] | None) -> None:
+def write_nrrd(path: Path, volume: Volume, provenance: Mapping[str, Any] | None, name: str) -> None:
     """Write an NRRD file: scans uncompressed, labels with gzip and, with a table, as segments.
 
     Parameters
@@ -81,13 +87,15 @@ def write_nrrd(path: Path, volume: Volume, provenance: Mapping[str, Any] | None)
         The volume.
     provenance : mapping, optional
         How it was made, kept as one more key of the header.
+    name : str
+        The name that the file will have, for messages.
     """
     spacing, origin, direction = _place(volume)
     steps = (direction * spacing).T
     labels = volume.table is not None
     lines = [
         "NRRD0004",
-        f"type: {_type(path, volume)[1]}",
+        f"type: {_type(name, volume)[1]}",
         "dimension: 3",
         "space: left-posterior-superior",
         f"sizes: {_join(volume.shape[::-1])}",
@@ -101,7 +109,7 @@ def write_nrrd(path: Path, volume: Volume, provenance: Mapping[str, Any] | None)
         keys = segment_keys(volume.table, _extents(volume, volume.table))
         lines += [f"{key}:={_escaped(value)}" for key, value in keys.items()]
     if provenance is not None:
-        lines.append(f"{PROVENANCE_KEY}:={_escaped(_note(provenance))}")
+        lines.append(f"{PROVENANCE_KEY}:={_escaped(provenance_json(provenance, name))}")
     with path.open("wb") as file:
         file.write("\n".join([*lines, "", ""]).encode("utf-8"))
         if labels:
@@ -111,7 +119,12 @@ def write_nrrd(path: Path, volume: Volume, provenance: Mapping[str, Any] | None)
             _stream(file, volume)
 
 
-def write_nifti(path: Path, volume: Volume, provenance: Mapping[str, Any] | None) -> None:  # noqa: ARG001
+def write_nifti(
+    path: Path,
+    volume: Volume,
+    provenance: Mapping[str, Any] | None,  # noqa: ARG001
+    name: str,
+) -> None:
     """Write a NIfTI file through SimpleITK, from memory; it has no place for provenance.
 
     Parameters
@@ -122,9 +135,11 @@ def write_nifti(path: Path, volume: Volume, provenance: Mapping[str, Any] | None
         The volume.
     provenance : mapping, optional
         Left out.
+    name : str
+        The name that the file will have, for messages.
     """
     sitk = simple_itk()
-    _type(path, volume)
+    _type(name, volume)
     voxels = volume.read()
     if volume.table is not None:
         volume.table.check(voxels)
@@ -173,18 +188,14 @@ def _stream(file: BinaryIO | gzip.GzipFile, volume: Volume) -> None:
         file.write(np.ascontiguousarray(slab, dtype=volume.dtype.newbyteorder("<")).data)
 
 
-def _type(path: Path, volume: Volume) -> tuple[str, str]:
-    name = volume.dtype.newbyteorder("=").name
-    if name not in _TYPES:
+def _type(name: str, volume: Volume) -> tuple[str, str]:
+    dtype = volume.dtype.newbyteorder("=").name
+    if dtype not in _TYPES:
         raise FileFormatError(
-            f"{path.name}: {name} cannot be written in this format; use .h5, or convert the volume "
+            f"{name}: {dtype} cannot be written in this format; use .h5, or convert the volume "
             f"to one of {', '.join(_TYPES)}"
         )
-    return _TYPES[name]
-
-
-def _note(provenance: Mapping[str, Any]) -> str:
-    return json.dumps(dict(provenance), ensure_ascii=True, allow_nan=False)
+    return _TYPES[dtype]
 
 
 def _escaped(text: str) -> str:

@@ -55,11 +55,13 @@ class TIFFFormat(Format):
         """Give the voxels; see `Format.source`."""
         return TIFFSource(info.path, info.shape, info.dtype)
 
-    def write(self, path: Path, volume: Volume, provenance: Mapping[str, Any] | None) -> None:
+    def write(
+        self, path: Path, volume: Volume, provenance: Mapping[str, Any] | None, name: str
+    ) -> None:
         """Write an ImageJ or OME-TIFF; see `Format.write`."""
         from srseg.io._tiff_write import write_tiff
 
-        write_tiff(path, volume, provenance)
+        write_tiff(path, volume, provenance, name)
 
 
 class TIFFSource(FileSource):

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from srseg.errors import GridError, ParameterError
+from srseg.io._provenance import PROVENANCE_KEY
 from srseg.units import parse_quantity
 from srseg.volumes import Grid
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     import tifffile
 
 GRID_KEY = "srseg_grid"
-PROVENANCE_KEY = "srseg_provenance"
 
 # ImageJ writes micro signs and escapes in several ways
 _MICROMETRES = {"micron", "microns", "um", "µm", "μm", "\\u00b5m", "micrometer", "micrometre"}

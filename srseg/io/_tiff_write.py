@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import FileFormatError
+from srseg.io._provenance import PROVENANCE_KEY, provenance_json
 from srseg.io._slabs import checked_slabs
-from srseg.io._tiff_facts import GRID_KEY, PROVENANCE_KEY
+from srseg.io._tiff_facts import GRID_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,7 +26,7 @@ _LARGEST = 4_000_000_000
 _OME = ("int8", "int16", "int32", "uint32", "float64")
 
 
-def write_tiff(path: Path, volume: Volume, provenance: Mapping[str, Any] | None) -> None:
+def write_tiff(path: Path, volume: Volume, provenance: Mapping[str, Any] | None, name: str) -> None:
     """Write slice by slice: as ImageJ stack where its types and size allow, as OME-TIFF otherwise.
 
     Parameters
@@ -36,6 +37,8 @@ def write_tiff(path: Path, volume: Volume, provenance: Mapping[str, Any] | None)
         The volume.
     provenance : mapping, optional
         How it was made, kept in the image description.
+    name : str
+        The name that the file will have; ``.ome.`` in it asks for OME-TIFF.
 
     Raises
     ------
@@ -47,15 +50,15 @@ def write_tiff(path: Path, volume: Volume, provenance: Mapping[str, Any] | None)
     dtype = volume.dtype.newbyteorder("=")
     if dtype.name not in (*_IMAGEJ, *_OME):
         raise FileFormatError(
-            f"{path.name}: TIFF does not hold {dtype}; use .h5, or convert the volume to one of "
+            f"{name}: TIFF does not hold {dtype}; use .h5, or convert the volume to one of "
             f"{', '.join((*_IMAGEJ, *_OME))}"
         )
     own = {GRID_KEY: json.dumps(volume.grid.to_dict())}
     if provenance is not None:
-        own[PROVENANCE_KEY] = json.dumps(dict(provenance), ensure_ascii=True, allow_nan=False)
+        own[PROVENANCE_KEY] = provenance_json(provenance, name)
     z, y, x = volume.grid.voxel_size
     large = volume.nbytes > _LARGEST
-    imagej = dtype.name in _IMAGEJ and ".ome." not in path.name and not large
+    imagej = dtype.name in _IMAGEJ and ".ome." not in name and not large
     metadata: dict[str, Any] = {"axes": "ZYX"}
     if imagej:
         metadata |= {"spacing": z, "unit": "um", **own}

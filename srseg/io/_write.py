@@ -65,4 +65,4 @@ def write_volume(
     suffix = path.name[-chosen.match(path) :] if chosen.writes_by_suffix else ""
     with atomic_path(path, overwrite=overwrite, suffix=suffix) as temporary:
         require_free_space(path.parent, volume.nbytes + (4 << 20), f"writing {path.name}")
-        chosen.write(temporary, volume, provenance)
+        chosen.write(temporary, volume, provenance, path.name)

@@ -110,7 +110,11 @@ class TestNeXus:
     def test_large_provenance(self, tmp_path):
         note = {"history": ["x" * 100] * 5000}
         write_volume(tmp_path / "a.h5", Volume(VOXELS, GRID), provenance=note)
-        assert describe(tmp_path / "a.h5").metadata["provenance"] == note
+        assert describe(tmp_path / "a.h5").metadata == {
+            "title": "a.h5",
+            "sample": "a.h5",
+            "provenance": note,
+        }
 
 
 class TestRefusals:
@@ -260,6 +264,14 @@ class TestVerify:
         for look in (open_volume, verify_hdf5):
             with pytest.raises(StorageError, match=r"header .* is damaged"):
                 look(path)
+
+    def test_checksums_themselves(self, tmp_path):
+        path = tmp_path / "a.h5"
+        write_volume(path, Volume(VOXELS, GRID))
+        with h5py.File(path, "r+") as file:
+            file["entry/integrity/crc32"][0, 0, 0] ^= 1
+        with pytest.raises(StorageError, match="checksums themselves are damaged"):
+            verify_hdf5(path)
 
     def test_newer_layout(self, tmp_path):
         path = tmp_path / "a.h5"

@@ -379,6 +379,18 @@ class TestITK:
             describe(folder / "a.nhdr")
 
 
+@pytest.mark.parametrize("suffix", [".mha", ".nrrd"])
+def test_foreign_letters_in_a_header_do_no_harm(tmp_path, suffix):
+    image = sitk.GetImageFromArray(STACK)
+    image.SetSpacing((0.0024,) * 3)
+    image.SetMetaData("Pr_fer", "Z_rich")
+    sitk.WriteImage(image, tmp_path / f"a{suffix}")
+    content = (tmp_path / f"a{suffix}").read_bytes()
+    content = content.replace(b"Pr_fer", b"Pr\xfcfer").replace(b"Z_rich", b"Z\xfcrich")
+    (tmp_path / f"a{suffix}").write_bytes(content)
+    np.testing.assert_array_equal(open_volume(tmp_path / f"a{suffix}").read(), STACK)
+
+
 def test_dataset_path_for_a_format_without(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", STACK, photometric="minisblack")
     with pytest.raises(ParameterError, match="TIFF file holds one volume"):

@@ -278,9 +278,16 @@ def test_what_cannot_be_written_is_refused(tmp_path, make, name):
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
 
 
+@pytest.mark.parametrize("suffix", [".h5", ".tif", ".ome.tif", ".mha", ".nrrd"])
+def test_provenance_that_is_not_plain_is_refused(tmp_path, make, suffix):
+    with pytest.raises(ParameterError, match=rf"^a\{suffix}: the provenance is not plain data"):
+        write_volume(tmp_path / f"a{suffix}", make(), provenance={"score": float("nan")})
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_types_that_a_format_lacks_are_refused(tmp_path, make):
     for name in ("a.tif", "a.mha", "a.nrrd", "a.nii"):
-        with pytest.raises(FileFormatError, match=r"int64.*use \.h5"):
+        with pytest.raises(FileFormatError, match=rf"^{name}: .*int64.*use \.h5"):
             write_volume(tmp_path / name, make("int64"))
     write_volume(tmp_path / "a.h5", make("int64"))
     assert open_volume(tmp_path / "a.h5").dtype == np.int64
