@@ -1,0 +1,66 @@
+"""How the documentation is built: ``sphinx-build -W docs docs/_build``; needs no network."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import srseg
+
+project = "srseg"
+author = "The srseg developers"
+copyright = author
+release = version = srseg.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx_copybutton",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"srseg {release}"
+
+myst_enable_extensions = ["dollarmath", "fieldlist"]
+myst_heading_anchors = 3
+
+numpydoc_show_class_members = False  # autodoc shows them
+autodoc_typehints = "none"  # the docstrings say the types, with shapes and units
+autodoc_member_order = "bysource"
+autodoc_default_options = {
+    "members": True,
+    # the methods of our own private bases, not those of other packages
+    "inherited-members": "BaseEstimator,Module,Protocol,Exception,ValueError,LookupError,OSError,"
+    "FileNotFoundError,ImportError,RuntimeError,TypeError,tuple,object",
+}
+autosummary_generate = True
+
+
+def _write_cli_reference(app: Any) -> None:
+    """Let typer write a page of all commands from the commands themselves."""
+    page = Path(app.srcdir, "reference", "generated", "cli.md")
+    page.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "typer", "srseg.cli", "utils", "docs", "--name", "srseg"]
+    command += ["--title", "Commands", "--output", str(page)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+
+
+def _resolve_front_door(app: Any, env: Any, node: Any, content: Any) -> Any:
+    """Link ``srseg.Dataset`` to where it is documented: ``srseg.dataset.Dataset``."""
+    target = node.get("reftarget", "")
+    name = target.removeprefix("srseg.")
+    if node.get("refdomain") != "py" or name == target or name not in srseg._HOMES:
+        return None
+    domain, home = env.get_domain("py"), f"{srseg._HOMES[name]}.{name}"
+    return domain.resolve_xref(
+        env, node["refdoc"], app.builder, node["reftype"], home, node, content
+    )
+
+
+def setup(app: Any) -> None:
+    """Connect the hooks."""
+    app.connect("builder-inited", _write_cli_reference, priority=100)
+    app.connect("missing-reference", _resolve_front_door)

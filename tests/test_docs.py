@@ -1,0 +1,205 @@
+"""The code on the pages and the examples run: with small networks, on small scans."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from typer.testing import CliRunner
+
+from srseg import Dataset, VolumeSegmenter
+from srseg.backbones import describe_backbone, list_backbones
+from srseg.cli import app
+from srseg.io import write_volume
+from srseg.phantoms import Phantom, make_phantom
+from srseg.testing import check_backbone
+
+ROOT = Path(__file__).parents[1]
+SMALL = {"width": "2", "depth": "1", "input_size": "32", "max_iter": "3"}
+BLOCK = re.compile(r"^```(python|sh|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: str) -> list[tuple[str, str]]:
+    return BLOCK.findall((ROOT / page).read_text("utf-8"))
+
+
+def run_python(code: str, names: dict[str, Any]) -> None:
+    """Run a block with small networks, trained for three iterations."""
+    code = code.replace("(96, 96, 96)", "(40, 40, 40)")
+    for name, value in SMALL.items():
+        code = re.sub(rf"\b{name}=\d+", f"{name}={value}", code)
+        code = re.sub(rf"({name}\": )\[[\d, ]+\]", rf"\1[{value}]", code)
+    if "max_iter" not in code:
+        code = re.sub(r"VolumeSegmenter\((?=\w+=)", "VolumeSegmenter(max_iter=3, ", code)
+    exec(compile(code, "page", "exec"), names)
+
+
+def run_shell(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the srseg commands of a block, one after the other."""
+    for line in code.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        if words[:1] == ["cd"]:
+            monkeypatch.chdir(words[1])
+        elif words:
+            assert words[0] == "srseg", line
+            for name, value in SMALL.items():
+                option = "--" + name.replace("_", "-")
+                if option in words:
+                    words[words.index(option) + 1] = value
+            if words[1] == "train" and "--max-iter" not in words:
+                words += ["--max-iter", SMALL["max_iter"]]
+            result = CliRunner().invoke(app, words[1:])
+            assert result.exit_code == 0, f"{line}\n{result.output}"
+
+
+def run_page(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: dict[str, Any] = {"__name__": "page"}
+    here = Path.cwd()
+    for language, code in blocks(page):
+        if language == "python":
+            monkeypatch.chdir(here)
+            run_python(code, names)
+        elif language == "sh":
+            run_shell(code, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def phantoms() -> list[Phantom]:
+    return [make_phantom(seed, (40, 40, 40), voxel_size=5.0) for seed in range(6)]
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory, phantoms: list[Phantom]) -> Path:
+    folder = tmp_path_factory.mktemp("workshop")
+    first, second = phantoms[:2]
+    for name, volume in {
+        "scan.h5": first.scan,
+        "A.h5": first.scan,
+        "A-WF.mha": first.wf,
+        "labels.mha": first.wf,
+        "B.h5": second.scan,
+        "B-HQ.mha": second.truth,
+    }.items():
+        write_volume(folder / name, volume)
+    tifffile.imwrite(folder / "scan.tif", second.scan.read())
+    (folder / "slices").mkdir()
+    for i, page in enumerate(second.scan.read()):
+        tifffile.imwrite(folder / "slices" / f"slice{i:03d}.tif", page)
+    shutil.copy(ROOT / "docs" / "howto" / "scan.toml", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dataset_with_model(workshop: Path, phantoms: list[Phantom]) -> Path:
+    """Four samples with WF, two with WF and HQ, and a model."""
+    dataset = Dataset.create(workshop / "mgbone")
+    (workshop / "parts").mkdir()
+    for name, phantom in zip(["T1", "T2", "T3", "T4", "V1", "V2"], phantoms, strict=True):
+        files = {"scan": phantom.scan, "WF": phantom.wf, "HQ": phantom.truth}
+        for what, volume in files.items():
+            write_volume(workshop / "parts" / f"{name}-{what}.h5", volume)
+        dataset.add_sample(
+            workshop / "parts" / f"{name}-scan.h5", name=name, metadata={"alloy": "Mg-10Gd"}
+        )
+        for label_set in ("WF", "HQ") if name in ("V1", "V2") else ("WF",):
+            dataset.add_labels(
+                workshop / "parts" / f"{name}-{label_set}.h5", sample=name, label_set=label_set
+            )
+    train = dataset.select(name=["T1", "T2"])
+    segmenter = VolumeSegmenter(width=2, depth=1, input_size=32, max_iter=3, random_state=0)
+    segmenter.fit(train).save(workshop / "wf.srseg")
+    return workshop
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/howto/add.md", "docs/tutorial.md"])
+def test_pages_that_begin_with_files(
+    page: str, workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ignore = shutil.ignore_patterns("mgbone", "wf.srseg", "parts")
+    monkeypatch.chdir(shutil.copytree(workshop, tmp_path / "here", ignore=ignore))
+    run_page(page, monkeypatch)
+
+
+@pytest.mark.parametrize("page", ["train", "predict", "evaluate", "search"])
+def test_pages_that_begin_with_a_dataset(
+    page: str, dataset_with_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shutil.copytree(dataset_with_model, tmp_path / "here"))
+    run_page(f"docs/howto/{page}.md", monkeypatch)
+
+
+def test_the_facts_of_the_paper_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_page("docs/paper.md", monkeypatch)
+    text = (ROOT / "docs/paper.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d) \| (\d+) \| (\d+) \|$", text, re.MULTILINE)
+    assert len(rows) == 4
+    for depth, paper, true in rows:
+        info = describe_backbone("unet", n_classes=4, width=2, depth=int(depth), input_size=64)
+        assert (info.receptive_field_paper, info.receptive_field) == (int(paper), int(true))
+
+
+def test_every_sh_block_is_run_or_about_installing() -> None:
+    run = {"docs/tutorial.md", "docs/paper.md", *(f"docs/howto/{p}.md" for p in
+           ("add", "train", "predict", "evaluate", "search"))}  # fmt: skip
+    for path in sorted((ROOT / "docs").rglob("*.md")):
+        page = path.relative_to(ROOT).as_posix()
+        if "generated" not in page and page not in run | {"docs/install.md"}:
+            assert not blocks(page), f"{page} has code that no test runs"
+
+
+def test_the_plugin_of_the_plugin_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Installed as pip would leave it: a module and the entry points of its distribution."""
+    (_, module), (_, project) = blocks("plugins/README.md")
+    told = tomllib.loads(project)["project"]
+    (tmp_path / "shallow_backbone.py").write_text(module, "utf-8")
+    info = tmp_path / f"shallow_backbone-{told['version']}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Name: {told['name']}\nVersion: {told['version']}\n")
+    lines = [f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in points.items())
+             for group, points in told["entry-points"].items()]  # fmt: skip
+    (info / "entry_points.txt").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "shallow" in list_backbones()
+    check_backbone("shallow")
+    result = CliRunner().invoke(app, ["backbones", "show", "shallow", "--width", "16"])
+    assert result.exit_code == 0, result.output
+    segmenter = VolumeSegmenter("shallow", width=16, input_size=16, max_iter=2, voxel_size=None)
+    labels = np.zeros((16, 16, 16), np.uint8)
+    labels[4:12] = 1
+    assert segmenter.fit([labels * 9.0], [labels]).predict(labels * 9.0).shape == labels.shape
+
+
+def run_example(name: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, ROOT / "examples" / name, *arguments],
+        capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_quickstart_learns() -> None:
+    means = {
+        line.split("  ")[0].strip(): float(line.split()[-1])
+        for line in run_example("quickstart.py").splitlines()[1:]
+    }
+    assert set(means) == {"WF labels", "1 plane", "9 planes"}
+    assert means["9 planes"] > 50  # a network that learns nothing has less than 15
+
+
+def test_grid_search_runs() -> None:
+    small = ["--size", "40", "--max-iter", "3", "--width", "2", "4", "--depth", "1", "--jobs", "1"]
+    output = run_example("grid_search.py", *small)
+    assert output.count("±") == 1 + 2
+    assert "best: {'depth': 1, 'width': " in output
+    assert "mean, 3 planes" in output
