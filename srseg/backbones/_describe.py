@@ -24,7 +24,7 @@ _TRAINING_COPIES = 4
 class BackboneInfo:
     """What `describe_backbone` finds out.
 
-    Attributes
+    Parameters
     ----------
     name : str
         What was asked for.
