@@ -69,6 +69,7 @@ def prediction_sink(
             title=f"{key.stem}, predicted by {model}", provenance=facts, overwrite=True,
         ) as sink:  # fmt: skip
             yield sink
+            sink.finish()  # nothing is taken away for a file that is not whole
             # from here until the new sidecar stands there is no prediction, never a wrong one
             sidecar.unlink(missing_ok=True)
         facts["Stamp"] = file_stamp(path).to_dict()

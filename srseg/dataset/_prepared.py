@@ -110,6 +110,7 @@ def make_prepared(
                 block = np.rint(volume.read(box) * np.float32(_STEPS)).astype(np.uint16)
                 sink[box] = block
                 progress.advance(block.size)
+            sink.finish()  # nothing is taken away for a file that is not whole
             # from here until the new sidecar stands there is no working copy, never a wrong one
             sidecar.unlink(missing_ok=True)
         write_json(sidecar, description)

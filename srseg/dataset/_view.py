@@ -161,6 +161,7 @@ class SampleView:
 
         Examples
         --------
+        >>> from srseg import Dataset
         >>> dataset = Dataset.create(getfixture("tmp_path") / "mgbone")
         >>> len(dataset.select(has="WF", alloy=["Mg-5Gd", "Mg-10Gd"], energy="38 keV"))
         0

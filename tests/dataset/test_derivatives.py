@@ -7,7 +7,7 @@ import pytest
 import SimpleITK
 
 from srseg import Dataset, LabelClass, LabelTable
-from srseg.errors import DatasetError, LabelError, ParameterError, UnknownNameError
+from srseg.errors import DatasetError, LabelError, ParameterError, StorageError, UnknownNameError
 from srseg.io import open_volume
 
 CLIP = (0.5, 99.9)
@@ -127,15 +127,18 @@ def test_a_prediction_that_fails_leaves_the_old_one(study):
     predict(study, 1)
     grid = study[0].scan.grid
 
-    def fail():
+    def fail(stop):
         with study.prediction_sink(
             "A", "m", grid, description="soft3", provenance={}, overwrite=True
         ) as sink:
             sink[0:4] = np.zeros((4, 10, 12), np.uint8)
-            raise KeyboardInterrupt
+            if stop:
+                raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fail()
+        fail(stop=True)
+    with pytest.raises(StorageError, match="never written"):
+        fail(stop=False)
     assert study["A"].labels("srseg-m").read().min() == 1
     assert study.check(deep=True) == []
 
