@@ -86,6 +86,6 @@ def corrode(
     gaps |= sheet < half_width * np.clip(field(0.5) - 0.5, 0, 1)
     gaps &= outline
 
-    grade = 0.5 + 0.35 * outward
-    grade += 0.1 * field(0.4) + 0.18 * field(0.15) + 0.18 * field(0.06)
+    grade = 0.5 + 0.5 * outward
+    grade += 0.08 * field(0.4) + 0.16 * field(0.15) + 0.16 * field(0.06)
     return Corrosion(metal, outline & ~gaps, gaps, np.clip(grade, -0.3, 1.35))
