@@ -1,9 +1,13 @@
 """How the documentation is built: ``sphinx-build -W docs docs/_build``; needs no network."""
 
+import importlib
+import inspect
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+from sphinx.util import logging
 
 import srseg
 
@@ -21,6 +25,8 @@ extensions = [
 ]
 templates_path = ["_templates"]
 exclude_patterns = ["_build"]
+default_role = "py:obj"
+smartquotes = False  # they would turn the two dashes of an option into one
 html_theme = "furo"
 html_title = f"srseg {release}"
 
@@ -30,12 +36,7 @@ myst_heading_anchors = 3
 numpydoc_show_class_members = False  # autodoc shows them
 autodoc_typehints = "none"  # the docstrings say the types, with shapes and units
 autodoc_member_order = "bysource"
-autodoc_default_options = {
-    "members": True,
-    # the methods of our own private bases, not those of other packages
-    "inherited-members": "BaseEstimator,Module,Protocol,Exception,ValueError,LookupError,OSError,"
-    "FileNotFoundError,ImportError,RuntimeError,TypeError,tuple,object",
-}
+autodoc_default_options = {"members": True, "inherited-members": True}
 autosummary_generate = True
 
 
@@ -60,7 +61,30 @@ def _resolve_front_door(app: Any, env: Any, node: Any, content: Any) -> Any:
     )
 
 
+def _skip_foreign(
+    _app: Any, _what: str, _name: str, thing: Any, _skip: bool, _options: Any
+) -> bool | None:
+    """Leave out what our classes inherit from other packages."""
+    home = getattr(thing, "__objclass__", thing)
+    checked = inspect.isroutine(thing) or home is not thing
+    return True if checked and not str(home.__module__).startswith("srseg") else None
+
+
+def _warn_of_missing(_app: Any, env: Any) -> None:
+    """Warn of every public class and function that has no entry in the reference."""
+    documented = env.get_domain("py").objects
+    for room in [name for name in documented if documented[name].objtype == "module"]:
+        module = importlib.import_module(room)
+        for name in module.__all__:
+            thing = getattr(module, name)
+            needed = inspect.isclass(thing) or inspect.isfunction(thing)
+            if needed and f"{room}.{name}" not in documented:
+                logging.getLogger(__name__).warning("%s.%s is not documented", room, name)
+
+
 def setup(app: Any) -> None:
     """Connect the hooks."""
     app.connect("builder-inited", _write_cli_reference, priority=100)
     app.connect("missing-reference", _resolve_front_door)
+    app.connect("autodoc-skip-member", _skip_foreign)
+    app.connect("env-check-consistency", _warn_of_missing)

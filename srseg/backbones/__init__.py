@@ -37,3 +37,7 @@ def __getattr__(name: str) -> Any:
 
         return ScaledUNet
     raise AttributeError(f"module 'srseg.backbones' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
