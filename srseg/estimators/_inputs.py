@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -122,12 +122,12 @@ def _as_list(value: Any, name: str) -> tuple[list[Any], bool]:
         if value.ndim == 4:
             return list(value), False
         raise ParameterError(f"{name} has shape {value.shape}; {_ADVICE}")
-    if isinstance(value, (str, bytes)) or not (
-        isinstance(value, (Sequence, np.ndarray))
-        or (hasattr(value, "__len__") and hasattr(value, "__getitem__"))
-    ):
-        raise ParameterError(f"{name} is a {type(value).__name__}; {_ADVICE}")
-    return [value[i] for i in range(len(value))], False
+    try:
+        if isinstance(value, (str, bytes, Mapping, Set)):
+            raise TypeError
+        return [value[i] for i in range(len(value))], False
+    except (TypeError, KeyError):  # no sequence, or one of tables, such as a sparse matrix
+        raise ParameterError(f"{name} is a {type(value).__name__}; {_ADVICE}") from None
 
 
 def _as_sample(item: Any, truth: Any, number: int, voxel_size: float) -> Sample:
