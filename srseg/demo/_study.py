@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from sklearn.frozen import FrozenEstimator
 
 from srseg.dataset import Dataset
-from srseg.errors import DatasetError
+from srseg.errors import DatasetError, ParameterError
 from srseg.estimators import MultiAxisEnsemble, VolumeSegmenter
 from srseg.evaluation import ScoreTable, evaluate_models
-from srseg.io import open_volume, write_volume
+from srseg.io import describe, open_volume, write_volume
 from srseg.phantoms import make_phantom
 from srseg.progress import task
 from srseg.reports import comparison_figure, save_figure
@@ -43,7 +44,7 @@ class Study:
         Samples with WF labels that are trained on.
     n_test : int, default=3
         Held-out samples, scored against their truth.
-    wf_quality : float, default=0.5
+    wf_quality : float, default=0.55
         Quality of the WF labels, 0 to 1.
     target : {"WF", "HQ"}, default="WF"
         Labels to train on; HQ, the exact truth, gives the ceiling.
@@ -56,7 +57,7 @@ class Study:
     size: int = 96
     n_train: int = 8
     n_test: int = 3
-    wf_quality: float = 0.5
+    wf_quality: float = 0.55
     target: str = "WF"
     width: int = 16
     depth: int = 3
@@ -129,11 +130,13 @@ def run_demo(
     ------
     DatasetError
         If `out` is a file, or a folder with something in it.
+    ParameterError
+        If the bone mask is no mask of bone and marrow.
     """
     out, study = Path(out), study or Study()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DatasetError(f"{out} is not an empty folder; choose another --out, or remove it")
-    mask = None if bone_mask is None else open_volume(bone_mask, voxel_size=1.0).read()
+    mask = None if bone_mask is None else _read_mask(bone_mask)
     clock = _Clock()
     created = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
@@ -153,8 +156,8 @@ def run_demo(
             _keep_predictions(dataset, test.names[0], segmenter)
             figure = _draw(dataset, test.names[0], out / "figures")
     except BaseException:
-        if created:
-            shutil.rmtree(out, ignore_errors=True)
+        for path in [out] if created else out.iterdir():
+            shutil.rmtree(path, ignore_errors=True)
         raise
     return DemoResult(out, table, figure, clock.seconds)
 
@@ -169,6 +172,19 @@ class _Clock:
         yield
         self.seconds[name] = time.perf_counter() - start
         self.seconds["total"] += self.seconds[name]
+
+
+def _read_mask(path: Path | str) -> NDArray[Any]:
+    # the phantoms take the mask voxel by voxel, so its voxel size does not matter
+    stated = describe(path).voxel_size is not None
+    mask = open_volume(path, voxel_size=None if stated else 1.0).read()
+    values = np.unique(mask)
+    if len(values) > 2:
+        raise ParameterError(
+            f"{path}: a mask has two values, bone and 0, found {len(values)} from {values[0]} to "
+            f"{values[-1]}; threshold the scan first"
+        )
+    return mask
 
 
 def _names(letter: str, count: int) -> list[str]:
