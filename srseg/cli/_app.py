@@ -47,6 +47,6 @@ def _root(
 def main() -> None:
     """Run the command line; the entry point of ``srseg``."""
     # threads that wait for each other spin by default: where other jobs share the processor (a
-    # login node, a laptop in use) that made a prediction 50 times slower. Read when torch loads
+    # login node, a laptop in use) that made a prediction 20 times slower. Read when torch loads
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app(prog_name="srseg")
