@@ -17,8 +17,8 @@ def demo(
     ] = Path("srseg-demo"),
     bone_mask: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A mask of real bone to put the implants into "
-                     "[default: generated bone].", show_default=False),
+        typer.Option(metavar="FILE", help="A mask of real bone (not 0) to put the implants "
+                     "into (default: generated bone).", show_default=False),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip

@@ -25,9 +25,9 @@ _FORMATS = ("text", "csv", "json", "markdown")
 def evaluate(
     models: Annotated[
         list[str],
-        typer.Argument(metavar="MODEL... [SAMPLE]...", show_default=False,
+        typer.Argument(metavar="MODEL [SAMPLE]", show_default=False,
                        help="Model files (several: those of the folds of one cross-validation, for "
-                       "the standard error), then names of samples [default: all with the truth]."),
+                       "the standard error), then names of samples (default: all with the truth)."),
     ],
     against: Annotated[str, typer.Option(help="The label set that counts as truth.")] = "HQ",
     planes: Annotated[str, typer.Option(help="Numbers of planes.")] = "1,3,9",
@@ -35,7 +35,7 @@ def evaluate(
     baseline: Annotated[
         list[str] | None,
         typer.Option(metavar="SET", help="A label set to score as well; repeat it for more "
-                     "[default: WF, where all samples have it].", show_default=False),
+                     "(default: WF, where all samples have it).", show_default=False),
     ] = None,
     table_format: Annotated[
         str, typer.Option("--format", metavar="|".join(_FORMATS), help="Form of the table.")
@@ -50,23 +50,22 @@ def evaluate(
         raise typer.BadParameter(
             f"{table_format!r} is not one of {', '.join(_FORMATS)}", param_hint="--format"
         )
+    counts = _numbers(planes)
+    ways = _ways(voting)
     files = [Path(text) for text in models if text.endswith(".srseg") or Path(text).is_file()]
     names = [text for text in models if Path(text) not in files]
     if not files:
         raise typer.BadParameter(
-            f"no model file among {', '.join(models)}; train one with: srseg train",
+            f"no model file among {', '.join(models)}; give the file that srseg train wrote",
             param_hint="MODEL",
         )
-    chosen = choose_samples(dataset, names, select)
-    if not names:
-        chosen = chosen.select(has=against)
-    from srseg.errors import DatasetError
-
-    if not len(chosen):
-        raise DatasetError(
-            f"no sample has a label set {against!r}; add one with: srseg dataset label FILE "
-            f"--sample NAME --set {against}, or choose another --against"
+    if len({file.resolve() for file in files}) < len(files):
+        raise typer.BadParameter(
+            f"a model stands twice among {', '.join(map(str, files))}; the standard error is over "
+            "different models",
+            param_hint="MODEL",
         )
+    chosen = _with_truth(choose_samples(dataset, names, select), against, named=bool(names))
     from srseg.estimators import load_model
     from srseg.evaluation import evaluate_models
 
@@ -77,8 +76,8 @@ def evaluate(
         fitted,
         chosen,
         against=against,
-        planes=_numbers(planes),
-        voting=[text.strip() for text in voting.split(",")],
+        planes=counts,
+        voting=ways,
         baselines=_baselines(chosen, against) if baseline is None else baseline,
     )
     if table_format == "json":
@@ -88,13 +87,32 @@ def evaluate(
         say(render[table_format]().rstrip("\n"))
 
 
-def _note_trained_on(file: Path, model: "VolumeSegmenter", chosen: "Dataset") -> None:
-    seen = [name for name in chosen.names if name in model.training_samples_]
-    if seen:
-        note(
-            f"{file}: was trained on {', '.join(seen)}, so its score on "
-            f"{'it' if len(seen) == 1 else 'them'} is no measure of how it does on new scans"
+def _with_truth(chosen: "Dataset", against: str, *, named: bool) -> "Dataset":
+    """Give the samples that have the truth; samples that were named must have it."""
+    from srseg.errors import DatasetError
+
+    without = [sample.name for sample in chosen if against not in sample.label_sets]
+    if len(without) == len(chosen) or (named and without):
+        there = sorted({name for sample in chosen for name in sample.label_sets})
+        raise DatasetError(
+            f"no label set {against!r} for {', '.join(without)}; choose another --against (these "
+            f"samples have: {', '.join(there) or 'none'}), or add it with: srseg dataset label "
+            f"FILE --sample {without[0]} --set {against}"
         )
+    return chosen.select(has=against)
+
+
+def _note_trained_on(file: Path, model: "VolumeSegmenter", chosen: "Dataset") -> None:
+    for known, how in (
+        (model.training_samples_, "was trained on"),
+        (model.validation_samples_, "had its training judged by"),
+    ):
+        seen = [name for name in chosen.names if name in known]
+        if seen:
+            note(
+                f"{file}: {how} {', '.join(seen)}, so its score on "
+                f"{'it' if len(seen) == 1 else 'them'} is no measure of how it does on new scans"
+            )
 
 
 def _baselines(chosen: "Dataset", against: str) -> list[str]:
@@ -104,9 +122,18 @@ def _baselines(chosen: "Dataset", against: str) -> list[str]:
 
 
 def _numbers(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
+    parts = [part.strip() for part in text.split(",")]
+    if not set(parts) <= {"1", "3", "9"}:
         raise typer.BadParameter(
-            f"{text!r} is not a list of numbers such as 1,3,9", param_hint="--planes"
-        ) from None
+            f"{text!r} is not a list of 1, 3 and 9, such as 1,3,9", param_hint="--planes"
+        )
+    return [int(part) for part in parts]
+
+
+def _ways(text: str) -> list[str]:
+    parts = [part.strip() for part in text.split(",")]
+    if not set(parts) <= {"soft", "hard"}:
+        raise typer.BadParameter(
+            f"{text!r} is not a list of soft and hard, such as soft,hard", param_hint="--voting"
+        )
+    return parts

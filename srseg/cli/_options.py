@@ -27,9 +27,7 @@ SelectOption = Annotated[
 
 SamplesArgument = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="[SAMPLE]...", help="Names of samples (default: all).", show_default=False
-    ),
+    typer.Argument(metavar="SAMPLE", help="Names of samples (default: all).", show_default=False),
 ]
 
 JsonOption = Annotated[

@@ -1,5 +1,7 @@
 """``srseg train``."""
 
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,15 +33,17 @@ def train(
     target: Annotated[str, typer.Option(help="The label set to learn from.")] = "WF",
     out: Annotated[
         Path | None,
-        typer.Option(help="The model file [default: the target, as in wf.srseg].",
+        typer.Option(help="The model file (default: named by the target, as in wf.srseg).",
                      show_default=False),
     ] = None,
     backbone: Annotated[
         str, typer.Option(help="The network; see: srseg backbones list.")
     ] = "unet",
-    width: Annotated[int, typer.Option(help="Channels of the first convolution.")] = 32,
-    depth: Annotated[int, typer.Option(help="Number of encoder blocks.")] = 3,
-    input_size: Annotated[int, typer.Option(help="Edge of the patches, in pixels.")] = 384,
+    width: Annotated[int, typer.Option(min=1, help="Channels of the first convolution.")] = 32,
+    depth: Annotated[int, typer.Option(min=1, help="Number of encoder blocks.")] = 3,
+    input_size: Annotated[
+        int, typer.Option(min=1, help="Edge of the patches, in pixels.")
+    ] = 384,
     voxel_size: Annotated[
         str, typer.Option(metavar="LENGTH|scan", help="Voxel size of the model; 'scan' takes the "
                           "scans' own.")
@@ -48,15 +52,16 @@ def train(
         str, typer.Option(help="fast, or paper: the published schedule.")
     ] = "fast",
     max_iter: Annotated[
-        int | None, typer.Option(help="Iterations [default: the recipe's].", show_default=False)
+        int | None,
+        typer.Option(min=1, help="Iterations (default: the recipe's).", show_default=False),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(help="Patches a batch [default: the recipe's].",
-                                 show_default=False)
+        int | None,
+        typer.Option(min=1, help="Patches a batch (default: the recipe's).", show_default=False),
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(help="Adam's rate [default: the recipe's].",
-                                   show_default=False)
+        float | None,
+        typer.Option(help="Adam's rate (default: the recipe's).", show_default=False),
     ] = None,
     validation: Annotated[
         str, typer.Option(metavar="auto|none|N|SHARE", help="Subjects held out of training to "
@@ -67,7 +72,9 @@ def train(
     ] = True,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
-    seed: Annotated[int, typer.Option(help="Makes training repeatable.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Makes training repeatable.")
+    ] = 0,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing model file.")
     ] = False,
@@ -101,6 +108,7 @@ def train(
         random_state=seed,
     )
     plan = _plan(segmenter, chosen, path)
+    _require_subjects(chosen, held_out)
     if dry_run:
         _answer({**plan, "dry_run": True}, as_json, "would train")
         return
@@ -135,8 +143,14 @@ def _answer(result: dict[str, Any], as_json: bool, done: str) -> None:
 
 
 def _plan(segmenter: "VolumeSegmenter", chosen: "Dataset", path: Path) -> dict[str, Any]:
+    """Say what would be trained, and refuse what training would refuse later."""
     from srseg.backbones import describe_backbone
+    from srseg.errors import ParameterError
+    from srseg.inference import choose_device, choose_precision
+    from srseg.training import get_recipe
 
+    get_recipe(segmenter.recipe)
+    choose_precision(segmenter.precision, choose_device(segmenter.device))
     info = describe_backbone(
         segmenter.backbone,
         n_classes=len(chosen.table),
@@ -144,6 +158,12 @@ def _plan(segmenter: "VolumeSegmenter", chosen: "Dataset", path: Path) -> dict[s
         depth=segmenter.depth,
         input_size=segmenter.input_size,
     )
+    if segmenter.input_size % info.stride:
+        lower = max(info.stride, segmenter.input_size // info.stride * info.stride)
+        raise ParameterError(
+            f"--input-size {segmenter.input_size} is no multiple of the network's stride, "
+            f"{info.stride}; use {lower} or {lower + info.stride}"
+        )
     return {
         "model": str(path),
         "backbone": segmenter.backbone,
@@ -157,10 +177,10 @@ def _plan(segmenter: "VolumeSegmenter", chosen: "Dataset", path: Path) -> dict[s
 
 
 def _summary(plan: dict[str, Any], done: str) -> str:
+    samples = plan.get("training_samples", plan["samples"])
     return (
         f"{done} {plan['model']}: {plan['backbone']} with {plan['parameters'] / 1e6:.2f} M "
-        f"parameters, on {plan['target']} of {len(plan['samples'])} samples "
-        f"({', '.join(plan['samples'])})"
+        f"parameters, on {plan['target']} of {len(samples)} samples ({', '.join(samples)})"
     )
 
 
@@ -170,8 +190,10 @@ def _labelled(chosen: "Dataset", target: str, *, named: bool) -> "Dataset":
 
     without = [sample.name for sample in chosen if target not in sample.label_sets]
     if len(without) == len(chosen) or (named and without):
+        there = sorted({name for sample in chosen for name in sample.label_sets})
         raise DatasetError(
-            f"no label set {target!r} for {', '.join(without)}; add one with: srseg dataset label "
+            f"no label set {target!r} for {', '.join(without)}; choose another --target (these "
+            f"samples have: {', '.join(there) or 'none'}), or add it with: srseg dataset label "
             f"FILE --sample {without[0]} --set {target}"
         )
     if without:
@@ -184,8 +206,12 @@ def _refuse_existing(path: Path, overwrite: bool) -> None:
 
     if path.exists() and not overwrite:
         raise StorageError(f"{path} exists already; choose another --out or say --overwrite")
+    if path.is_dir():
+        raise StorageError(f"{path} is a folder; choose another --out")
     if not path.absolute().parent.is_dir():
         raise StorageError(f"{path}: the folder {path.parent} does not exist; make it first")
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise StorageError(f"{path}: the folder {path.parent} cannot be written to")
 
 
 def _validation(text: str) -> Any:
@@ -193,10 +219,24 @@ def _validation(text: str) -> Any:
         return "auto"
     if text == "none":
         return None
-    try:
-        return int(text) if text.isdigit() else float(text)
-    except ValueError:
-        raise typer.BadParameter(
-            f"{text!r} is not auto, none, a number of subjects or a share",
-            param_hint="--validation",
-        ) from None
+    if text.isdecimal():
+        return int(text)
+    with suppress(ValueError):
+        if 0 < (share := float(text)) < 1:
+            return share
+    raise typer.BadParameter(
+        f"{text!r} is not auto, none, a number of subjects such as 2 or a share such as 0.2",
+        param_hint="--validation",
+    )
+
+
+def _require_subjects(chosen: "Dataset", held_out: Any) -> None:
+    """Refuse to hold out so many subjects that none is left to train on."""
+    from srseg.errors import ParameterError
+
+    count = len(set(chosen.subjects))
+    if isinstance(held_out, int) and held_out >= count:
+        raise ParameterError(
+            f"--validation {held_out} would hold out all of the {count} subjects; hold out fewer, "
+            "or say --validation none"
+        )

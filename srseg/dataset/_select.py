@@ -97,8 +97,10 @@ def _require_known(field: str, values: list[str], there: set[str], layout: Layou
     unknown = [v for v in values if v not in there]
     if unknown:
         shown = sorted(there)
+        close = difflib.get_close_matches(unknown[0], shown, n=1)
+        meant = f"; did you mean {close[0]!r}?" if close else "."
         raise UnknownNameError(
-            f"{layout.root} has no {_WORDS[field]} {unknown[0]!r}; there are: "
+            f"{layout.root} has no {_WORDS[field]} {unknown[0]!r}{meant} There are: "
             f"{', '.join(shown[:30]) or 'none'}{' …' if len(shown) > 30 else ''}"
         )
 

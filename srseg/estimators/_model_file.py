@@ -159,7 +159,10 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     except ModelFileError:
         raise
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelFileError(f"{path}: not a readable srseg model ({error})") from error
+        raise ModelFileError(
+            f"{path}: not a readable srseg model ({error}); give a file that srseg train or "
+            "VolumeSegmenter.save wrote"
+        ) from error
     if _digest(header["srseg"], weights) != header.get("sha256"):
         raise ModelFileError(
             f"{path}: the content does not match its checksum, so the file was damaged or changed; "

@@ -1,0 +1,51 @@
+"""What is kept beside predicted labels: how they were made, and of what."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from srseg.dataset import DatasetSample
+    from srseg.estimators import MultiAxisEnsemble
+
+
+def provenance(
+    model: Path, sha256: str, ensemble: "MultiAxisEnsemble", source: dict[str, Any]
+) -> dict[str, Any]:
+    """Say which model labelled which scan, with which settings and versions."""
+    import torch
+
+    from srseg._version import __version__
+    from srseg.inference import choose_device, choose_precision
+
+    segmenter = ensemble.estimator_.estimator
+    device = choose_device(segmenter.device)
+    return {
+        "software": "srseg",
+        "version": __version__,
+        "torch": str(torch.__version__),
+        "model": model.name,
+        "model_sha256": sha256,
+        "backbone": segmenter.backbone,
+        "width": segmenter.width,
+        "depth": segmenter.depth,
+        "voxel_size_um": segmenter.voxel_size_,
+        "clip_percentiles": list(segmenter.clip),
+        "planes": [plane.name for plane in ensemble.planes_],
+        "voting": ensemble.voting,
+        "device": device.type,
+        "precision": choose_precision(segmenter.precision, device),
+        "source": source,
+    }
+
+
+def source_of_file(path: Path) -> dict[str, Any]:
+    """Say which file, or folder of slices, was labelled."""
+    from srseg.storage import file_stamp
+
+    return {"file": path.name, "stamp": file_stamp(path).to_dict()}
+
+
+def source_of_sample(sample: "DatasetSample") -> dict[str, Any]:
+    """Say which scan of the dataset was labelled."""
+    file = sample.scan_file
+    return {"file": file.path.name, "dataset": file.dataset, "stamp": file.stamp.to_dict()}
