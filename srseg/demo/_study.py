@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 
+from srseg._version import __version__
 from srseg.dataset import Dataset
 from srseg.errors import DatasetError, ParameterError
 from srseg.estimators import MultiAxisEnsemble, VolumeSegmenter
@@ -21,6 +22,7 @@ from srseg.io import describe, open_volume, write_volume
 from srseg.phantoms import make_phantom
 from srseg.progress import task
 from srseg.reports import comparison_figure, save_figure
+from srseg.storage import file_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -153,13 +155,20 @@ def run_demo(
         with clock.step("predict and score"):
             table = evaluate_models([segmenter], test, against="HQ", baselines=["WF"])
         with clock.step("keep and draw"):
-            _keep_predictions(dataset, test.names[0], segmenter)
+            _keep_prediction(dataset, test.names[0], segmenter, out / "model.srseg")
             figure = _draw(dataset, test.names[0], out / "figures")
     except BaseException:
-        for path in [out] if created else out.iterdir():
-            shutil.rmtree(path, ignore_errors=True)
+        _remove([out] if created else list(out.iterdir()))
         raise
     return DemoResult(out, table, figure, clock.seconds)
+
+
+def _remove(paths: list[Path]) -> None:
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 class _Clock:
@@ -229,11 +238,19 @@ def _segmenter(study: Study) -> VolumeSegmenter:
     )
 
 
-def _keep_predictions(dataset: Dataset, name: str, segmenter: VolumeSegmenter) -> None:
+def _keep_prediction(dataset: Dataset, name: str, segmenter: VolumeSegmenter, model: Path) -> None:
     """Predict one held-out sample once more with nine planes, and keep the labels."""
     ensemble = MultiAxisEnsemble(FrozenEstimator(segmenter), planes=9).fit(None)
     labels = ensemble.predict(dataset[name])
-    provenance = {"model": "model.srseg", "planes": 9, "voting": "soft"}
+    provenance = {
+        "software": "srseg",
+        "version": __version__,
+        "model": model.name,
+        "model_sha256": file_sha256(model),
+        "planes": [plane.name for plane in ensemble.planes_],
+        "voting": ensemble.voting,
+        "source": {"stamp": dataset[name].scan_file.stamp.to_dict()},
+    }
     with dataset.prediction_sink(
         name, "demo", labels.grid, description=ensemble.description, provenance=provenance,
         table=labels.table,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,13 +11,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from srseg.errors import GridError, ParameterError
+from srseg.errors import FileFormatError, GridError, ParameterError
 from srseg.labels import UNLABELLED
 from srseg.planes import Plane
+from srseg.storage import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's green and vermillion, and black: told apart by colour-blind readers and in print
 _OTHER, _OURS, _BOTH = "#009e73", "#d55e00", "#000000"
+_FORMATS = (".png", ".svg", ".pdf")
 
 
 def comparison_figure(
@@ -65,21 +67,25 @@ def comparison_figure(
     ------
     GridError
         If labels do not lie on the scan's grid.
+    LabelError
+        If label sets have different label tables.
     ParameterError
         If one of the named label sets is not given, or a plane is oblique.
     """
     missing = [name for name in (truth, prediction, other or truth) if name not in labels]
     if missing:
         raise ParameterError(f"no label set {', '.join(missing)}; given are {', '.join(labels)}")
+    table = labels[truth].table
+    if table is None:
+        raise ParameterError(f"label set {truth} has no label table, so its colours are not known")
     for name, volume in labels.items():
+        if volume.table is not None:
+            table.require_same(volume.table, where=f"label set {name}")
         if not volume.grid.same_as(scan.grid):
             raise GridError(f"label set {name} does not lie on the scan's grid; resample it first")
     cuts = [Plane.from_name(name) for name in planes]
     if any(cut.rotation_axis is not None for cut in cuts):
         raise ParameterError("figures show planes along the axes: rc, cp, pr")
-    table = labels[truth].table
-    if table is None:
-        raise ParameterError(f"label set {truth} has no label table, so its colours are not known")
     rows = [
         (cut, _middle(scan, cut), {name: _middle(v, cut) for name, v in labels.items()})
         for cut in cuts
@@ -90,6 +96,8 @@ def comparison_figure(
 def save_figure(figure: Figure, path: Path | str, *, dpi: int = 150) -> None:
     """Save a figure; the name says the format: .png, .svg or .pdf.
 
+    A file of that name is replaced.
+
     Parameters
     ----------
     figure : matplotlib.figure.Figure
@@ -98,9 +106,22 @@ def save_figure(figure: Figure, path: Path | str, *, dpi: int = 150) -> None:
         The file.
     dpi : int, default=150
         Dots per inch of a PNG.
+
+    Raises
+    ------
+    FileFormatError
+        If the name has another ending.
+    MissingFileError
+        If the folder does not exist.
     """
+    path = Path(path)
+    if path.suffix.lower() not in _FORMATS:
+        raise FileFormatError(
+            f"{path}: figures are written as {', '.join(_FORMATS)}; name the file so"
+        )
     FigureCanvasAgg(figure)
-    figure.savefig(path, dpi=dpi, facecolor="white")
+    with atomic_path(path, overwrite=True, suffix=path.suffix) as temporary:
+        figure.savefig(temporary, dpi=dpi, facecolor="white")
 
 
 def _draw(
@@ -111,7 +132,7 @@ def _draw(
     title: str,
 ) -> Figure:
     n_columns = len(rows[0][2]) + 2
-    heights = [image.shape[0] / image.shape[1] for _, image, _ in rows]
+    heights = [image.shape[0] / image.shape[1] * _aspect(cut, voxel_size) for cut, image, _ in rows]
     figure = Figure(
         figsize=(2.3 * n_columns, 2.25 * sum(heights) + 0.5 + 0.3 * bool(title)),
         layout="constrained",
@@ -120,23 +141,22 @@ def _draw(
         len(rows), n_columns, squeeze=False, gridspec_kw={"height_ratios": heights}
     )
     for number, (line, (cut, image, shown)) in enumerate(zip(axes, rows, strict=True)):
-        first, second = cut.slice_axes
-        aspect = voxel_size[first] / voxel_size[second]
         grey = _grey(image)
-        panels = {"scan": grey}
-        panels |= {name: _overlay(grey, label, table) for name, label in shown.items()}
+        # a list: a label set may be named like another panel
+        panels = [("scan", grey)]
+        panels += [(name, _overlay(grey, label, table)) for name, label in shown.items()]
         truth, prediction, other = names
         compared = None if other is None else shown[other]
         wrong = _errors(shown[truth], shown[prediction], compared)
-        panels["errors"] = _mark(grey, wrong)
-        for axis, (name, picture) in zip(line, panels.items(), strict=True):
-            axis.imshow(picture, aspect=aspect, interpolation="nearest")
+        panels.append(("errors", _mark(grey, wrong)))
+        for axis, (name, picture) in zip(line, panels, strict=True):
+            axis.imshow(picture, aspect=_aspect(cut, voxel_size), interpolation="nearest")
             axis.set_xticks([])
             axis.set_yticks([])
             if number == 0:
                 axis.set_title(name, fontsize=10)
         line[0].set_ylabel(f"plane {cut.name}", fontsize=9)
-        _scale_bar(line[0], image.shape, voxel_size[second])
+        _scale_bar(line[0], image.shape, voxel_size[cut.slice_axes[1]])
     handles = [Patch(color=c.color, label=c.name) for c in table.foreground]
     handles += [Patch(color=color, label=text) for color, text in _error_legend(names)]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8,
@@ -145,6 +165,12 @@ def _draw(
         figure.suptitle(title, fontsize=11)
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)  # type: ignore[union-attr,call-arg]
     return figure
+
+
+def _aspect(cut: Plane, voxel_size: tuple[float, float, float]) -> float:
+    """Give the height of a pixel over its width."""
+    rows, columns = cut.slice_axes
+    return voxel_size[rows] / voxel_size[columns]
 
 
 def _middle(volume: Volume, cut: Plane) -> NDArray[Any]:
