@@ -127,7 +127,10 @@ def _as_list(value: Any, name: str) -> tuple[list[Any], bool]:
             raise TypeError
         return [value[i] for i in range(len(value))], False
     except (TypeError, KeyError):  # no sequence, or one of tables, such as a sparse matrix
-        raise ParameterError(f"{name} is a {type(value).__name__}; {_ADVICE}") from None
+        raise ParameterError(
+            f"{name} is a {type(value).__name__}, and tables and sparse matrices are no volumes; "
+            f"{_ADVICE}"
+        ) from None
 
 
 def _as_sample(item: Any, truth: Any, number: int, voxel_size: float) -> Sample:

@@ -250,10 +250,10 @@ def _scan(seed: int) -> NDArray[np.float32]:
 
 
 def _labels(seed: int) -> NDArray[np.uint8]:
-    """Give nested boxes, the place of which depends on the seed."""
+    """Give nested boxes, symmetric along no axis, the place of which depends on the seed."""
     labels = np.zeros(_SHAPE, np.uint8)
     for value in range(1, _CLASSES):
-        labels[value : 12 - value, value + seed : 14 - value, value : 15 - value] = value
+        labels[value + 1 : 13 - value, value + seed : 14 - value, value : 14 - value] = value
     return labels
 
 

@@ -75,7 +75,7 @@ def test_iter_labels_gives_the_prediction_in_slabs(trained, boxes, make_sample):
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "i4", "f4", "f8", ">f4", ">u2"])
-def test_scans_of_any_type_and_order_in_memory_give_the_same(trained, boxes, dtype):
+def test_scans_of_any_type_and_order_give_the_same(trained, boxes, dtype):
     scan = (boxes(5)[0] / 10).round()
     expected = trained.predict(scan.astype(np.float64))
     given = np.asfortranarray(scan.astype(dtype))
@@ -392,8 +392,8 @@ def test_what_is_normalised_is_not_normalised_again(trained, boxes):
         volume = Volume.from_array(values, 5.0, normalised=normalised)
         return abs(trained.predict_proba(volume) - expected).max()
 
-    assert apart(image, normalised=True) < 1e-3
-    assert apart(image / 2, normalised=False) < 1e-3
+    assert apart(image, normalised=True) < 0.01
+    assert apart(image / 2, normalised=False) < 0.01
     assert apart(image / 2, normalised=True) > 0.1
 
 
