@@ -2,8 +2,8 @@
 
 Trains a small network for some seconds on the flawed labels (WF) of three synthetic explants, then
 labels a fourth one along nine planes and compares with its exact truth. (A real training does
-thousands of iterations on wider slices; ``srseg demo`` shows what that gives.) Your own arrays go in
-the same way: grey values and labels of shape (z, y, x), a pair for each scan.
+thousands of iterations on wider slices; ``srseg demo`` shows what that gives.) Your own arrays go
+in the same way: grey values and labels of shape (z, y, x), a pair for each scan.
 
 Run it: ``python examples/quickstart.py``
 """
