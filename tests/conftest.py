@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,9 @@ from srseg.io import write_volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+# as the command line does, and before torch is loaded: tests run beside other work
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
