@@ -71,6 +71,7 @@ def main() -> None:
     parser.add_argument("scan", type=Path, help="lhdl_trabecular_200.tif")
     parser.add_argument("--out", type=Path, default=Path("real-bone"))
     parser.add_argument("--max-iter", type=int, default=300)
+    parser.add_argument("--planes", default="1,3,9", help="numbers of planes to evaluate")
     options = parser.parse_args()
     if not options.scan.exists():
         sys.exit(f"{options.scan}: no such file; give the path of lhdl_trabecular_200.tif")
@@ -89,7 +90,7 @@ def main() -> None:
     size = ("--width", 8, "--depth", 3, "--input-size", 96, "--voxel-size", "scan")
     srseg("train", "upper", *size, "--max-iter", options.max_iter, "--out", model, "-d", folder)
     srseg("predict", model, "lower", "--planes", 3, "-d", folder)
-    srseg("evaluate", model, "lower", "--against", "WF", "-d", folder)
+    srseg("evaluate", model, "lower", "--against", "WF", "--planes", options.planes, "-d", folder)
     draw(Dataset(folder), options.out / "comparison.png")
     print(f"look at {options.out / 'comparison.png'}")
 

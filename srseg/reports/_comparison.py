@@ -232,7 +232,8 @@ def _scale_bar(axis: Any, shape: tuple[int, ...], across: float) -> None:
     step = 10 ** np.floor(np.log10(wanted))
     length = max(n * step for n in (1, 2, 5) if n * step <= wanted)
     text = f"{length:g} µm" if length < 1000 else f"{length / 1000:g} mm"
-    left, bottom = 0.05 * shape[1], 0.93 * shape[0]
+    left, bottom = 0.05 * shape[1] - 0.5, 0.93 * shape[0] - 0.5  # the first pixel begins at -0.5
+    axis.autoscale(False)
     for color, width in (("black", 5), ("white", 3)):
         axis.plot([left, left + length / across], [bottom, bottom], color=color, lw=width,
                   solid_capstyle="butt")  # fmt: skip
