@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.text import Text
+from typer.main import get_command
 
 import srseg
+from srseg.cli import app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +58,27 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
 @pytest.mark.parametrize("room", ["dataset", "io", "preprocessing", "phantoms", "volumes"])
 def test_the_wing_of_scans_never_loads_torch(room: str) -> None:
     assert "torch" not in loaded_after(f"import srseg.{room}")
+
+
+def commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    for name, below in getattr(command, "commands", {}).items():
+        yield from commands(below, (*words, name))
+    if not hasattr(command, "commands"):
+        yield " ".join(words), command
+
+
+def test_every_command_explains_itself() -> None:
+    found = dict(commands(get_command(app)))
+    assert {"train", "predict", "evaluate", "demo", "dataset add"} <= set(found)
+    for name, command in found.items():
+        assert command.help, name
+        assert re.match(rf"Examples?: srseg {name}\b", command.epilog or ""), name
+        assert "--json" in [option for p in command.params for option in p.opts], name
+        for parameter in command.params:
+            text = parameter.help
+            assert text, f"{name}: {parameter.name}"
+            # square brackets would be taken for a style and vanish
+            assert Text.from_markup(text).plain == text, f"{name}: {parameter.name}"
 
 
 def test_front_door_gives_every_name_it_lists() -> None:
