@@ -1,7 +1,7 @@
 """``srseg predict``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,21 +15,16 @@ from srseg.cli._options import (
     open_dataset,
     quantity,
 )
-from srseg.cli._output import lengths, note, say, say_json, voxels
-from srseg.cli._provenance import provenance, source_of_file, source_of_sample
+from srseg.cli._output import say, say_json
+from srseg.cli._prediction_job import SUFFIXES, PredictionJob
 
 if TYPE_CHECKING:
-    from srseg.dataset import Dataset, DatasetSample
     from srseg.estimators import MultiAxisEnsemble, VolumeSegmenter
-    from srseg.volumes import Volume
 
 EXAMPLE = (
     "Example: srseg predict wf.srseg A B --planes 9 --voting soft, or without a dataset: "
     "srseg predict wf.srseg scan.tif --voxel-size 5um --out labels.h5"
 )
-
-_SUFFIXES = {"h5": ".h5", "tif": ".tif", "mha": ".mha", "nrrd": ".nrrd", "seg.nrrd": ".seg.nrrd",
-             "nii.gz": ".nii.gz"}  # fmt: skip
 
 
 def predict(
@@ -53,9 +48,14 @@ def predict(
     ] = None,
     file_format: Annotated[
         str | None,
-        typer.Option("--format", metavar="|".join(_SUFFIXES),
+        typer.Option("--format", metavar="|".join(SUFFIXES),
                      help="Write the labels in this format too (a scan file: instead)."),
     ] = None,
+    grid: Annotated[
+        Literal["model", "scan"],
+        typer.Option(help="Where the labels lie: on voxels of the model's size, or on the scan's "
+                     "own."),
+    ] = "model",
     voxel_size: VoxelSizeOption = None,
     dataset_path: DatasetPathOption = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, … (default: the model's).",
@@ -70,9 +70,9 @@ def predict(
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Label every voxel of samples or of a scan file."""
-    if file_format is not None and file_format not in _SUFFIXES:
+    if file_format is not None and file_format not in SUFFIXES:
         raise typer.BadParameter(
-            f"{file_format!r} is not one of {', '.join(_SUFFIXES)}", param_hint="--format"
+            f"{file_format!r} is not one of {', '.join(SUFFIXES)}", param_hint="--format"
         )
     from srseg.estimators import load_model
 
@@ -81,7 +81,8 @@ def predict(
         segmenter.set_params(device=device)
     if precision is not None:
         segmenter.set_params(precision=precision)
-    job = _Job(model, _ensemble(segmenter, planes, voting), file_format, out, overwrite)
+    ensemble = _ensemble(segmenter, planes, voting)
+    job = PredictionJob(model, ensemble, grid, file_format, out, overwrite)
     file = _scan_file(scans, dataset)
     if file is None:
         _refuse_options_of_files(voxel_size, dataset_path, out, file_format)
@@ -89,7 +90,7 @@ def predict(
         chosen.table.require_same(segmenter.label_table_, where=str(model))
         for sample in chosen:
             job.check_sample(sample)
-        done = [job.predict_sample(chosen, sample) for sample in chosen]
+        done = job.predict_samples(chosen)
     else:
         size = quantity(voxel_size, "um", "--voxel-size")
         done = [job.predict_file(file, size, dataset_path)]
@@ -102,109 +103,6 @@ def predict(
         say(f"{row['scan']}: {row['status']}, {row['labels']}{file_text}")
         for name, share in row.get("shares", {}).items():
             say(f"  {name}: {100 * share:.2f} % of the voxels")
-
-
-class _Job:
-    """One model, one set of planes and one place for the files."""
-
-    def __init__(
-        self,
-        model: Path,
-        ensemble: "MultiAxisEnsemble",
-        file_format: str | None,
-        out: Path | None,
-        overwrite: bool,
-    ) -> None:
-        from srseg.inference import choose_device, choose_precision
-        from srseg.storage import file_sha256
-
-        self.ensemble = ensemble
-        segmenter = ensemble.estimator_.estimator
-        choose_precision(segmenter.precision, choose_device(segmenter.device))
-        self._model = model
-        self._sha256 = file_sha256(model)
-        # the name of the derivative folder: letters and digits only
-        stem = model.name.removesuffix(".srseg")
-        self._name = "".join(c for c in stem if c.isalnum()) or "model"
-        self._format = file_format
-        self._out = out
-        self._overwrite = overwrite
-
-    @property
-    def _prediction(self) -> str:
-        return f"srseg-{self._name}/{self.ensemble.description}"
-
-    def _file(self, sample: "DatasetSample") -> Path | None:
-        if self._format is None:
-            return None
-        stem = f"{sample.name}_{self._name}_{self.ensemble.description}"
-        return (self._out or Path()) / f"{stem}{_SUFFIXES[self._format]}"
-
-    def check_sample(self, sample: "DatasetSample") -> None:
-        """Refuse, before anything is predicted, what could not be kept afterwards."""
-        from srseg.errors import DatasetError
-
-        file = self._file(sample)
-        if file is not None:
-            _refuse_place(file, self._overwrite)
-        if self._overwrite or self._prediction not in sample.predictions:
-            return
-        made = sample.labels_info(self._prediction).get("Provenance", {})
-        if made.get("model_sha256") != self._sha256:
-            raise DatasetError(
-                f"sample {sample.name} has a prediction {self._prediction} by another model "
-                f"(also named {made.get('model', self._name)}); rename {self._model}, or replace "
-                "that prediction with --overwrite"
-            )
-
-    def predict_sample(self, dataset: "Dataset", sample: "DatasetSample") -> dict[str, Any]:
-        """Label a sample, unless this model has done so already."""
-        made = provenance(self._model, self._sha256, self.ensemble, source_of_sample(sample))
-        row: dict[str, Any] = {"scan": sample.name, "status": "done", "labels": self._prediction}
-        if self._prediction in sample.predictions and not self._overwrite:
-            labels = sample.labels(self._prediction)
-            row["status"] = "was there"
-        else:
-            _note_start(f"sample {sample.name}", sample.scan, self.ensemble)
-            labels = self.ensemble.predict(sample)
-            with dataset.prediction_sink(
-                sample.name, self._name, labels.grid, description=self.ensemble.description,
-                provenance=made, table=labels.table, overwrite=self._overwrite,
-            ) as sink:  # fmt: skip
-                for start, block in labels.slabs():
-                    sink[start : start + len(block)] = block
-        file = self._file(sample)
-        if file is not None:
-            _write(file, labels, made, self._overwrite)
-            row["file"] = str(file)
-        return {**row, "shares": _shares(labels)}
-
-    def predict_file(
-        self, path: Path, voxel_size: float | None, dataset_path: str | None
-    ) -> dict[str, Any]:
-        """Label a scan file that is in no dataset."""
-        from srseg.io import open_volume
-
-        scan = open_volume(path, dataset=dataset_path, voxel_size=voxel_size)
-        suffix = _SUFFIXES[self._format or "h5"]
-        target = self._out or Path(f"{path.name.split('.')[0] or path.name}_labels{suffix}")
-        if self._format is not None and not target.name.endswith(suffix):
-            raise typer.BadParameter(
-                f"{target} does not end in {suffix} as --format {self._format} asks for; leave one "
-                "of the two out",
-                param_hint="--out",
-            )
-        _refuse_place(target, self._overwrite)
-        _note_start(str(path), scan, self.ensemble)
-        labels = self.ensemble.predict(scan)
-        made = provenance(self._model, self._sha256, self.ensemble, source_of_file(path))
-        _write(target, labels, made, self._overwrite)
-        return {
-            "scan": str(path),
-            "status": "done",
-            "labels": str(target),
-            "shares": _shares(labels),
-        }
 
 
 def _ensemble(segmenter: "VolumeSegmenter", planes: str, voting: str) -> "MultiAxisEnsemble":
@@ -266,41 +164,3 @@ def _refuse_options_of_files(
             "--format, so name one",
             param_hint="--out",
         )
-
-
-def _refuse_place(path: Path, overwrite: bool) -> None:
-    """Refuse a file that could not be written, before hours of predicting."""
-    from srseg.errors import FileFormatError, StorageError
-
-    if not path.name.lower().endswith(tuple(_SUFFIXES.values())):
-        raise FileFormatError(
-            f"{path}: labels are written as {', '.join(_SUFFIXES.values())}; name the file so"
-        )
-    if path.exists() and not overwrite:
-        raise StorageError(f"{path} exists already; choose another --out or say --overwrite")
-    if not path.absolute().parent.is_dir():
-        raise StorageError(f"{path}: the folder {path.parent} does not exist; make it first")
-
-
-def _write(path: Path, labels: "Volume", made: dict[str, Any], overwrite: bool) -> None:
-    from srseg.io import write_volume
-
-    write_volume(path, labels, provenance=made, overwrite=overwrite)
-
-
-def _note_start(what: str, scan: "Volume", ensemble: "MultiAxisEnsemble") -> None:
-    size = ensemble.estimator_.voxel_size_
-    grid = scan.grid.resampled(size)
-    if grid is not scan.grid:
-        note(
-            f"{what}: resampled from {lengths(scan.grid.voxel_size)} to the model's {size:g} µm, "
-            f"{voxels(grid.shape)} voxels"
-        )
-
-
-def _shares(labels: "Volume") -> dict[str, float]:
-    import numpy as np
-
-    assert labels.table is not None  # noqa: S101 - predictions carry their table
-    counts = np.bincount(labels.read().ravel(), minlength=256)
-    return {c.name: float(counts[c.value] / labels.grid.n_voxels) for c in labels.table}

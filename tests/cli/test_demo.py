@@ -9,7 +9,7 @@ from srseg.demo import Study
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch, tmp_path):
-    study = Study(size=40, n_train=1, n_test=1, width=4, depth=2, input_size=32, max_iter=1)
+    study = Study(size=40, n_train=2, n_test=1, width=4, depth=2, input_size=32, max_iter=1)
     monkeypatch.setattr("srseg.demo.Study", lambda: study)
     monkeypatch.chdir(tmp_path)
 
@@ -17,7 +17,7 @@ def _short(monkeypatch, tmp_path):
 def test_text_and_where_to_look(run, tmp_path):
     result = run("demo")
     assert result.exit_code == 0, result.stderr
-    assert "1 scans with WF labels to train on, 1 to test on, 40³ voxels" in result.stderr
+    assert "2 scans with WF labels to train on, 1 to test on, 40³ voxels" in result.stderr
     lines = result.stdout.splitlines()
     assert lines[0].split() == ["method", "bone", "DL", "RM", "mean"]
     assert [line[:18].strip() for line in lines[1:7]] == [
@@ -26,7 +26,7 @@ def test_text_and_where_to_look(run, tmp_path):
     ]  # fmt: skip
     assert "look at srseg-demo/figures/comparison.png" in result.stdout
     listed = run("dataset", "list", "-d", tmp_path / "srseg-demo/dataset").stdout
-    assert [line.split()[0] for line in listed.splitlines()[1:]] == ["T1", "V1"]
+    assert [line.split()[0] for line in listed.splitlines()[1:]] == ["T1", "T2", "V1"]
     again = run("demo")
     assert again.exit_code == 1
     assert "srseg-demo is not an empty folder; choose another --out" in again.stderr

@@ -192,6 +192,28 @@ def test_a_finer_scan_is_resampled_to_the_grid_of_the_model(run, tiny):
     np.testing.assert_array_equal(labels.read(), ensemble(tiny).predict(scan).read())
 
 
+def test_labels_on_the_voxels_of_the_scan(run, tiny):
+    scan = open_volume(tiny.folder / "V-scan.h5")
+    fine = scan.read().repeat(2, 0).repeat(2, 1).repeat(2, 2)
+    write_volume("fine.mha", Volume.from_array(fine, 10.0))
+    result = run("predict", tiny.model, "fine.mha", "--grid", "scan", "--out", "labels.h5")
+    assert result.exit_code == 0, result.stderr
+    labels = open_volume("labels.h5", labels=True)
+    assert labels.grid == open_volume("fine.mha").grid
+    coarse = ensemble(tiny).predict(scan).read()
+    np.testing.assert_array_equal(labels.read(), coarse.repeat(2, 0).repeat(2, 1).repeat(2, 2))
+
+
+def test_predictions_on_either_grid_stand_side_by_side(run, tiny):
+    command = ("predict", tiny.model, "V", "--planes", 1, "-d", tiny.path)
+    assert run(*command).exit_code == 0
+    result = run(*command, "--grid", "scan")
+    assert result.stdout.startswith("V: done, srseg-wf/soft1+scan")
+    sample = Dataset(tiny.path)["V"]
+    assert sample.predictions == ["srseg-wf/soft1", "srseg-wf/soft1+scan"]
+    assert answer(run("dataset", "check", "-d", tiny.path, "--json"))["problems"] == []
+
+
 def test_a_working_copy_changes_no_more_than_its_rounding(run, tiny):
     """The copy keeps grey values in steps of 1/65535.
 
@@ -288,6 +310,7 @@ SCAN = "nosize.tif"
         (("MODEL", "V", "--planes", "rc,rc"), 2, "plane rc stands twice"),
         (("MODEL", "V", "--planes", "xy"), 2, "no plane 'xy'; write rc, cp or pr"),
         (("MODEL", "V", "--voting", "loud"), 2, "'loud' is not soft or hard"),
+        (("MODEL", "V", "--grid", "atlas"), 2, "'atlas' is not one of 'model', 'scan'"),
         (("MODEL", "V", "--device", "moon"), 1, "device 'moon' cannot be used here"),
         (("MODEL", "V", "--precision", "int8"), 1, "precision is 'auto', 'fp32' or 'bf16'"),
         (("MODEL", "V", "--format", "doc"), 2, "'doc' is not one of h5, tif, mha, nrrd"),

@@ -79,8 +79,9 @@ def test_a_folder_with_something_in_it_is_refused_and_kept(tmp_path, smallest):
     assert (tmp_path / "notes").read_text() == "mine"
 
 
-@pytest.mark.parametrize("existing", [False, True])
-@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt])
+@pytest.mark.parametrize(
+    ("existing", "error"), [(False, KeyboardInterrupt), (True, ZeroDivisionError)]
+)
 def test_a_failure_leaves_nothing_behind(tmp_path, smallest, monkeypatch, existing, error):
     def broken(figure, path):
         assert (out / "model.srseg").exists()  # all else stands by then
@@ -106,7 +107,11 @@ def test_a_mask_of_real_bone_is_used(tmp_path, smallest, voxel_size):
         tifffile.imwrite(path, mask)
     else:
         write_volume(path, Volume.from_array(mask, voxel_size))
-    run_demo(tmp_path / "demo", bone_mask=path, study=dataclasses.replace(smallest, max_iter=1))
+    run_demo(
+        tmp_path / "demo",
+        bone_mask=path,
+        study=dataclasses.replace(smallest, max_iter=1),
+    )
     for sample in Dataset(tmp_path / "demo" / "dataset"):
         truth = sample.labels("HQ").read()
         _, y, x = np.indices(truth.shape) - 19.5
