@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from srseg._version import __version__
 from srseg.backbones import create_backbone
 from srseg.errors import MissingFileError, ModelFileError, ParameterError, UnknownNameError
+from srseg.estimators._domain import Domain
 from srseg.estimators._randomness import seeded
 from srseg.labels import LabelTable
 from srseg.storage import atomic_path
@@ -69,6 +70,7 @@ def save_model(segmenter: VolumeSegmenter, path: str | Path, *, overwrite: bool 
         "parameters": _plain(segmenter.get_params(deep=False)),
         "label_table": segmenter.label_table_.to_dicts(),
         "voxel_size_um": segmenter.voxel_size_,
+        "domain": segmenter.domain_.to_dict(),
         "history": {
             **dataclasses.asdict(segmenter.history_),
             "records": [_without_nan(record) for record in segmenter.history_.records],
@@ -122,6 +124,7 @@ def load_model(path: str | Path) -> VolumeSegmenter:
             )
         network.load_state_dict(weights)
         segmenter._adopt(network, table, float(document["voxel_size_um"]))
+        segmenter.domain_ = Domain.from_dict(document["domain"])
         history = document["history"]
         records = [_with_nan(record) for record in history["records"]]
         segmenter.history_ = History(**{**history, "records": records})

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from srseg.backbones import create_backbone
 from srseg.errors import ParameterError
+from srseg.estimators._domain import Domain
 from srseg.estimators._holdout import hold_out
 from srseg.estimators._inputs import read_inputs
 from srseg.estimators._parameters import check_parameters
@@ -95,6 +96,9 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         Their values.
     voxel_size_ : float
         Edge length of the voxels it was trained on, in µm.
+    domain_ : Domain
+        Ranges of voxel size, energy and grey values of the training scans; `predict` warns about
+        scans outside of them.
     history_ : History
         Loss and validation IoU during training.
     n_iter_ : int
@@ -206,6 +210,8 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
                 precision=precision,
             )
         self._adopt(network, table, voxel_size)
+        seen = zip(training, (volume.image for volume in volumes), strict=True)
+        self.domain_ = Domain.of(seen)
         self.n_iter_ = self.history_.n_iter
         self.training_samples_ = [sample.name for sample in training]
         self.validation_samples_ = [sample.name for sample in held_out]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from srseg.errors import GridError, LabelError, ParameterError
+from srseg.estimators._domain import warn_if_foreign
 from srseg.estimators._inputs import read_inputs
 from srseg.inference import fuse_settings
 from srseg.metrics import confusion, summarize
@@ -14,7 +15,7 @@ from srseg.preprocessing import labels_on_grid, prepare
 from srseg.volumes import Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -34,7 +35,7 @@ class VotingMixin:
     def _voters(self) -> tuple[SliceSegmenter, Sequence[Plane], Any]:
         raise NotImplementedError
 
-    def predict(self, X: Any) -> Any:
+    def predict(self, X: Any, *, grid: Literal["model", "scan"] = "model") -> Any:
         """Label every voxel.
 
         Parameters
@@ -42,21 +43,34 @@ class VotingMixin:
         X : Sample, Volume, array of shape (Z, Y, X), or sequence of them
             The scans. Plain arrays are taken to have the model's voxel size; samples and volumes
             are resampled to it.
+        grid : {"model", "scan"}, default="model"
+            Where the labels lie: on the scan's space with the model's voxel size, or on the scan's
+            own voxels, each of which takes the nearest label.
 
         Returns
         -------
         ndarray of shape (Z, Y, X) uint8, Volume, or a list of them
-            Label values: arrays for arrays, volumes on the model's grid for samples and volumes; a
-            list (an array of shape (n, Z, Y, X) for an array of four axes) for several.
+            Label values: arrays for arrays, volumes for samples and volumes; a list (an array of
+            shape (n, Z, Y, X) for an array of four axes) for several.
+
+        Warns
+        -----
+        UserWarning
+            If voxel size, energy or histogram of a scan are outside of what the model has seen.
         """
+        if grid not in ("model", "scan"):
+            raise ParameterError(f"grid is 'model' or 'scan', found {grid!r}")
         segmenter, _, _ = self._voters()
         table = segmenter.label_table_
         results: list[Any] = []
         inputs = read_inputs(X, voxel_size=segmenter.voxel_size_)
         for sample in inputs.samples:
-            fusion, grid = self._fuse(sample)
-            labels = table.to_values(fusion.classes(0, grid.shape[0]))
-            results.append(labels if inputs.arrays else Volume(labels, grid, table=table))
+            fusion, model_grid = self._fuse(sample)
+            labels = table.to_values(fusion.classes(0, model_grid.shape[0]))
+            volume = Volume(labels, model_grid, table=table)
+            if grid == "scan":
+                volume = _on_scan(volume, sample.scan.grid)
+            results.append(volume.read() if inputs.arrays else volume)
         return _in_the_form_of(X, results, inputs.single)
 
     def predict_proba(self, X: Any) -> Any:
@@ -102,39 +116,6 @@ class VotingMixin:
         inputs = read_inputs(X, y, voxel_size=segmenter.voxel_size_, labelled=True)
         counts = [_count(segmenter, sample, planes, voting) for sample in inputs.samples]
         return float(summarize(np.stack(counts)).mean)
-
-    def iter_labels(
-        self, sample: Any, thickness: int = 64
-    ) -> Iterator[tuple[int, NDArray[np.uint8], Grid]]:
-        """Label one scan and give the labels slab by slab, for writing them as they come.
-
-        Parameters
-        ----------
-        sample : Sample, Volume or array of shape (Z, Y, X)
-            The scan.
-        thickness : int, default=64
-            Number of slices in a slab.
-
-        Yields
-        ------
-        start : int
-            Index of the slab's first slice.
-        labels : ndarray of shape (up to thickness, Y, X), uint8
-            Label values.
-        grid : Grid
-            The grid of the whole label volume.
-        """
-        segmenter, _, _ = self._voters()
-        inputs = read_inputs(sample, voxel_size=segmenter.voxel_size_)
-        if not inputs.single:
-            raise ParameterError(
-                f"iter_labels takes one scan, found {len(inputs.samples)} in a sequence; give them "
-                "one after the other"
-            )
-        fusion, grid = self._fuse(inputs.samples[0])
-        for start in range(0, grid.shape[0], thickness):
-            stop = min(start + thickness, grid.shape[0])
-            yield start, segmenter.label_table_.to_values(fusion.classes(start, stop)), grid
 
     def _fuse(self, sample: Sample) -> tuple[Fusion, Grid]:
         segmenter, planes, voting = self._voters()
@@ -185,7 +166,7 @@ def _count(
     volume = prepared_volume(sample, segmenter.voxel_size_, segmenter.clip)
     # the truth first: what is wrong with it is found before hours of prediction
     truth = truth_on_grid(sample, volume.grid, segmenter.label_table_)
-    fusion = _fuse_volume(segmenter, volume, [(planes, voting)])[0]
+    fusion = _fuse_volume(segmenter, sample, volume, [(planes, voting)])[0]
     predicted = fusion.classes(0, volume.shape[0])
     return confusion(truth, predicted, len(segmenter.label_table_))
 
@@ -194,15 +175,20 @@ def _fuse_settings(
     segmenter: SliceSegmenter, sample: Sample, settings: list[tuple[Sequence[Plane], Any]]
 ) -> tuple[list[Fusion], Grid]:
     volume = prepared_volume(sample, segmenter.voxel_size_, segmenter.clip)
-    return _fuse_volume(segmenter, volume, settings), volume.grid
+    return _fuse_volume(segmenter, sample, volume, settings), volume.grid
 
 
 def _fuse_volume(
-    segmenter: SliceSegmenter, volume: Volume, settings: list[tuple[Sequence[Plane], Any]]
+    segmenter: SliceSegmenter,
+    sample: Sample,
+    volume: Volume,
+    settings: list[tuple[Sequence[Plane], Any]],
 ) -> list[Fusion]:
+    image = volume.read().astype(np.float32, copy=False)
+    warn_if_foreign(segmenter, sample, image)
     return fuse_settings(
         segmenter.predict_slices_proba,
-        volume.read().astype(np.float32, copy=False),
+        image,
         settings,
         n_classes=len(segmenter.label_table_),
         stride=segmenter.stride,
@@ -262,6 +248,21 @@ def truth_on_grid(sample: Sample, grid: Grid, table: LabelTable) -> NDArray[np.u
         if labels.table is None:
             raise LabelError(f"{error} (pass labels= to say which classes there are)") from None
         raise
+
+
+def _on_scan(labels: Volume, grid: Grid) -> Volume:
+    """Give each voxel of a scan the label of the nearest voxel on the model's grid.
+
+    A scan can stand out over the model's grid by less than one of its voxels, because sizes are
+    rounded; the last label goes on there.
+    """
+    nearest = []
+    for axis, size in enumerate(grid.shape):
+        ends = np.zeros((size, 3))
+        ends[:, axis] = np.arange(size)
+        position = labels.grid.to_index(grid.to_physical(ends))[:, axis]
+        nearest.append(np.clip(np.rint(position), 0, labels.shape[axis] - 1).astype(np.intp))
+    return Volume(labels.read()[np.ix_(*nearest)], grid, table=labels.table)
 
 
 def _in_the_form_of(X: Any, results: list[Any], single: bool) -> Any:

@@ -7,7 +7,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
-from scipy import sparse
+from scipy import ndimage, sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import jaccard_score
@@ -63,15 +63,24 @@ def test_a_prediction_is_the_network_on_each_slice(trained, boxes):
     np.testing.assert_array_equal(trained.predict(scan)[clear], expected.argmax(0)[clear])
 
 
-def test_iter_labels_gives_the_prediction_in_slabs(trained, boxes, make_sample):
-    scan, _ = boxes(5)
-    parts = list(trained.iter_labels(scan, thickness=5))
-    assert [start for start, _, _ in parts] == [0, 5, 10, 15]
-    np.testing.assert_array_equal(np.concatenate([p for _, p, _ in parts]), trained.predict(scan))
-    assert parts[0][2].shape == scan.shape
-    with pytest.raises(ParameterError, match="one scan, found 2"):
-        next(trained.iter_labels([scan, scan]))
-    assert next(trained.iter_labels(make_sample(1)))[2].voxel_size == (5.0, 5.0, 5.0)
+def test_labels_come_back_on_the_scans_own_voxels(trained, make_sample):
+    """Against scipy: each scan voxel takes the label of the model voxel that it lies in."""
+    array, voxel_size = np.random.default_rng(0).random((9, 12, 13)), 2.5
+    scan = Volume.from_array(array.astype(np.float32), voxel_size)
+    with pytest.warns(UserWarning, match=r"voxel size of 2.5 µm \(training: 5 µm\)"):
+        labels = trained.predict(scan)
+    assert labels.shape == (4, 6, 6)  # 22.5 and 32.5 µm are no multiples of 5 µm
+    with pytest.warns(UserWarning, match="voxel size"):
+        on_scan = trained.predict(scan, grid="scan")
+    assert on_scan.grid == scan.grid
+    assert on_scan.table == trained.label_table_
+    at = [(np.arange(n) + 0.5) * voxel_size / 5 - 0.5 for n in scan.shape]
+    expected = ndimage.map_coordinates(
+        labels.read(), np.meshgrid(*at, indexing="ij"), order=0, mode="nearest"
+    )
+    np.testing.assert_array_equal(on_scan.read(), expected)
+    with pytest.raises(ParameterError, match="'model' or 'scan'"):
+        trained.predict(scan, grid="both")
 
 
 @pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "i4", "f4", "f8", ">f4", ">u2"])

@@ -1,0 +1,199 @@
+"""What scans a model has seen, so that it can say when a new one is different."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
+
+    from srseg.volumes import Sample
+
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_VOXEL_SIZE = 1.1  # a scan may be this much coarser or finer than any that was seen
+_ENERGY = 1.1
+_GREY = 0.15  # and its grey values this much darker or brighter, on the scale [0, 1]
+_PIXELS = 200_000  # quantiles of a regular sample of that many voxels
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Ranges over the scans that a model was trained on.
+
+    Parameters
+    ----------
+    voxel_size : tuple of float
+        Smallest and largest voxel size of the scans before resampling, in µm.
+    energy : tuple of float, optional
+        Lowest and highest photon energy, in keV; None where no scan stated it.
+    grey_values : tuple of (float, float)
+        Range of each of five quantiles of the normalised grey values.
+    """
+
+    voxel_size: tuple[float, float]
+    energy: tuple[float, float] | None
+    grey_values: tuple[tuple[float, float], ...]
+
+    @classmethod
+    def of(cls, seen: Iterable[tuple[Sample, NDArray[Any]]]) -> Domain:
+        """Look at the scans that a model is trained on.
+
+        Parameters
+        ----------
+        seen : iterable of (Sample, ndarray)
+            Each sample with its normalised volume of shape (Z, Y, X).
+
+        Returns
+        -------
+        Domain
+            The ranges.
+        """
+        sizes: list[float] = []
+        energies, quantiles = [], []
+        for sample, image in seen:
+            sizes += sample.scan.grid.voxel_size
+            energies.append(_energy_of(sample))
+            quantiles.append(_quantiles(image))
+        known = [energy for energy in energies if energy is not None]
+        low, high = np.min(quantiles, axis=0).tolist(), np.max(quantiles, axis=0).tolist()
+        return cls(
+            (min(sizes), max(sizes)),
+            (min(known), max(known)) if known else None,
+            tuple(zip(low, high, strict=True)),
+        )
+
+    def differences(self, sample: Sample, image: NDArray[Any], voxel_size: float) -> list[str]:
+        """Say in what a scan lies outside of what was seen.
+
+        Parameters
+        ----------
+        sample : Sample
+            The sample.
+        image : ndarray of shape (Z, Y, X)
+            Its normalised volume.
+        voxel_size : float
+            The model's voxel size in µm; a scan that has it needs no resampling.
+
+        Returns
+        -------
+        list of str
+            One phrase for each difference.
+        """
+        found = []
+        low, high = self.voxel_size
+        sizes = sample.scan.grid.voxel_size
+        resampled = not all(math.isclose(size, voxel_size, rel_tol=1e-6) for size in sizes)
+        if resampled and not low / _VOXEL_SIZE <= min(sizes) <= max(sizes) <= high * _VOXEL_SIZE:
+            found.append(f"its voxel size of {max(sizes):g} µm (training: {_range(low, high)} µm)")
+        energy = _energy_of(sample)
+        if energy is not None and self.energy is not None:
+            low, high = self.energy
+            if not low / _ENERGY <= energy <= high * _ENERGY:
+                found.append(f"its energy of {energy:g} keV (training: {_range(low, high)} keV)")
+        for share, value, (low, high) in zip(
+            _QUANTILES, _quantiles(image), self.grey_values, strict=True
+        ):
+            if not low - _GREY <= value <= high + _GREY:
+                found.append(
+                    f"its histogram ({share:.0%} of its voxels lie below {value:.2f} after "
+                    f"normalisation; training: {_range(low, high)})"
+                )
+                break  # one quantile tells as much as five
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the ranges as plain data for JSON.
+
+        Returns
+        -------
+        dict
+            Keys ``voxel_size_um``, ``energy_kev``, ``grey_values``.
+        """
+        return {
+            "voxel_size_um": list(self.voxel_size),
+            "energy_kev": None if self.energy is None else list(self.energy),
+            "grey_values": [list(pair) for pair in self.grey_values],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Domain:
+        """Read the ranges; the inverse of `to_dict`.
+
+        Parameters
+        ----------
+        data : mapping
+            As `to_dict` gives it.
+
+        Returns
+        -------
+        Domain
+            The ranges.
+        """
+        energy = data["energy_kev"]
+        return cls(
+            _pair(data["voxel_size_um"]),
+            None if energy is None else _pair(energy),
+            tuple(_pair(pair) for pair in data["grey_values"]),
+        )
+
+
+def warn_if_foreign(
+    segmenter: Any, sample: Sample, image: NDArray[Any], *, stacklevel: int = 4
+) -> None:
+    """Warn when a scan lies outside of what a model has seen.
+
+    Parameters
+    ----------
+    segmenter : SliceSegmenter
+        The model; one without ``domain_`` (a plugin's) never warns.
+    sample : Sample
+        The sample.
+    image : ndarray of shape (Z, Y, X)
+        Its normalised volume.
+    stacklevel : int, default=4
+        Whose line the warning names.
+
+    Warns
+    -----
+    UserWarning
+        If voxel size, energy or histogram are outside the ranges of the training scans.
+    """
+    domain: Domain | None = getattr(segmenter, "domain_", None)
+    if domain is None or segmenter.voxel_size_ is None:
+        return
+    found = domain.differences(sample, image, segmenter.voxel_size_)
+    if found:
+        warnings.warn(
+            f"{sample.name} differs from the scans that the model was trained on in "
+            f"{' and in '.join(found)}: look at the labels before you use them",
+            stacklevel=stacklevel,
+        )
+
+
+def _energy_of(sample: Sample) -> float | None:
+    energy = sample.metadata.get("energy_kev")
+    return float(energy) if isinstance(energy, numbers.Real) else None
+
+
+def _quantiles(image: NDArray[Any]) -> list[float]:
+    step = max(1, round((image.size / _PIXELS) ** (1 / 3)))
+    values: list[float] = np.quantile(image[::step, ::step, ::step], _QUANTILES).tolist()
+    return values
+
+
+def _range(low: float, high: float) -> str:
+    texts = f"{low:.4g}", f"{high:.4g}"
+    return texts[0] if texts[0] == texts[1] else " to ".join(texts)
+
+
+def _pair(values: Any) -> tuple[float, float]:
+    low, high = values
+    return float(low), float(high)
