@@ -11,7 +11,7 @@ from srseg.cli._provenance import provenance, source_of_file, source_of_sample
 if TYPE_CHECKING:
     from srseg.dataset import Dataset, DatasetSample
     from srseg.estimators import MultiAxisEnsemble
-    from srseg.volumes import Volume
+    from srseg.volumes import Grid, Volume
 
 SUFFIXES = {"h5": ".h5", "tif": ".tif", "mha": ".mha", "nrrd": ".nrrd", "seg.nrrd": ".seg.nrrd",
              "nii.gz": ".nii.gz"}  # fmt: skip
@@ -91,7 +91,7 @@ class PredictionJob:
             labels = sample.labels(self._prediction)
             row["status"] = "was there"
         else:
-            _note_start(f"sample {sample.name}", sample.scan, self.ensemble)
+            _note_start(f"sample {sample.name}", sample.scan_grid, self.ensemble)
             labels = self.ensemble.predict(sample, grid=self._grid)
             with dataset.prediction_sink(
                 sample.name, self._name, labels.grid, description=self._description,
@@ -121,7 +121,7 @@ class PredictionJob:
                 param_hint="--out",
             )
         _refuse_place(target, self._overwrite)
-        _note_start(str(path), scan, self.ensemble)
+        _note_start(str(path), scan.grid, self.ensemble)
         labels = self.ensemble.predict(scan, grid=self._grid)
         made = provenance(self._model, self._sha256, self.ensemble, source_of_file(path))
         _write(target, labels, made, self._overwrite)
@@ -153,12 +153,12 @@ def _write(path: Path, labels: "Volume", made: dict[str, Any], overwrite: bool) 
     write_volume(path, labels, provenance=made, overwrite=overwrite)
 
 
-def _note_start(what: str, scan: "Volume", ensemble: "MultiAxisEnsemble") -> None:
+def _note_start(what: str, scan: "Grid", ensemble: "MultiAxisEnsemble") -> None:
     size = ensemble.estimator_.voxel_size_
-    grid = scan.grid.resampled(size)
-    if grid is not scan.grid:
+    grid = scan if size is None else scan.resampled(size)
+    if grid is not scan:
         note(
-            f"{what}: resampled from {lengths(scan.grid.voxel_size)} to the model's {size:g} µm, "
+            f"{what}: resampled from {lengths(scan.voxel_size)} to the model's {size:g} µm, "
             f"{voxels(grid.shape)} voxels"
         )
 
@@ -167,5 +167,6 @@ def _shares(labels: "Volume") -> dict[str, float]:
     import numpy as np
 
     assert labels.table is not None  # noqa: S101 - predictions carry their table
-    counts = np.bincount(labels.read().ravel(), minlength=256)
+    counts = sum(np.bincount(slab.ravel(), minlength=256) for _, slab in labels.slabs(8))
+    assert not isinstance(counts, int)  # noqa: S101 - a volume has at least one slab
     return {c.name: float(counts[c.value] / labels.grid.n_voxels) for c in labels.table}

@@ -29,7 +29,7 @@ def provenance(
         "width": segmenter.width,
         "depth": segmenter.depth,
         "voxel_size_um": segmenter.voxel_size_,
-        "clip_percentiles": list(segmenter.clip),
+        "clip_percentiles": list(segmenter.clip_),
         "planes": [plane.name for plane in ensemble.planes_],
         "voting": ensemble.voting,
         "device": device.type,

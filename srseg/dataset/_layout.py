@@ -97,10 +97,9 @@ class Layout:
         folder = self._micr(self.derivative(LABELS), key)
         return folder / f"{key.stem}_desc-{label_set}{kept}_dseg.json"
 
-    def prepared_sidecar(self, key: SampleKey, voxel_size: float | None) -> Path:
-        """Give the sidecar of a working copy of one voxel size (None: the scan's own)."""
-        resolution = "scan" if voxel_size is None else f"{voxel_size:g}um".replace(".", "p")
-        resolution = re.sub(r"[^0-9a-zA-Z+]", "", resolution)
+    def prepared_sidecar(self, key: SampleKey, voxel_size: float) -> Path:
+        """Give the sidecar of a working copy of one voxel size."""
+        resolution = re.sub(r"[^0-9a-zA-Z+]", "", f"{voxel_size:g}um".replace(".", "p"))
         return self._micr(self.derivative(PREPARED), key) / f"{key.stem}_res-{resolution}_XPCT.json"
 
     def prediction_sidecar(self, key: SampleKey, model: str, description: str) -> Path:

@@ -12,7 +12,7 @@ from srseg.dataset._boxes import boxes
 from srseg.dataset._create import describe_derivative
 from srseg.dataset._layout import PREPARED, Layout, SampleKey
 from srseg.dataset._sidecar import ScanFile, difference, pixel_size, written_now
-from srseg.errors import SRSegError
+from srseg.errors import ParameterError, SRSegError
 from srseg.io import create_hdf5, open_volume
 from srseg.preprocessing import fit_normalisation, prepare, resample
 from srseg.progress import task
@@ -54,6 +54,9 @@ def open_prepared(
     clip: tuple[float, float],
 ) -> Volume | None:
     """Open the working copy made with these settings from this scan, None where there is none."""
+    voxel_size = _resolved(voxel_size, scan)
+    if voxel_size is None:
+        return None
     sidecar = layout.prepared_sidecar(key, voxel_size)
     path = sidecar.with_suffix(".h5")
     if not sidecar.is_file() or not path.is_file():
@@ -72,6 +75,12 @@ def make_prepared(
     clip: tuple[float, float],
 ) -> Prepared:
     """Make the working copy, unless it is there with the same settings."""
+    voxel_size = _resolved(voxel_size, scan_file)
+    if voxel_size is None:
+        raise ParameterError(
+            f"{scan_file.path}: the scan's voxels are not cubic, "
+            f"{scan_file.grid.voxel_size} µm; choose a voxel size to resample to"
+        )
     sidecar = layout.prepared_sidecar(key, voxel_size)
     path = sidecar.with_suffix(".h5")
     with layout.lock(f"prepared-{key.name}"):
@@ -83,7 +92,7 @@ def make_prepared(
         if scan.normalised:
             volume = prepare(scan, voxel_size=voxel_size, clip=clip)
         else:
-            grid = scan.grid if voxel_size is None else scan.grid.resampled(voxel_size)
+            grid = scan.grid.resampled(voxel_size)
             normalisation = fit_normalisation(resample(scan, grid, order="linear"), clip)
             facts = normalisation.to_dict()
             volume = prepare(scan, voxel_size=voxel_size, clip=clip, normalisation=normalisation)
@@ -117,19 +126,22 @@ def make_prepared(
     return Prepared(key.name, path, "made")
 
 
+def _resolved(voxel_size: float | None, scan: ScanFile) -> float | None:
+    """Give the voxel size; None asks for the scan's own, which only cubic voxels have."""
+    sizes = scan.grid.voxel_size
+    if voxel_size is None and np.allclose(sizes, sizes[0], rtol=1e-6, atol=0):
+        return sizes[0]
+    return voxel_size
+
+
 def _fits(
     sidecar: Mapping[str, Any],
     scan: ScanFile,
-    voxel_size: float | None,
+    voxel_size: float,
     clip: tuple[float, float],
 ) -> bool:
     try:
-        made = sidecar["VoxelSize"]
-        same_size = (
-            made is voxel_size
-            if made is None or voxel_size is None
-            else math.isclose(made, voxel_size, rel_tol=1e-6)
-        )
+        same_size = math.isclose(sidecar["VoxelSize"], voxel_size, rel_tol=1e-6)
         same_clip = np.allclose(sidecar["ClipPercentiles"], clip, rtol=0, atol=1e-9)
         stamp = FileStamp.from_dict(sidecar["ScanStamp"])
         return same_size and same_clip and not difference(stamp, scan.stamp, moved=scan.copied)

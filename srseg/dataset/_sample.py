@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from srseg.volumes import Volume
+    from srseg.volumes import Grid, Volume
 
 
 class DatasetSample:
@@ -88,6 +88,11 @@ class DatasetSample:
         file = self.scan_file
         file.require_unchanged()
         return open_volume(file.path, dataset=file.dataset, default_grid=file.grid)
+
+    @property
+    def scan_grid(self) -> Grid:
+        """The scan's grid, as it was when the scan was registered."""
+        return self.scan_file.grid
 
     @property
     def label_sets(self) -> list[str]:

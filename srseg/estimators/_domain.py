@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import sys
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -59,7 +60,7 @@ class Domain:
         sizes: list[float] = []
         energies, quantiles = [], []
         for sample, image in seen:
-            sizes += sample.scan.grid.voxel_size
+            sizes += sample.scan_grid.voxel_size
             energies.append(_energy_of(sample))
             quantiles.append(_quantiles(image))
         known = [energy for energy in energies if energy is not None]
@@ -89,7 +90,7 @@ class Domain:
         """
         found = []
         low, high = self.voxel_size
-        sizes = sample.scan.grid.voxel_size
+        sizes = sample.scan_grid.voxel_size
         resampled = not all(math.isclose(size, voxel_size, rel_tol=1e-6) for size in sizes)
         if resampled and not low / _VOXEL_SIZE <= min(sizes) <= max(sizes) <= high * _VOXEL_SIZE:
             found.append(f"its voxel size of {max(sizes):g} µm (training: {_range(low, high)} µm)")
@@ -145,9 +146,7 @@ class Domain:
         )
 
 
-def warn_if_foreign(
-    segmenter: Any, sample: Sample, image: NDArray[Any], *, stacklevel: int = 4
-) -> None:
+def warn_if_foreign(segmenter: Any, sample: Sample, image: NDArray[Any]) -> None:
     """Warn when a scan lies outside of what a model has seen.
 
     Parameters
@@ -158,8 +157,6 @@ def warn_if_foreign(
         The sample.
     image : ndarray of shape (Z, Y, X)
         Its normalised volume.
-    stacklevel : int, default=4
-        Whose line the warning names.
 
     Warns
     -----
@@ -174,8 +171,16 @@ def warn_if_foreign(
         warnings.warn(
             f"{sample.name} differs from the scans that the model was trained on in "
             f"{' and in '.join(found)}: look at the labels before you use them",
-            stacklevel=stacklevel,
+            stacklevel=_callers_level(),
         )
+
+
+def _callers_level() -> int:
+    """Give the stacklevel of the first line outside of srseg: the user's own."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("srseg."):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _energy_of(sample: Sample) -> float | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from srseg.errors import ParameterError
@@ -39,6 +41,8 @@ class MultiAxisEnsemble(VotingMixin, MetaEstimatorMixin, BaseEstimator):
         The fitted estimator.
     planes_ : tuple of Plane
         The planes that are fused.
+    classes_ : ndarray of shape (K,)
+        Values of the classes.
 
     See Also
     --------
@@ -93,6 +97,7 @@ class MultiAxisEnsemble(VotingMixin, MetaEstimatorMixin, BaseEstimator):
         self.estimator_ = clone(self.estimator).fit(X, y)
         as_slice_segmenter(self.estimator_)
         self.planes_ = planes
+        self.classes_ = np.array(self.estimator_.label_table_.values)
         return self
 
     @property
@@ -106,6 +111,12 @@ class MultiAxisEnsemble(VotingMixin, MetaEstimatorMixin, BaseEstimator):
         return self.voting + names.replace("@", "").replace("-", "minus").replace(".", "point")
 
     def _voters(self) -> tuple[SliceSegmenter, tuple[Plane, ...], Any]:
+        if not hasattr(self, "estimator_") and hasattr(self.estimator, "label_table_"):
+            raise NotFittedError(
+                "this MultiAxisEnsemble is not fitted yet, though its estimator is: wrap that in "
+                "sklearn.frozen.FrozenEstimator and call fit, which then trains nothing (without "
+                "it, fit trains a fresh copy)"
+            )
         check_is_fitted(self)
         return as_slice_segmenter(self.estimator_), self.planes_, self.voting
 

@@ -20,7 +20,7 @@ _ADVICE = (
     "a list of such arrays, or an array of shape (n, Z, Y, X)"
 )
 
-_SAMPLE = ("name", "subject", "scan", "target", "metadata", "labels", "prepared")
+_SAMPLE = ("name", "subject", "scan", "scan_grid", "target", "metadata", "labels", "prepared")
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def save_model(segmenter: VolumeSegmenter, path: str | Path, *, overwrite: bool 
     ParameterError
         If the backbone is a callable, which a file cannot name.
     """
-    if not isinstance(segmenter.backbone, str):
+    if not isinstance(segmenter.architecture_["backbone"], str):
         raise ParameterError(
             "a model whose backbone is a callable cannot be saved, because the file could not name "
             "it; give it a name with srseg.backbones.register_backbone or an entry point"
@@ -67,7 +67,15 @@ def save_model(segmenter: VolumeSegmenter, path: str | Path, *, overwrite: bool 
         "version": _VERSION,
         "srseg": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "parameters": _plain(segmenter.get_params(deep=False)),
+        "parameters": _plain(
+            # what was set after fit says nothing of the network that was trained
+            {
+                **segmenter.get_params(deep=False),
+                **segmenter.architecture_,
+                "clip": segmenter.clip_,
+                "device": "auto",  # the machine that loads it may have another
+            }
+        ),
         "label_table": segmenter.label_table_.to_dicts(),
         "voxel_size_um": segmenter.voxel_size_,
         "domain": segmenter.domain_.to_dict(),
@@ -123,7 +131,11 @@ def load_model(path: str | Path) -> VolumeSegmenter:
                 depth=segmenter.depth,
             )
         network.load_state_dict(weights)
-        segmenter._adopt(network, table, float(document["voxel_size_um"]))
+        size = document["voxel_size_um"]
+        architecture = {name: parameters[name] for name in ("backbone", "width", "depth")}
+        segmenter._adopt(
+            network, architecture, table, None if size is None else float(size), segmenter.clip
+        )
         segmenter.domain_ = Domain.from_dict(document["domain"])
         history = document["history"]
         records = [_with_nan(record) for record in history["records"]]

@@ -20,7 +20,7 @@ class SliceSegmenter(Protocol):
     too.
     """
 
-    clip: tuple[float, float]
+    clip_: tuple[float, float]
     """Percentiles that scans are clipped to before they are scaled to [0, 1]."""
     voxel_size_: float | None
     """Edge length of the voxels it was fitted on, in µm; None takes any."""
@@ -40,7 +40,7 @@ class SliceSegmenter(Protocol):
 
 
 _METHOD = "predict_slices_proba"
-_FITTED = ("stride", "reach", "clip", "voxel_size_", "label_table_")
+_FITTED = ("stride", "reach", "clip_", "voxel_size_", "label_table_")
 
 
 def require_slices(estimator: Any) -> None:

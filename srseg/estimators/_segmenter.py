@@ -90,12 +90,17 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
     ----------
     network_ : torch.nn.Module
         The trained network.
+    architecture_ : dict
+        Backbone, width and depth of that network.
+    clip_ : tuple of float
+        Percentiles that scans are clipped to.
     label_table_ : LabelTable
         The classes, in the order of the network's outputs.
     classes_ : ndarray of shape (K,)
         Their values.
-    voxel_size_ : float
-        Edge length of the voxels it was trained on, in µm.
+    voxel_size_ : float or None
+        Edge length of the voxels it was trained on, in µm; None after training on arrays with
+        ``voxel_size=None``: then it takes scans as they are.
     domain_ : Domain
         Ranges of voxel size, energy and grey values of the training scans; `predict` warns about
         scans outside of them.
@@ -183,11 +188,20 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         recipe = check_parameters(self)
         device = choose_device(self.device)
         precision = choose_precision(self.precision, device)
-        samples = read_inputs(X, y, voxel_size=self.voxel_size, labelled=True).samples
+        inputs = read_inputs(X, y, voxel_size=self.voxel_size, labelled=True)
+        samples = inputs.samples
         seeds = _seeds(self.random_state)
         training, held_out = hold_out(samples, self.validation, int(seeds[0]))
         table = self.labels or common_table([*training, *held_out])
-        voxel_size = float(self.voxel_size or common_voxel_size([*training, *held_out]))
+        if recipe.schedule == "plateau" and not held_out:
+            raise ParameterError(
+                f"recipe={self.recipe!r} lowers its rate by the loss on held-out samples, and "
+                f"validation={self.validation!r} holds out none of {len(samples)}; give "
+                "validation=1 (a number of subjects), samples, or recipe='fast'"
+            )
+        voxel_size = self.voxel_size
+        if voxel_size is None and not inputs.arrays:
+            voxel_size = common_voxel_size([*training, *held_out])
         with seeded(int(seeds[1]), device):
             network = _build(self, table)
             volumes, judged = load_labelled(training, held_out, voxel_size, self.clip, table)
@@ -200,6 +214,8 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
                 source_size=self.source_size,
                 seed=int(seeds[2]),
             )
+            seen = zip(training, (volume.image for volume in volumes), strict=True)
+            domain = Domain.of(seen)
             self.history_ = train_network(
                 network,
                 sampler,
@@ -209,9 +225,9 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
                 device=device,
                 precision=precision,
             )
-        self._adopt(network, table, voxel_size)
-        seen = zip(training, (volume.image for volume in volumes), strict=True)
-        self.domain_ = Domain.of(seen)
+        architecture = {"backbone": self.backbone, "width": self.width, "depth": self.depth}
+        self._adopt(network, architecture, table, voxel_size, self.clip)
+        self.domain_ = domain
         self.n_iter_ = self.history_.n_iter
         self.training_samples_ = [sample.name for sample in training]
         self.validation_samples_ = [sample.name for sample in held_out]
@@ -263,9 +279,18 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         check_is_fitted(self)
         save_model(self, path, overwrite=overwrite)
 
-    def _adopt(self, network: torch.nn.Module, table: LabelTable, voxel_size: float) -> None:
-        """Take over a trained network."""
+    def _adopt(
+        self,
+        network: torch.nn.Module,
+        architecture: dict[str, Any],
+        table: LabelTable,
+        voxel_size: float | None,
+        clip: tuple[float, float],
+    ) -> None:
+        """Take over a trained network, and what it was trained with."""
         self.network_ = network.cpu().eval()
+        self.architecture_ = architecture
+        self.clip_ = (float(clip[0]), float(clip[1]))
         self.label_table_ = table
         self.classes_ = np.array(table.values)
         self.voxel_size_ = voxel_size

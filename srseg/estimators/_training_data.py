@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def load_labelled(
     training: Sequence[Sample],
     held_out: Sequence[Sample],
-    voxel_size: float,
+    voxel_size: float | None,
     clip: tuple[float, float],
     table: LabelTable,
 ) -> tuple[list[LabelledVolume], list[LabelledVolume]]:
@@ -32,8 +32,8 @@ def load_labelled(
     ----------
     training, held_out : sequence of Sample
         What is trained and validated on.
-    voxel_size : float
-        Edge length of the voxels, in µm.
+    voxel_size : float or None
+        Edge length of the voxels, in µm; None takes them as they are.
     clip : tuple of float
         Percentiles to clip to.
     table : LabelTable
@@ -130,12 +130,12 @@ def common_voxel_size(samples: Sequence[Sample]) -> float:
     ParameterError
         If they differ.
     """
-    first = samples[0].scan.grid.voxel_size
+    first = samples[0].scan_grid.voxel_size
     for sample in samples:
-        if not np.allclose(sample.scan.grid.voxel_size, first[0], rtol=1e-6):
+        if not np.allclose(sample.scan_grid.voxel_size, first[0], rtol=1e-6):
             raise ParameterError(
                 f"voxel_size=None takes the scans' own cubic voxel size, but {samples[0].name} has "
-                f"{first} µm and {sample.name} {sample.scan.grid.voxel_size} µm; give voxel_size"
+                f"{first} µm and {sample.name} {sample.scan_grid.voxel_size} µm; give voxel_size"
             )
     return first[0]
 

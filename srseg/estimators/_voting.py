@@ -10,8 +10,9 @@ from srseg.errors import GridError, LabelError, ParameterError
 from srseg.estimators._domain import warn_if_foreign
 from srseg.estimators._inputs import read_inputs
 from srseg.inference import fuse_settings
+from srseg.labels import UNLABELLED
 from srseg.metrics import confusion, summarize
-from srseg.preprocessing import labels_on_grid, prepare
+from srseg.preprocessing import labels_everywhere, labels_on_grid, prepare
 from srseg.volumes import Volume
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class VotingMixin:
             labels = table.to_values(fusion.classes(0, model_grid.shape[0]))
             volume = Volume(labels, model_grid, table=table)
             if grid == "scan":
-                volume = _on_scan(volume, sample.scan.grid)
+                volume = labels_everywhere(volume, sample.scan_grid)
             results.append(volume.read() if inputs.arrays else volume)
         return _in_the_form_of(X, results, inputs.single)
 
@@ -163,9 +164,14 @@ def _count(
     segmenter: SliceSegmenter, sample: Sample, planes: Sequence[Plane], voting: Any
 ) -> NDArray[np.int64]:
     """Give the confusion counts of one sample, and let go of its votes."""
-    volume = prepared_volume(sample, segmenter.voxel_size_, segmenter.clip)
+    volume = prepared_volume(sample, segmenter.voxel_size_, segmenter.clip_)
     # the truth first: what is wrong with it is found before hours of prediction
     truth = truth_on_grid(sample, volume.grid, segmenter.label_table_)
+    if (truth == UNLABELLED).all():
+        raise LabelError(
+            f"label set {sample.target} of sample {sample.name} has no labelled voxel to score "
+            "against"
+        )
     fusion = _fuse_volume(segmenter, sample, volume, [(planes, voting)])[0]
     predicted = fusion.classes(0, volume.shape[0])
     return confusion(truth, predicted, len(segmenter.label_table_))
@@ -174,7 +180,7 @@ def _count(
 def _fuse_settings(
     segmenter: SliceSegmenter, sample: Sample, settings: list[tuple[Sequence[Plane], Any]]
 ) -> tuple[list[Fusion], Grid]:
-    volume = prepared_volume(sample, segmenter.voxel_size_, segmenter.clip)
+    volume = prepared_volume(sample, segmenter.voxel_size_, segmenter.clip_)
     return _fuse_volume(segmenter, sample, volume, settings), volume.grid
 
 
@@ -248,21 +254,6 @@ def truth_on_grid(sample: Sample, grid: Grid, table: LabelTable) -> NDArray[np.u
         if labels.table is None:
             raise LabelError(f"{error} (pass labels= to say which classes there are)") from None
         raise
-
-
-def _on_scan(labels: Volume, grid: Grid) -> Volume:
-    """Give each voxel of a scan the label of the nearest voxel on the model's grid.
-
-    A scan can stand out over the model's grid by less than one of its voxels, because sizes are
-    rounded; the last label goes on there.
-    """
-    nearest = []
-    for axis, size in enumerate(grid.shape):
-        ends = np.zeros((size, 3))
-        ends[:, axis] = np.arange(size)
-        position = labels.grid.to_index(grid.to_physical(ends))[:, axis]
-        nearest.append(np.clip(np.rint(position), 0, labels.shape[axis] - 1).astype(np.intp))
-    return Volume(labels.read()[np.ix_(*nearest)], grid, table=labels.table)
 
 
 def _in_the_form_of(X: Any, results: list[Any], single: bool) -> Any:

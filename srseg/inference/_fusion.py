@@ -92,8 +92,11 @@ class Fusion:
         ndarray of shape (stop - start, Y, X), uint8
             Positions in the label table.
         """
-        winner: NDArray[np.uint8] = self.votes[:, start:stop].argmax(0).astype(np.uint8)
-        return winner
+        slab = self.votes[:, start:stop]
+        found = np.empty(slab.shape[1:], np.uint8)
+        for i in range(len(found)):  # argmax makes 8 bytes a voxel
+            found[i] = slab[:, i].argmax(0)
+        return found
 
     def probabilities(self, start: int, stop: int) -> NDArray[np.float32]:
         """Give the mean probabilities (soft voting) or the shares of votes (hard) of a slab.

@@ -108,7 +108,21 @@ class Plane:
         """The stable name, for example ``rc`` or ``rc@45c``."""
         if self.rotation_axis is None:
             return _NAMES[self.stacking]
-        return f"{_NAMES[self.stacking]}@{self.angle:g}{_AXES[self.rotation_axis]}"
+        angle = np.format_float_positional(self.angle, trim="-")
+        return f"{_NAMES[self.stacking]}@{angle}{_AXES[self.rotation_axis]}"
+
+    @property
+    def normal(self) -> tuple[float, float, float]:
+        """The direction along which the slices are stacked, as a unit vector (z, y, x)."""
+        direction = np.zeros(3)
+        direction[self.stacking] = 1.0
+        if self.rotation_axis is not None:
+            first, second = (axis for axis in range(3) if axis != self.rotation_axis)
+            cosine, sine = np.cos(np.deg2rad(self.angle)), np.sin(np.deg2rad(self.angle))
+            along = (cosine, -sine) if self.stacking == first else (sine, cosine)
+            direction[[first, second]] = along
+        z, y, x = direction.tolist()
+        return z, y, x
 
     @cached_property
     def slice_axes(self) -> tuple[int, int]:
@@ -272,7 +286,7 @@ def resolve_planes(planes: int | Sequence[Plane | str]) -> tuple[Plane, ...]:
     Raises
     ------
     ParameterError
-        If there is none, or one stands twice (its votes would count twice).
+        If there is none, or two cut the same slices (whose votes would count twice).
 
     Examples
     --------
@@ -286,7 +300,11 @@ def resolve_planes(planes: int | Sequence[Plane | str]) -> tuple[Plane, ...]:
     found = tuple(p if isinstance(p, Plane) else Plane.from_name(p.strip()) for p in planes)
     if not found:
         raise ParameterError("at least one plane is needed; give 1, 3, 9 or a list of names")
-    if len(set(found)) < len(found):
-        twice = sorted({p.name for p in found if found.count(p) > 1})
-        raise ParameterError(f"plane {', '.join(twice)} stands twice; its votes would count twice")
+    for i, plane in enumerate(found):
+        for other in found[:i]:
+            if abs(np.dot(plane.normal, other.normal)) > 1 - 1e-9:
+                raise ParameterError(
+                    f"planes {other.name} and {plane.name} cut the same slices, whose votes would "
+                    "count twice; leave one out"
+                )
     return found

@@ -5,8 +5,16 @@ The order is the paper's: resample (trilinear), percentiles of the finite voxels
 normalised again.
 """
 
+from srseg.preprocessing._everywhere import labels_everywhere
 from srseg.preprocessing._normalise import Normalisation, fit_normalisation
 from srseg.preprocessing._prepare import prepare
 from srseg.preprocessing._resample import labels_on_grid, resample
 
-__all__ = ["Normalisation", "fit_normalisation", "labels_on_grid", "prepare", "resample"]
+__all__ = [
+    "Normalisation",
+    "fit_normalisation",
+    "labels_everywhere",
+    "labels_on_grid",
+    "prepare",
+    "resample",
+]

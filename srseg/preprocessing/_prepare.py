@@ -12,6 +12,8 @@ from srseg.preprocessing._normalise import Normalisation, check_clip, fit_normal
 from srseg.preprocessing._resample import resample
 from srseg.volumes import Volume
 
+_SLAB = 32  # slices normalised at a time
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -103,4 +105,14 @@ class _NormalisedSource:
         return np.dtype(np.float32)
 
     def __getitem__(self, region: Region) -> NDArray[np.float32]:
-        return self.normalisation.apply(self.volume.read(region))
+        depth, rows, columns = region
+        shape = tuple(
+            len(range(*part.indices(n))) for part, n in zip(region, self.shape, strict=True)
+        )
+        values = np.empty(shape, np.float32)
+        for start in range(0, shape[0], _SLAB):  # a whole volume would be held twice over
+            first = depth.start + start
+            part = slice(first, min(first + _SLAB, depth.stop))
+            block = self.normalisation.apply(self.volume.read((part, rows, columns)))
+            values[start : start + len(block)] = block
+        return values

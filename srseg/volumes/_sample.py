@@ -10,6 +10,7 @@ from srseg.errors import UnknownNameError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from srseg.volumes._grid import Grid
     from srseg.volumes._volume import Volume
 
 
@@ -28,6 +29,10 @@ class Sample(Protocol):
     @property
     def scan(self) -> Volume:
         """The scan as it was registered, on its own grid."""
+
+    @property
+    def scan_grid(self) -> Grid:
+        """The scan's grid, known even while the scan itself is away."""
 
     @property
     def target(self) -> str:
@@ -81,6 +86,11 @@ class ArraySample:
 
     def __post_init__(self) -> None:
         self.subject = self.subject or self.name
+
+    @property
+    def scan_grid(self) -> Grid:
+        """The scan's grid."""
+        return self.scan.grid
 
     def labels(self, label_set: str | None = None) -> Volume:
         """Give a label set.

@@ -56,7 +56,8 @@ def test_what_stays_to_explore(result):
     dataset = Dataset(result.out / "dataset")
     assert dataset.names == ["T1", "T2", "V1"]
     assert all(sample.label_sets == ["HQ", "WF"] for sample in dataset)
-    assert all(sample.prepared(None, (0.5, 99.9)) is not None for sample in dataset)
+    # training and prediction ask by the number, and must find what preprocess made
+    assert all(sample.prepared(20.0, (0.5, 99.9)) is not None for sample in dataset)
     assert dataset.check(deep=True) == []
     for key in ("alloy", "beamline", "energy_kev", "implantation_days", "initial_volume_mm3"):
         assert dataset["V1"].metadata[key]

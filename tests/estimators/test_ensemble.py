@@ -103,7 +103,7 @@ def test_descriptions_name_planes_and_voting(trained, boxes):
 class NearestMean(BaseEstimator):
     """A plugin that knows nothing of srseg but what `SliceSegmenter` asks for."""
 
-    clip = (0.0, 100.0)
+    clip_ = (0.0, 100.0)
     voxel_size_ = None
     stride = 1
     reach = 0
@@ -146,9 +146,9 @@ def test_what_cannot_be_fused_is_a_type_error_that_says_why(boxes):
 
     class Incomplete(NearestMean):
         stride = property()
-        clip = property()
+        clip_ = property()
 
-    with pytest.raises(UnsupportedEstimatorError, match=r"Incomplete .* has no stride, clip;"):
+    with pytest.raises(UnsupportedEstimatorError, match=r"Incomplete .* has no stride, clip_;"):
         MultiAxisEnsemble(Incomplete()).fit([scan], [labels])
 
 

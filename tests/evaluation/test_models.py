@@ -30,7 +30,7 @@ def make_sample(i, target="WF"):
 class GreyValueModel(BaseEstimator):
     """Predicts slices from grey values by rules that depend on the model; counts the slices."""
 
-    stride, reach, voxel_size_, clip = 1, 0, 5.0, (0.0, 100.0)
+    stride, reach, voxel_size_, clip_ = 1, 0, 5.0, (0.0, 100.0)
 
     def __init__(self, seed=0, table=DEFAULT_LABELS):
         self.seed = seed

@@ -113,7 +113,11 @@ def test_standard_planes_are_the_papers():
     assert len(set(standard_planes(9))) == 9
 
 
-@pytest.mark.parametrize("plane", [*standard_planes(9), Plane(2, 0, -12.5)], ids=str)
+@pytest.mark.parametrize(
+    "plane",
+    [*standard_planes(9), Plane(2, 0, -12.5), Plane(0, 2, 12.3456789), Plane(0, 2, 1e-7)],
+    ids=str,
+)
 def test_names_round_trip(plane):
     assert Plane.from_name(plane.name) == plane
 
@@ -135,6 +139,9 @@ def test_slabs_are_lazy():
         (lambda: standard_planes(4), ParameterError, "1, 3 and 9"),
         (lambda: resolve_planes([]), ParameterError, "at least one"),
         (lambda: resolve_planes("rc,rc"), ParameterError, "twice"),
+        (lambda: resolve_planes("cp,rc@90c"), ParameterError, "cp and rc@90c cut the same"),
+        (lambda: resolve_planes("rc@45c,rc@225c"), ParameterError, "same slices"),
+        (lambda: resolve_planes("rc@45c,cp@-45c"), ParameterError, "same slices"),
         (lambda: next(Plane(0).iter_slabs(np.zeros((2, 2, 2)), 0)), ParameterError, "thickness"),
         (lambda: list(Scatter(Plane(0), (2, 2, 2)).add(1, np.zeros((1, 1, 2, 2)))),
          ParameterError, "in order"),

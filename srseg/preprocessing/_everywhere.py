@@ -1,0 +1,55 @@
+"""Labels carried over to every voxel of another grid."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from srseg.errors import GridError
+from srseg.preprocessing._coordinates import index_transform, is_separable, nearest
+from srseg.volumes import Volume
+
+if TYPE_CHECKING:
+    from srseg.volumes import Grid
+
+
+def labels_everywhere(labels: Volume, grid: Grid) -> Volume:
+    """Give each voxel of a grid the nearest label, also where it lies outside of the labels.
+
+    For predictions: a scan can stand out over the model's grid by less than one of its voxels,
+    because sizes are rounded, and the last label goes on there. For labels that somebody drew see
+    `labels_on_grid`, which leaves what is outside unlabelled. Ties are decided as there.
+
+    Parameters
+    ----------
+    labels : Volume
+        The labels.
+    grid : Grid
+        Where they are wanted; its axes are parallel to those of the labels.
+
+    Returns
+    -------
+    Volume
+        The labels, in memory, with the same label table.
+
+    Raises
+    ------
+    GridError
+        If the axes of the two grids are not parallel.
+
+    Examples
+    --------
+    >>> fine = Volume.from_array(np.arange(4, dtype=np.uint8).reshape(1, 1, 4), voxel_size=5.0)
+    >>> labels_everywhere(fine, fine.grid.resampled(2.5)).read()[0, 0]
+    array([0, 0, 1, 1, 2, 2, 3, 3], dtype=uint8)
+    """
+    matrix, offset = index_transform(labels.grid, grid)
+    steps = np.diag(matrix)
+    if not is_separable(matrix, grid.shape) or not np.allclose(matrix, np.diag(steps), atol=1e-6):
+        raise GridError("labels can be carried over only between grids with parallel axes")
+    taken = [
+        nearest(offset[axis] + steps[axis] * np.arange(size), labels.shape[axis])
+        for axis, size in enumerate(grid.shape)
+    ]
+    return Volume(labels.read()[np.ix_(*taken)], grid, table=labels.table)
