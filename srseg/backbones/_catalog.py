@@ -62,7 +62,9 @@ def list_backbones() -> list[str]:
 def register_backbone(name: str, factory: BackboneFactory) -> None:
     """Give a factory a name for the rest of this process.
 
-    A plugin does the same for good with an entry point of the group ``srseg.backbones``.
+    A plugin does the same for good with an entry point of the group ``srseg.backbones``. Other
+    processes (``n_jobs`` of a grid search) do not know the name: they need the entry point, or the
+    callable itself as backbone.
 
     Parameters
     ----------

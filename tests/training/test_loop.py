@@ -148,6 +148,60 @@ def test_the_running_average_is_what_is_kept(asked, decay):
         np.testing.assert_allclose(found[k], average[k], atol=1e-5)
 
 
+def test_the_running_average_is_what_is_validated():
+    """What is judged and kept is the same network: the average, not the last weights."""
+
+    class Judge:
+        """Notes the weights of every network that it is asked about."""
+
+        def __init__(self):
+            self.seen = []
+
+        def score(self, network, n_classes, device):
+            plain = getattr(network, "module", network)
+            self.seen.append(copy.deepcopy(plain.state_dict()))
+            return float(-len(self.seen)), np.eye(n_classes, dtype=np.int64)
+
+    network, judge = pixelwise(), Judge()
+    batches = Batches(network)
+    train_network(network, batches, plateau(40, averaging=0.5), n_classes=3, validation=judge)
+    for name, kept in network.state_dict().items():
+        np.testing.assert_array_equal(kept, judge.seen[-1][name])
+        assert not np.array_equal(judge.seen[-2][name], batches.weights[-1][name])
+
+
+def test_two_steps_are_the_papers_adam():
+    """Kingma and Ba's update with 0.9 and 0.999, by hand."""
+    network, reference = pixelwise(), pixelwise()
+    train_network(network, Batches(), plateau(2), n_classes=3)
+    batches = Batches()
+    first = {name: torch.zeros_like(p) for name, p in reference.named_parameters()}
+    second = copy.deepcopy(first)
+    for step in (1, 2):
+        images, classes = batches.draw(2)
+        reference.zero_grad()
+        nn.functional.cross_entropy(reference(images), classes).backward()
+        with torch.no_grad():
+            for name, p in reference.named_parameters():
+                first[name] = 0.9 * first[name] + 0.1 * p.grad
+                second[name] = 0.999 * second[name] + 0.001 * p.grad**2
+                mean, square = first[name] / (1 - 0.9**step), second[name] / (1 - 0.999**step)
+                p -= 0.01 * mean / (square.sqrt() + 1e-8)
+    for p, q in zip(network.parameters(), reference.parameters(), strict=True):
+        np.testing.assert_allclose(p.detach(), q.detach(), atol=1e-5)
+
+
+def test_bf16_is_used_where_it_is_asked_for():
+    rounded, exact = pixelwise(), pixelwise()
+    train_network(rounded, Batches(), plateau(3), n_classes=3, precision="bf16")
+    train_network(exact, Batches(), plateau(3), n_classes=3)
+    apart = max(
+        float((p - q).detach().abs().max())
+        for p, q in zip(rounded.parameters(), exact.parameters(), strict=True)
+    )
+    assert 0 < apart < 0.05
+
+
 def test_a_step_is_adam_on_the_mean_cross_entropy_of_labelled_pixels():
     def some_unlabelled(images, classes):
         classes[:, :5] = IGNORED
