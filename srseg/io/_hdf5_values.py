@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from srseg.errors import FileFormatError
@@ -64,7 +65,8 @@ def require_plain(dataset: Any) -> None:
     Raises
     ------
     FileFormatError
-        If it is virtual, stored externally, or larger than the bytes in the file allow.
+        If it is virtual, stored externally, larger than the bytes in the file allow, or was not
+        written to its end.
     """
     where = f"{dataset.file.filename}: {dataset.name}"
     if dataset.is_virtual:
@@ -92,4 +94,19 @@ def require_plain(dataset: Any) -> None:
         raise FileFormatError(
             f"{where} is stored in chunks of {chunk >> 20} MiB, which cannot be read in parts; "
             "copy it with smaller chunks (h5repack -l CHUNK=64x64x64)"
+        )
+    if dataset.chunks is not None:
+        _require_all_chunks(dataset, where)
+
+
+def _require_all_chunks(dataset: Any, where: str) -> None:
+    """Refuse a volume that was not written to its end: HDF5 reads the missing chunks as zeros."""
+    pairs = zip(dataset.shape, dataset.chunks, strict=True)
+    expected = math.prod(-(-length // step) for length, step in pairs)
+    missing = expected - dataset.id.get_num_chunks()
+    if missing > 0:
+        raise FileFormatError(
+            f"{where}: {missing} of its {expected} chunks were never written and would be read as "
+            "zeros; the program that made it was probably stopped, so run it again. Where the gaps "
+            "are meant (a sparse file), write the volume once more with every voxel"
         )

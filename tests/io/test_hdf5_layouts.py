@@ -249,6 +249,31 @@ def test_metadata(build):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("fill", [None, 7])
+def test_volume_that_was_not_written_to_its_end(tmp_path, fill):
+    path = tmp_path / "scan.h5"
+    with h5py.File(path, "w") as file:
+        half = file.create_dataset("data", (10, 9, 8), "u2", chunks=(2, 4, 8), fillvalue=fill)
+        half[:5] = 1
+    with pytest.raises(FileFormatError, match="6 of its 15 chunks were never written") as caught:
+        describe(path)
+    assert "scan.h5" in str(caught.value)
+    with h5py.File(path, "a") as file:
+        file["data"][5:] = 2
+    assert open_volume(path, voxel_size=5).read().sum() == 5 * 72 * 3
+
+
+def test_volume_that_loses_chunks_after_it_was_opened(tmp_path):
+    path = tmp_path / "scan.h5"
+    for filled in (4, 2):
+        with h5py.File(path, "w") as file:
+            file.create_dataset("data", (4, 3, 2), "u1", chunks=(1, 3, 2))[:filled] = 1
+        if filled == 4:
+            volume = open_volume(path, voxel_size=5)
+    with pytest.raises(FileFormatError, match="2 of its 4 chunks"):
+        volume.read()
+
+
 class TestHostile:
     @pytest.fixture
     def secret(self, build):
