@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -182,7 +183,7 @@ def format_of(path: Path) -> Format:
 
 
 def require_file(path: Path | str) -> Path:
-    """Refuse a path where nothing is.
+    """Refuse a path where nothing is, or that no file format and sidecar can name.
 
     Parameters
     ----------
@@ -198,8 +199,40 @@ def require_file(path: Path | str) -> Path:
     ------
     MissingFileError
         If there is nothing.
+    FileFormatError
+        If its name is not UTF-8.
     """
-    path = Path(path)
+    path = require_utf8(path)
     if not path.exists():
         raise MissingFileError(f"{path} does not exist; check the name and the folder")
+    return path
+
+
+def require_utf8(path: Path | str) -> Path:
+    """Refuse a path that is not UTF-8: ITK ends the process on it, and JSON cannot hold it.
+
+    Parameters
+    ----------
+    path : path
+        A file or folder; it need not exist.
+
+    Returns
+    -------
+    Path
+        The same path.
+
+    Raises
+    ------
+    FileFormatError
+        If the path, or the folder it lies in, has other bytes in its name.
+    """
+    path = Path(path)
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path.absolute()).decode("utf-8", "replace")
+        raise FileFormatError(
+            f"the name of {shown} is not UTF-8 (at the \N{REPLACEMENT CHARACTER}); rename it, best "
+            "with ASCII letters and digits only"
+        ) from None
     return path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import FileFormatError
-from srseg.io._format import Format
+from srseg.io._format import Format, require_utf8
 from srseg.io._info import ScanInfo
 from srseg.io._source import FileSource
 from srseg.io._tiff import opened_tiff, require_decoder
@@ -131,7 +131,7 @@ def ordered_slices(folder: Path) -> list[Path]:
         If there are none, a file does not belong to the sequence, or a number is missing.
     """
     files = [
-        f
+        require_utf8(f)
         for f in folder.iterdir()
         if f.suffix.lower() in _SUFFIXES and not f.name.startswith(".") and f.is_file()
     ]

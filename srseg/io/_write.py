@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srseg.io._format import format_of, not_written
+from srseg.io._format import format_of, not_written, require_utf8
 from srseg.storage import atomic_path, require_free_space
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from srseg.volumes import Volume
 
@@ -42,7 +42,7 @@ def write_volume(
     Raises
     ------
     FileFormatError
-        If the format is not known or cannot hold the volume.
+        If the format is not known or cannot hold the volume, or the name is not UTF-8.
     LabelError
         If a label is not in the table.
     StorageError
@@ -58,7 +58,7 @@ def write_volume(
     >>> open_volume(path)
     Volume(scan, 4 x 5 x 6 uint16, voxel 2.4 x 2.4 x 2.4 µm)
     """
-    path = Path(path)
+    path = require_utf8(path)
     chosen = format_of(path)
     if chosen.reads_only and path.name.lower().endswith(chosen.reads_only):
         raise not_written(path.name)

@@ -32,11 +32,20 @@ def write_text(path: Path | str, text: str, *, overwrite: bool = False) -> None:
 
     Raises
     ------
+    ParameterError
+        If the text cannot be written as UTF-8.
     StorageError
         If the file exists and may not be replaced, or cannot be written.
     """
+    try:
+        content = text.encode()
+    except UnicodeEncodeError as error:
+        raise ParameterError(
+            f"{path}: {text[error.start : error.end]!a} cannot be written as UTF-8; where it comes "
+            "from the name of a file, rename the file"
+        ) from None
     with atomic_path(path, overwrite=overwrite) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_bytes(content)
 
 
 def write_json(path: Path | str, data: Mapping[str, Any], *, overwrite: bool = False) -> None:

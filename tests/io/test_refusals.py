@@ -1,7 +1,10 @@
 """What is no volume is refused, with the name of the file and what to do."""
 
 import gzip
+import os
 import shutil
+import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -20,7 +23,7 @@ from srseg.errors import (
     SRSegError,
     StorageError,
 )
-from srseg.io import FORMATS, describe, open_volume
+from srseg.io import FORMATS, describe, open_volume, write_volume
 
 STACK = np.arange(60, dtype=np.uint16).reshape(3, 4, 5)
 
@@ -50,8 +53,6 @@ def test_other_content_under_a_known_name(tmp_path, suffix, content):
 
 @pytest.mark.parametrize("suffix", [".h5", ".tif", ".ome.tif", ".mha", ".nrrd", ".nii", ".nii.gz"])
 def test_file_cut_short(tmp_path, make, suffix):
-    from srseg.io import write_volume
-
     path = tmp_path / f"scan{suffix}"
     write_volume(path, make())
     content = path.read_bytes()
@@ -73,6 +74,37 @@ def test_missing_file_and_folder_with_a_file_name(tmp_path):
     (tmp_path / "b.h5").mkdir()
     with pytest.raises(SRSegError, match=r"b\.h5"):
         open_volume(tmp_path / "b.h5")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not let such names be")
+class TestNamesThatAreNotUTF8:
+    @pytest.mark.parametrize("suffix", [".h5", ".tif", ".mha", ".nrrd", ".nii.gz"])
+    def test_neither_read_nor_written(self, tmp_path, make, suffix):
+        bad = Path(os.fsdecode(os.fsencode(tmp_path) + b"/2.4\xb5m" + suffix.encode()))
+        with pytest.raises(FileFormatError, match=r"not UTF-8.*rename it"):
+            write_volume(bad, make())
+        assert list(tmp_path.iterdir()) == []
+        write_volume(tmp_path / f"a{suffix}", make())
+        (tmp_path / f"a{suffix}").rename(bad)
+        with pytest.raises(FileFormatError, match="rename it") as caught:
+            open_volume(bad)
+        assert "2.4\N{REPLACEMENT CHARACTER}m" in str(caught.value)
+        str(caught.value).encode()
+
+    def test_folders_and_slices(self, tmp_path, make, monkeypatch):
+        folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xb5"))
+        folder.mkdir()
+        for n in range(2):
+            tifffile.imwrite(folder / f"{n}.tif", STACK[n])
+        monkeypatch.chdir(folder)
+        for path in (folder, folder / "0.tif", "0.tif"):
+            with pytest.raises(FileFormatError, match="rename it"):
+                describe(path)
+        monkeypatch.chdir(tmp_path)
+        folder = folder.rename(tmp_path / "good")
+        (folder / "0.tif").rename(os.fsdecode(os.fsencode(folder) + b"/\xb5_0.tif"))
+        with pytest.raises(FileFormatError, match=r"_0\.tif is not UTF-8"):
+            describe(folder)
 
 
 class TestVoxelSize:

@@ -1,6 +1,7 @@
 """JSON sidecars: written whole, read with the line that is wrong."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,17 @@ def test_file_far_too_large_for_a_sidecar_is_not_read(tmp_path):
         file.truncate(65 << 20)
     with pytest.raises(FileFormatError, match="65 MiB, far more"):
         read_json(tmp_path / "a.json")
+
+
+def test_text_that_is_not_unicode_is_refused_and_nothing_written(tmp_path):
+    name = os.fsdecode(b"2.4\xb5m.tif")
+    for write in (
+        lambda path: write_text(path, name),
+        lambda path: write_json(path, {"file": name}),
+    ):
+        with pytest.raises(ParameterError, match=r"udcb5.*rename the file"):
+            write(tmp_path / "a.json")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_text_is_utf8_with_plain_line_ends(tmp_path):
