@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -168,11 +168,15 @@ def _require_no_gap(folder: Path, files: list[Path], numbers: list[tuple[int, ..
         if before == after:
             raise FileFormatError(f"two slices of {folder} have the number {after}: {file.name}")
     step = min(b - a for a, b in pairwise(sequence))
-    missing = sorted(set(range(sequence[0], sequence[-1], step)) - set(sequence))
-    if missing:
-        shown = ", ".join(map(str, missing[:8])) + (" …" if len(missing) > 8 else "")
+    # one wrong number can leave a gap of any length: it is counted, not listed
+    n_missing = sum((b - a - 1) // step for a, b in pairwise(sequence))
+    if n_missing:
+        gaps = (range(a + step, b, step) for a, b in pairwise(sequence))
+        shown = ", ".join(map(str, islice(chain.from_iterable(gaps), 8)))
+        if n_missing > 8:
+            shown += " …"
         raise FileFormatError(
-            f"the folder {folder} lacks {len(missing)} of its slices: number {shown}, between "
+            f"the folder {folder} lacks {n_missing} of its slices: number {shown}, between "
             f"{files[0].name} and {files[-1].name}. Copy them again; a volume with a gap would be "
             "distorted"
         )

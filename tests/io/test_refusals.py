@@ -324,6 +324,24 @@ class TestFolder:
         with pytest.raises(FileFormatError, match="lacks 1 of its slices: number 10"):
             describe(folder)
 
+    @pytest.mark.parametrize("last", [60_000_000, 10**40])
+    def test_a_gap_of_any_length_costs_nothing(self, tmp_path, last):
+        for n in (1, 2, last):
+            (tmp_path / f"rec_{n}.tif").touch()
+        with pytest.raises(
+            FileFormatError, match=f"lacks {last - 3} .*number 3, .*, 10 …, between"
+        ):
+            describe(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("numbers", "missing"), [((0, 2, 8), "2 .*number 4, 6"), ((0, 2, 5), "1 .*number 4,")]
+    )
+    def test_gaps_in_steps_of_two(self, tmp_path, numbers, missing):
+        for n in numbers:
+            (tmp_path / f"rec_{n}.tif").touch()
+        with pytest.raises(FileFormatError, match=f"lacks {missing}"):
+            describe(tmp_path)
+
     def test_odd_sized_slice_is_named(self, folder):
         tifffile.imwrite(folder / "rec_10.tif", np.zeros((4, 6), np.uint16))
         with pytest.raises(
