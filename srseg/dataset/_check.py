@@ -154,8 +154,10 @@ def _lone_data(layout: Layout) -> Iterator[Problem]:
         for path in sorted(layout.root.glob(pattern)):
             if not path.name.startswith(".") and not path.with_suffix(".json").is_file():
                 yield Problem(
-                    "unfinished", path, "voxels without a sidecar, left by an interrupted writer",
-                    "Do again what was interrupted, which replaces it; or delete it.",
+                    "unfinished", path, "voxels without a sidecar: left by an interrupted writer, "
+                    "or the sidecar was lost",
+                    "Do again what was interrupted; or register the file itself, if it is the only "
+                    "one; or delete it.",
                 )  # fmt: skip
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from srseg.dataset._boxes import boxes
 from srseg.dataset._layout import Layout, SampleKey, require_label, suggest_label
 from srseg.dataset._metadata import MetadataValue, clean_text, parse_metadata, to_sections
 from srseg.dataset._sidecar import pixel_size, written_now
 from srseg.dataset._tables import update_tables
 from srseg.errors import DatasetError, ParameterError, SRSegError, StorageError
-from srseg.io import describe, open_volume, write_volume
+from srseg.io import create_hdf5, describe, open_volume
+from srseg.progress import task
 from srseg.storage import FileStamp, file_stamp, require_free_space, write_json
 
 if TYPE_CHECKING:
@@ -148,24 +150,65 @@ def register(layout: Layout, plan: SamplePlan) -> SampleKey:
             raise StorageError(
                 error.errno, f"cannot make the folder {sidecar.parent}: {error.strerror}"
             ) from error
-        stamp = plan.stamp
-        if plan.copied:
-            target = sidecar.with_suffix(".h5")
-            require_free_space(target.parent, plan.volume.nbytes, f"the copy of {plan.source}")
-            write_volume(
-                target,
-                plan.volume,
-                provenance={"Source": str(plan.source), **written_now()},
-                # without a sidecar, what may lie there was left by an add that was killed
-                overwrite=True,
-            )
-            stamp = file_stamp(target)
-            if file_stamp(plan.source) != plan.stamp:
-                target.unlink()
-                raise DatasetError(f"{plan.source} changed while it was copied; try again")
+        target = sidecar.with_suffix(".h5")
+        if target.is_file() and target.samefile(plan.source):
+            # a copy whose sidecar was lost is adopted as it is
+            plan = replace(plan, copied=True)
+            if file_stamp(target) != plan.stamp:
+                raise _changed(plan.source)
+        elif plan.copied:
+            _require_leftover(target, plan)
+            _copy(target, plan)
+        stamp = file_stamp(target) if plan.copied else plan.stamp
         write_json(sidecar, _sidecar(plan, key, stamp))
     update_tables(layout)
     return key
+
+
+def _copy(target: Path, plan: SamplePlan) -> None:
+    volume = plan.volume
+    require_free_space(target.parent, volume.nbytes, f"the copy of {plan.source}")
+    with (
+        create_hdf5(
+            target, volume.grid, volume.dtype, normalised=volume.normalised,
+            compression="bitshuffle", title=target.name, overwrite=True,
+            provenance={
+                "Source": str(plan.source), "SourceStamp": plan.stamp.to_dict(), **written_now(),
+            },
+        ) as sink,
+        task(f"copying {plan.name}", volume.grid.n_voxels) as progress,
+    ):  # fmt: skip
+        for box in boxes(volume.shape, volume.dtype.itemsize):
+            block = volume.read(box)
+            sink[box] = block
+            progress.advance(block.size)
+        # before it takes its place: nothing is taken away for a copy of two halves
+        if file_stamp(plan.source) != plan.stamp:
+            raise _changed(plan.source)
+
+
+def _changed(source: Path) -> DatasetError:
+    return DatasetError(f"{source} changed while it was copied; try again")
+
+
+def _require_leftover(target: Path, plan: SamplePlan) -> None:
+    """Refuse to replace voxels without a sidecar, unless they are a copy of the same file."""
+    if not target.exists():
+        return
+    try:
+        provenance = describe(target).metadata["provenance"]
+        same = (
+            provenance["Source"] == str(plan.source)
+            and FileStamp.from_dict(provenance["SourceStamp"]) == plan.stamp
+        )
+    except (SRSegError, KeyError, TypeError, ValueError):
+        same = False
+    if not same:
+        raise DatasetError(
+            f"{target} lies there without its sidecar, and is not known to be a copy of "
+            f"{plan.source}: it may be the only one of a scan, and is kept. Register it with: "
+            f"srseg dataset add {target} --sample {plan.name}; or move it away"
+        )
 
 
 def _sidecar(plan: SamplePlan, key: SampleKey, stamp: FileStamp) -> dict[str, Any]:

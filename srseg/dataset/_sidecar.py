@@ -135,7 +135,7 @@ def not_a_sidecar(path: Path, error: Exception) -> FileFormatError:
     reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
     return FileFormatError(
         f"{path} is not a sidecar that srseg wrote ({reason}); take it from a backup, or delete it "
-        "and register the file again"
+        "and register the scan again (where it was copied: the .h5 beside the sidecar)"
     )
 
 

@@ -240,3 +240,46 @@ def test_labels_are_no_scan(study, tmp_path):
     write_volume(path, Volume.from_array(np.zeros((4, 4, 4), np.uint8), 5, table=DEFAULT_LABELS))
     with pytest.raises(DatasetError, match="srseg dataset label"):
         study.add_sample(path)
+
+
+@pytest.mark.parametrize("broken", [True, False])
+def test_a_copy_that_lost_its_sidecar_is_adopted(study, broken):
+    sidecar = study["A"].scan_file.path.with_suffix(".json")
+    copy = sidecar.with_suffix(".h5")
+    voxels, before = study["A"].scan.read(), copy.read_bytes()
+    if broken:
+        sidecar.write_text("{")
+    sidecar.unlink()
+    sample = Dataset(study.path).add_sample(copy, name="A", copy=False if broken else None)
+    assert (sample.name, sample.subject) == ("A", "01")
+    assert sample.scan_file.copied
+    assert copy.read_bytes() == before
+    np.testing.assert_array_equal(sample.scan.read(), voxels)
+    assert Dataset(study.path).check(deep=True) == []
+
+
+@pytest.mark.parametrize("subject", [None, "01"])
+def test_voxels_that_lost_their_sidecar_are_never_replaced(study, scan_file, subject):
+    copy = study["A"].scan_file.path
+    copy.with_suffix(".json").unlink()
+    before = copy.read_bytes()
+    with pytest.raises(
+        DatasetError, match=r"A_XPCT\.h5 lies there .*srseg dataset add .*--sample A"
+    ):
+        Dataset(study.path).add_sample(scan_file(seed=99), name="A", subject=subject)
+    assert copy.read_bytes() == before
+    assert not copy.with_suffix(".json").exists()
+
+
+def test_a_source_that_changes_while_it_is_copied(study, scan_file):
+    file = scan_file(seed=99)
+    plan = study.plan_sample(file, name="X")
+    study.register(plan)
+    copy = study["X"].scan_file.path
+    copy.with_suffix(".json").unlink()
+    before = copy.read_bytes()
+    os.utime(file, (1, 1))
+    for again in (plan, study.plan_sample(file, name="X")):
+        with pytest.raises(DatasetError, match=r"changed while|lies there"):
+            Dataset(study.path).register(again)
+        assert copy.read_bytes() == before

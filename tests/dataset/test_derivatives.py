@@ -57,7 +57,7 @@ def test_only_the_same_settings_fit(study):
 def test_the_scans_own_voxels(study):
     study[:1].preprocess(voxel_size=None)
     assert study[0].prepared(None, CLIP).shape == study[0].scan.shape
-    assert study[0].prepared(2.5, CLIP) is None
+    assert study[0].prepared(2.5, CLIP).shape == study[0].scan.shape
 
 
 def test_the_percentiles_are_stored(study):
