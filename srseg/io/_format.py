@@ -38,6 +38,9 @@ class Format(ABC):
     has_datasets: bool = False
     """Whether a file holds several datasets, each with a path of its own."""
 
+    reads_folders: bool = False
+    """Whether a volume of this format is a folder; a format of files never fits a folder."""
+
     def match(self, path: Path) -> int:
         """Tell how well a path fits.
 
@@ -51,6 +54,8 @@ class Format(ABC):
         int
             Length of the longest suffix that fits, 0 for none; the longest of all formats wins.
         """
+        if path.is_dir() and not self.reads_folders:
+            return 0
         name = path.name.lower()
         return max((len(s) for s in self.suffixes if name.endswith(s)), default=0)
 

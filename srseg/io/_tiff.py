@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from srseg.volumes import Region, Volume
 
 
+_NOT_SPACE = {"T": "time points", "C": "channels"}
+
+
 class TIFFFormat(Format):
     """TIFF files that hold a whole volume."""
 
@@ -227,6 +230,13 @@ def _shape(tif: tifffile.TiffFile, path: Path) -> tuple[tuple[int, int, int], np
         raise FileFormatError(
             f"{path} holds an image with axes {only.axes} of {only.shape}; a volume has three "
             "axes (z, y, x). Save one channel and one time point"
+        )
+    first = next(a for a, n in zip(only.axes, only.shape, strict=True) if n == shape[0])
+    if first in _NOT_SPACE:
+        raise FileFormatError(
+            f"{path} holds {shape[0]} {_NOT_SPACE[first]} of one slice (axes {only.axes}, "
+            f"{only.shape}), not a volume. Where they are the slices of a volume, save them with "
+            "the axes ZYX (in Fiji: Image > Properties, frames and channels 1)"
         )
     dtype = np.dtype(only.dtype)
     if dtype.kind not in "biuf":

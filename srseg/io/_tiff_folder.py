@@ -30,6 +30,7 @@ class TIFFFolderFormat(Format):
 
     name = "folder of TIFF slices"
     suffixes = ()
+    reads_folders = True
 
     def match(self, path: Path) -> int:
         """Fit any folder, weaker than a suffix does; see `Format.match`."""

@@ -249,6 +249,10 @@ class TestTIFF:
             ((4, 5), {}, "single slice"),
             ((3, 4, 5, 3), {"photometric": "rgb"}, "colour"),
             ((4, 5, 3), {"photometric": "rgb"}, "colour"),
+            ((3, 4, 5), {"ome": True, "metadata": {"axes": "TYX"}}, r"3 time points .*axes TYX"),
+            ((3, 4, 5), {"ome": True, "metadata": {"axes": "CYX"}}, r"3 channels .*axes CYX"),
+            ((3, 1, 4, 5), {"ome": True, "metadata": {"axes": "CZYX"}}, r"3 channels .*axes C"),
+            ((3, 4, 5), {"imagej": True, "metadata": {"axes": "TYX"}}, "3 time points"),
             ((2, 3, 4, 5), {"imagej": True, "metadata": {"axes": "TZYX"}}, "three axes"),
         ],
     )
@@ -318,6 +322,15 @@ class TestFolder:
         for n in (9, 11):
             (folder / f"rec_{n}.tif").unlink()
         assert open_volume(folder, voxel_size=5).shape == (2, 4, 5)
+
+    @pytest.mark.parametrize("name", ["scan.h5", "recon.tif", "recon.nii.gz"])
+    def test_a_folder_may_be_called_like_a_file(self, folder, name):
+        called = folder / name
+        called.mkdir()
+        for file in folder.glob("rec_*.tif"):
+            file.rename(called / file.name)
+        assert describe(called).format == "folder of TIFF slices"
+        assert open_volume(called, voxel_size=5).shape == (4, 4, 5)
 
     def test_missing_slice_is_named(self, folder):
         (folder / "rec_10.tif").unlink()
