@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+# what network, FUSE and removable file systems answer where they have no hard links
+_NO_LINKS = (
+    errno.EPERM,
+    errno.EACCES,
+    errno.ENOTSUP,
+    errno.EOPNOTSUPP,
+    errno.ENOSYS,
+    errno.EMLINK,
+    errno.EINVAL,
+)
+
+
 @contextmanager
 def atomic_path(target: Path | str, *, overwrite: bool = False, suffix: str = "") -> Iterator[Path]:
     """Give a temporary path beside `target` that takes its place once all is written.
@@ -94,7 +106,7 @@ def _place(temporary: Path, target: Path) -> None:
     except FileExistsError:
         raise _exists(target) from None
     except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK):
+        if error.errno not in _NO_LINKS:
             raise
         # a file system without hard links: take the name first, then replace what we took
         try:

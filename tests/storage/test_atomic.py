@@ -1,5 +1,6 @@
 """A kill at any moment leaves the old file or the new one, never a mixture."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -77,9 +78,11 @@ def test_of_many_writers_exactly_one_wins(tmp_path):
     assert [target.read_text()] == [str(n) for n in winners]
 
 
-def test_file_system_without_hard_links(tmp_path, monkeypatch):
+@pytest.mark.parametrize("code", ["EPERM", "EACCES", "EOPNOTSUPP", "ENOSYS", "EMLINK", "EINVAL"])
+def test_file_system_without_hard_links(tmp_path, monkeypatch, code):
     def refuse(*_):
-        raise PermissionError(1, "Operation not permitted")
+        number = getattr(errno, code)
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "link", refuse)
     target = tmp_path / "a.txt"
@@ -92,6 +95,16 @@ def test_file_system_without_hard_links(tmp_path, monkeypatch):
         temporary.write_text("mine")
         other.write_text("theirs")
     assert other.read_text() == "theirs"
+
+
+def test_other_errors_of_the_last_step_are_told(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(StorageError, match="Input/output error"):
+        write_text(tmp_path / "a.txt", "one")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_missing_folder_folder_as_target_and_nothing_written(tmp_path):
