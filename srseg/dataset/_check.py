@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from srseg.dataset._label_sets import data_of, recorded_stamp
 from srseg.dataset._layout import (
     LABELS,
     PREDICTION_PREFIX,
@@ -14,6 +13,7 @@ from srseg.dataset._layout import (
     SampleKey,
     parse_labels_name,
 )
+from srseg.dataset._revisions import data_of, recorded_stamp, revision_of
 from srseg.dataset._sidecar import (
     ScanFile,
     difference,
@@ -227,7 +227,7 @@ def _kept(
     layout: Layout, key: SampleKey, label_set: str, revision: int, sidecar: Path
 ) -> Iterator[Problem]:
     current = layout.labels_sidecar(key, label_set)
-    newest = read_json(current).get("Revision") if current.is_file() else None
+    newest = revision_of(current, read_json(current)) if current.is_file() else None
     if newest is None:
         yield Problem(
             "missing", current, f"older revisions of {label_set} are there, the newest is not",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,19 +10,13 @@ import numpy as np
 from srseg.dataset._boxes import boxes
 from srseg.dataset._create import describe_derivative
 from srseg.dataset._layout import LABELS, Layout, SampleKey, require_label
+from srseg.dataset._revisions import keep_revision, number_revisions
 from srseg.dataset._sidecar import pixel_size, written_now
-from srseg.errors import FileFormatError, GridError, LabelError
+from srseg.errors import GridError, LabelError
 from srseg.io import create_hdf5, describe, open_volume
 from srseg.labels import UNLABELLED
 from srseg.progress import task
-from srseg.storage import (
-    FileStamp,
-    atomic_path,
-    file_stamp,
-    read_json,
-    require_free_space,
-    write_json,
-)
+from srseg.storage import file_stamp, require_free_space, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,9 +111,8 @@ def plan_labels(
         table.require_same(volume.table, where=str(file))
     volume.table = table
     _check_grid(volume.grid, scan_grid, file, key.name)
-    return LabelsPlan(
-        info.path.resolve(), key.name, label_set, volume, _newest(layout, key, label_set) + 1
-    )
+    number = number_revisions(layout, key, label_set).following
+    return LabelsPlan(info.path.resolve(), key.name, label_set, volume, number)
 
 
 def write_labels(
@@ -135,7 +126,8 @@ def write_labels(
 ) -> Path:
     """Carry out a plan: the new revision takes the place of the old one, which is kept."""
     with layout.lock(f"labels-{key.name}-{plan.label_set}"):
-        revision = _newest(layout, key, plan.label_set) + 1
+        numbers = number_revisions(layout, key, plan.label_set)
+        revision = numbers.following
         sidecar = layout.labels_sidecar(key, plan.label_set)
         path = sidecar.with_suffix(".h5")
         describe_derivative(layout, LABELS, "Label sets kept by srseg")
@@ -163,33 +155,12 @@ def write_labels(
         ) as sink:  # fmt: skip
             counts = _copy(plan, sink)
             # the old revision is safe under its own name before the new one takes its place
-            _keep_old(layout, key, plan.label_set)
+            if numbers.current is not None:
+                keep_revision(layout, key, plan.label_set, numbers.current)
         description["Voxels"] = {str(v): int(n) for v, n in enumerate(counts) if n}
         description["Stamp"] = file_stamp(path).to_dict()
         write_json(sidecar, description, overwrite=True)
     return path
-
-
-def data_of(sidecar: Path) -> Path:
-    """Give the file whose voxels a label sidecar describes."""
-    return sidecar.with_suffix(".h5")
-
-
-def recorded_stamp(sidecar: Path, described: dict[str, Any]) -> FileStamp:
-    """Read the stamp that a label sidecar holds.
-
-    Raises
-    ------
-    FileFormatError
-        If it holds none.
-    """
-    try:
-        return FileStamp.from_dict(described["Stamp"])
-    except (KeyError, TypeError, ValueError):
-        raise FileFormatError(
-            f"{sidecar} does not describe a label file that srseg wrote (Stamp is missing or not "
-            "readable); take it from a backup, or add the labels again"
-        ) from None
 
 
 def _copy(plan: LabelsPlan, sink: HDF5Sink | None) -> list[int]:
@@ -210,40 +181,6 @@ def _copy(plan: LabelsPlan, sink: HDF5Sink | None) -> list[int]:
             f"{plan.source}: every voxel is {UNLABELLED} (unlabelled); nothing would be added"
         )
     return [int(n) for n in counts]
-
-
-def _newest(layout: Layout, key: SampleKey, label_set: str) -> int:
-    """Give the number of the current revision, 0 where there is none."""
-    kept = layout.revisions(key, label_set)
-    sidecar = layout.labels_sidecar(key, label_set)
-    if not sidecar.is_file():
-        return max(kept, default=0)
-    revision = read_json(sidecar).get("Revision")
-    if not isinstance(revision, int) or revision < 1:
-        raise FileFormatError(
-            f"{sidecar}: Revision must be a positive whole number, found {revision!r}; correct it"
-        )
-    return revision
-
-
-def _keep_old(layout: Layout, key: SampleKey, label_set: str) -> None:
-    current = layout.labels_sidecar(key, label_set)
-    if not current.is_file():
-        return
-    kept = layout.labels_sidecar(key, label_set, _newest(layout, key, label_set))
-    # where it is there already, an earlier update was killed after this step
-    for old, new in ((data_of(current), data_of(kept)), (current, kept)):
-        if old.is_file() and not new.exists():
-            _duplicate(old, new)
-
-
-def _duplicate(old: Path, new: Path) -> None:
-    """Give a file a second name; a copy where the file system has no hard links."""
-    try:
-        os.link(old, new)
-    except OSError:
-        with atomic_path(new) as temporary:
-            shutil.copyfile(old, temporary)
 
 
 def _default_grid(

@@ -28,7 +28,7 @@ _LABEL = re.compile(r"[0-9a-zA-Z+]+")
 _MODEL = re.compile(r"[0-9a-zA-Z+][0-9a-zA-Z+._-]*")
 _SCAN = re.compile(r"sub-([0-9a-zA-Z+]+)_sample-([0-9a-zA-Z+]+)_XPCT\.json")
 _DSEG = re.compile(
-    r"sub-([0-9a-zA-Z+]+)_sample-([0-9a-zA-Z+]+)_desc-([0-9a-zA-Z+]+)(?:_rev-([0-9]+))?_dseg\.json"
+    r"sub-([0-9a-zA-Z+]+)_sample-([0-9a-zA-Z+]+)_desc-([0-9a-zA-Z+]+)(?:_rev-([0-9]+))?_dseg\.(?:json|h5)"
 )
 
 
@@ -128,10 +128,10 @@ class Layout:
         return sorted(m[3] for m in matches if m and m[4] is None)
 
     def revisions(self, key: SampleKey, label_set: str) -> list[int]:
-        """List the older revisions of a label set that were kept."""
+        """List the older revisions of a label set of which a sidecar or voxels were kept."""
         folder = self._micr(self.derivative(LABELS), key)
-        matches = (_DSEG.fullmatch(p.name) for p in folder.glob(f"{key.stem}_desc-*_dseg.json"))
-        return sorted(int(m[4]) for m in matches if m and m[3] == label_set and m[4])
+        matches = (_DSEG.fullmatch(p.name) for p in folder.glob(f"{key.stem}_desc-*_dseg.*"))
+        return sorted({int(m[4]) for m in matches if m and m[3] == label_set and m[4]})
 
     def models(self) -> list[str]:
         """List the models whose predictions are kept."""

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from srseg.dataset._layout import PREDICTION_PREFIX, Layout, SampleKey
 from srseg.dataset._metadata import MetadataValue, from_sidecar
 from srseg.dataset._prepared import open_prepared
-from srseg.dataset._sidecar import ScanFile, read_sample_sidecar, read_scan_file
+from srseg.dataset._revisions import data_of, recorded_stamp, voxels_of
+from srseg.dataset._sidecar import ScanFile, difference, read_sample_sidecar, read_scan_file
 from srseg.dataset._tables import read_label_table
-from srseg.errors import DatasetError, MissingFileError, UnknownNameError
+from srseg.errors import DatasetError, MissingFileError, SRSegError, UnknownNameError
 from srseg.io import open_volume
-from srseg.storage import read_json
+from srseg.storage import file_stamp, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,13 +127,17 @@ class DatasetSample:
         ------
         UnknownNameError
             If the sample has no such label set.
+        MissingFileError
+            If its file is gone.
+        DatasetError
+            If its file is not the one that was added.
         LabelError
             If its file has another label table than the dataset.
         """
         sidecar = self.labels_sidecar(label_set)
-        path = sidecar.with_suffix(".h5")
-        if not path.is_file():
-            raise MissingFileError(f"{path} is missing, but {sidecar.name} describes it")
+        path = voxels_of(sidecar, read_json(sidecar))
+        if path is None:
+            raise _not_as_added(sidecar)
         volume = open_volume(path, labels=True)
         table = read_label_table(self._layout.label_table)
         if volume.table is not None:
@@ -220,6 +225,17 @@ class DatasetSample:
     def __repr__(self) -> str:
         sets = ", ".join(self.label_sets) or "none"
         return f"DatasetSample({self.name!r}, subject {self.subject!r}, labels: {sets})"
+
+
+def _not_as_added(sidecar: Path) -> SRSegError:
+    path = data_of(sidecar)
+    if not path.is_file():
+        return MissingFileError(f"{path} is missing, but {sidecar.name} describes it")
+    how = difference(recorded_stamp(sidecar, read_json(sidecar)), file_stamp(path), moved=True)
+    return DatasetError(
+        f"{path} is not what {sidecar.name} describes: {how}. Put the old file back; or, if these "
+        f"are the right labels, copy the file elsewhere and add it with: srseg dataset label"
+    )
 
 
 def find_sample(layout: Layout, name: str) -> SampleKey:

@@ -149,3 +149,48 @@ def test_labels_of_a_changed_table_are_refused(study):
         study[0].labels()
     path.write_text("index\tname\n0\tbackground\n1\tbone\n")
     assert {p.kind for p in study.check()} == {"values"}
+
+
+def files_of(study):
+    folder = study.path / "derivatives" / "labels" / "sub-01" / "micr"
+    return folder, {p.name: p.read_bytes() for p in folder.iterdir()}
+
+
+def test_labels_that_lost_their_sidecar_are_kept(study, label_file):
+    folder, before = files_of(study)
+    name = "sub-01_sample-A_desc-WF"
+    (folder / f"{name}_dseg.json").unlink()
+    study.add_labels(label_file(seed=50), sample="A", label_set="WF")
+    assert study["A"].labels_info()["Revision"] == 2
+    assert (folder / f"{name}_rev-1_dseg.h5").read_bytes() == before[f"{name}_dseg.h5"]
+    kept = json.loads((folder / f"{name}_rev-1_dseg.json").read_text())
+    assert kept["Revision"] == 1
+    assert kept["SourceFile"].endswith("A_wf.mha")  # from the file itself
+    assert study.check(deep=True) == []
+
+
+def test_an_old_sidecar_from_a_backup_replaces_no_revision(study, label_file):
+    folder, before = files_of(study)
+    name = "sub-01_sample-A_desc-WF"
+    for seed in (50, 51):
+        study.add_labels(label_file(seed=seed), sample="A", label_set="WF")
+    _, all_three = files_of(study)
+    (folder / f"{name}_dseg.json").write_bytes(before[f"{name}_dseg.json"])
+    study.add_labels(label_file(seed=52), sample="A", label_set="WF")
+    _, after = files_of(study)
+    voxels = {data for file, data in all_three.items() if file.endswith(".h5")}
+    assert len(voxels) == 3
+    assert voxels <= set(after.values())
+    assert study["A"].labels_info()["Revision"] == 4
+    assert study.check(deep=True) == []
+
+
+def test_a_kept_name_that_is_taken_is_not_trusted(study, label_file):
+    folder, before = files_of(study)
+    name = "sub-01_sample-A_desc-WF"
+    (folder / f"{name}_rev-1_dseg.h5").write_bytes(b"something else")
+    study.add_labels(label_file(seed=50), sample="A", label_set="WF")
+    _, after = files_of(study)
+    assert after[f"{name}_rev-1_dseg.h5"] == b"something else"
+    assert after[f"{name}_rev-2_dseg.h5"] == before[f"{name}_dseg.h5"]
+    assert study["A"].labels_info()["Revision"] == 3
