@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -98,12 +99,12 @@ def plan_labels(
     """Look at a label file and check its type, its table and its grid; values are checked later."""
     require_label(label_set, what="the label set")
     info = describe(file, dataset=dataset_path)
-    default = _default_grid(scan_grid, info.shape, voxel_size)
     states = info.voxel_size is not None
+    default = None if states else _default_grid(scan_grid, info.shape, voxel_size, file, key.name)
     volume = open_volume(
         file,
         dataset=dataset_path,
-        voxel_size=voxel_size if states or default is None else None,
+        voxel_size=voxel_size if default is None else None,
         default_grid=default,
         labels=True,
     )
@@ -184,15 +185,30 @@ def _copy(plan: LabelsPlan, sink: HDF5Sink | None) -> list[int]:
 
 
 def _default_grid(
-    scan_grid: Grid, shape: tuple[int, int, int], voxel_size: float | None
+    scan_grid: Grid,
+    shape: tuple[int, int, int],
+    voxel_size: float | None,
+    file: Path | str,
+    sample: str,
 ) -> Grid | None:
-    """Find the grid of labels whose file states none: the scan's, or the scan's resampled."""
-    if voxel_size is not None:
-        resampled = scan_grid.resampled(voxel_size)
-        return resampled if resampled.shape == shape else None
-    if shape == scan_grid.shape:
-        return scan_grid
-    return None
+    """Find the grid of labels whose file states none: the scan's, or the scan's resampled.
+
+    Raises
+    ------
+    GridError
+        If it has the shape of neither: where it lies cannot be known.
+    """
+    if voxel_size is None:
+        return scan_grid if shape == scan_grid.shape else None
+    resampled = scan_grid.resampled(voxel_size)
+    if shape != resampled.shape:
+        raise GridError(
+            f"{file} does not state where its voxels lie, and its shape {shape} is not that of the "
+            f"scan of {sample} at {voxel_size:g} µm, {resampled.shape} (z, y, x; the scan itself: "
+            f"{scan_grid.shape} at {_size(scan_grid)} µm). Are the axes in that order? Labels of a "
+            "part need a file that states its origin, such as .mha or .nrrd"
+        )
+    return resampled
 
 
 def _check_grid(grid: Grid, scan_grid: Grid, file: Path | str, sample: str) -> None:
@@ -210,6 +226,16 @@ def _check_grid(grid: Grid, scan_grid: Grid, file: Path | str, sample: str) -> N
             f"{file} does not overlap the scan of {sample} in space: labels {grid.shape} of {ours} "
             f"µm from {grid.origin}, scan {scan_grid.shape} of {theirs} µm from "
             f"{scan_grid.origin} (z, y, x; µm). Is it the right sample?"
+        )
+    if grid.shape == scan_grid.shape and not grid.same_as(scan_grid):
+        # it may be meant so, but labels are seldom drawn on a grid that is only moved
+        shift = ", ".join(f"{a - b:g}" for a, b in zip(grid.origin, scan_grid.origin, strict=True))
+        turned = "" if grid.direction == scan_grid.direction else " and its axes are turned"
+        warnings.warn(
+            f"{file} has the shape and voxel size of the scan of {sample}, but states an origin "
+            f"that lies ({shift}) µm from the scan's (z, y, x){turned}; the labels are placed "
+            "there. If they were drawn on the whole scan, give them the scan's origin",
+            stacklevel=4,
         )
 
 

@@ -24,8 +24,8 @@ LABELS = "labels"
 PREPARED = "preprocessed"
 PREDICTION_PREFIX = "srseg-"
 
-_LABEL = re.compile(r"[0-9a-zA-Z+]+")
-_MODEL = re.compile(r"[0-9a-zA-Z+][0-9a-zA-Z+._-]*")
+_LABEL = re.compile(r"[0-9a-zA-Z+]{1,64}")
+_MODEL = re.compile(r"[0-9a-zA-Z+][0-9a-zA-Z+._-]{0,63}")
 _SCAN = re.compile(r"sub-([0-9a-zA-Z+]+)_sample-([0-9a-zA-Z+]+)_XPCT\.json")
 _DSEG = re.compile(
     r"sub-([0-9a-zA-Z+]+)_sample-([0-9a-zA-Z+]+)_desc-([0-9a-zA-Z+]+)(?:_rev-([0-9]+))?_dseg\.(?:json|h5)"
@@ -162,15 +162,15 @@ def require_label(text: str, *, what: str) -> str:
     Raises
     ------
     ParameterError
-        If it holds anything but ASCII letters, digits and ``+``.
+        If it holds anything but ASCII letters, digits and ``+``, or more than 64 of them.
     """
     if _LABEL.fullmatch(text):
         return text
-    suggestion = suggest_label(text)
+    suggestion = suggest_label(text)[:64]
     advice = f"; for example {suggestion!r}" if suggestion else ""
     raise ParameterError(
-        f"{what} {text!r} may hold only the letters a-z and A-Z, digits and '+' (it becomes part "
-        f"of a BIDS file name){advice}"
+        f"{what} {text!r} may hold only the letters a-z and A-Z, digits and '+', at most 64 (it "
+        f"becomes part of a BIDS file name){advice}"
     )
 
 
@@ -180,13 +180,15 @@ def require_model_name(text: str) -> str:
     Raises
     ------
     ParameterError
-        If it holds anything but ASCII letters, digits, ``+``, ``.``, ``_`` and ``-``.
+        If it holds anything but ASCII letters, digits, ``+``, ``.``, ``_`` and ``-``, or more than
+        64 of them.
     """
     if _MODEL.fullmatch(text):
         return text
     raise ParameterError(
         f"the model name {text!r} becomes part of a folder name: only the letters a-z and A-Z, "
-        "digits and '+', '.', '_', '-' are allowed, and it begins with a letter or a digit"
+        "digits and '+', '.', '_', '-' are allowed, at most 64, and it begins with a letter or a "
+        "digit"
     )
 
 

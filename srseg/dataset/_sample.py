@@ -234,7 +234,7 @@ def _not_as_added(sidecar: Path) -> SRSegError:
     how = difference(recorded_stamp(sidecar, read_json(sidecar)), file_stamp(path), moved=True)
     return DatasetError(
         f"{path} is not what {sidecar.name} describes: {how}. Put the old file back; or, if these "
-        f"are the right labels, copy the file elsewhere and add it with: srseg dataset label"
+        "are the right labels, copy the file elsewhere and add it with: srseg dataset label"
     )
 
 

@@ -1,6 +1,8 @@
 """Label sets, their checks and their revisions."""
 
 import json
+import re
+import shutil
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import tifffile
 
 from srseg import DEFAULT_LABELS, Grid, LabelClass, LabelTable, Volume
 from srseg.errors import (
+    DatasetError,
     FileFormatError,
     GridError,
     LabelError,
@@ -72,6 +75,29 @@ def test_grids_that_cannot_be(study, tmp_path, grid, says):
         study.add_labels(file, sample="A", label_set="HQ")
     assert "l.mha" in str(error.value)
     assert study["A"].label_sets == ["WF"]
+
+
+@pytest.mark.parametrize("shape", [(5, 5, 5), (12, 10, 8), (8, 10, 12)])
+@pytest.mark.parametrize("size", [2.5, 5.0])
+def test_a_shape_that_fits_nowhere_is_refused_whatever_the_voxel_size(study, tmp_path, shape, size):
+    file = write(tmp_path / "l.tif", np.ones(shape, np.uint8))
+    if (shape, size) == ((8, 10, 12), 2.5):
+        study.add_labels(file, sample="A", label_set="HQ", voxel_size=size)
+        assert study["A"].labels("HQ").grid.same_as(study["A"].scan.grid)
+        return
+    with pytest.raises(GridError, match=re.escape(str(shape))) as error:
+        study.add_labels(file, sample="A", label_set="HQ", voxel_size=size)
+    assert str(study["A"].scan_grid.resampled(size).shape) in str(error.value)
+    assert "l.tif" in str(error.value)
+    assert study["A"].label_sets == ["WF"]
+
+
+def test_a_shift_that_the_file_states_is_believed_and_named(study, tmp_path):
+    grid = Grid((8, 10, 12), (2.5, 2.5, 2.5), (0, 5, -10))
+    file = write(tmp_path / "l.mha", np.ones((8, 10, 12), np.uint8), grid)
+    with pytest.warns(UserWarning, match=r"l\.mha has the shape .* \(0, 5, -10\) µm from"):
+        study.add_labels(file, sample="A", label_set="HQ")
+    assert study["A"].labels("HQ").grid.same_as(grid)
 
 
 @pytest.mark.parametrize(
@@ -194,3 +220,14 @@ def test_a_kept_name_that_is_taken_is_not_trusted(study, label_file):
     assert after[f"{name}_rev-1_dseg.h5"] == b"something else"
     assert after[f"{name}_rev-2_dseg.h5"] == before[f"{name}_dseg.h5"]
     assert study["A"].labels_info()["Revision"] == 3
+
+
+def test_labels_of_another_sample_are_not_used(study):
+    ours, theirs = (study[n].labels_sidecar().with_suffix(".h5") for n in "AB")
+    shutil.copy(theirs, ours)
+    with pytest.raises(DatasetError, match=r"A_desc-WF_dseg\.h5 is not what .*srseg dataset label"):
+        study["A"].labels()
+    assert study["B"].labels().read().any()
+    ours.unlink()
+    with pytest.raises(MissingFileError, match=r"A_desc-WF_dseg\.h5 is missing"):
+        study["A"].labels()
