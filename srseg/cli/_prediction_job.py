@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 SUFFIXES = {"h5": ".h5", "tif": ".tif", "mha": ".mha", "nrrd": ".nrrd", "seg.nrrd": ".seg.nrrd",
              "nii.gz": ".nii.gz"}  # fmt: skip
 
+_LONGEST_NAME = 64
+
 
 class PredictionJob:
     """One model, one set of planes and one place for the files."""
@@ -29,6 +31,7 @@ class PredictionJob:
         out: Path | None,
         overwrite: bool,
     ) -> None:
+        from srseg.errors import ParameterError
         from srseg.inference import choose_device, choose_precision
         from srseg.storage import file_sha256
 
@@ -37,9 +40,15 @@ class PredictionJob:
         choose_precision(segmenter.precision, choose_device(segmenter.device))
         self._model = model
         self._sha256 = file_sha256(model)
-        # the name of the derivative folder: letters and digits only
+        # the name of the derivative folder: the letters and digits that BIDS allows
         stem = model.name.removesuffix(".srseg")
-        self._name = "".join(c for c in stem if c.isalnum()) or "model"
+        self._name = "".join(c for c in stem if c.isascii() and c.isalnum()) or "model"
+        if len(self._name) > _LONGEST_NAME:
+            raise ParameterError(
+                f"the name of the model {model.name} becomes part of file names and has "
+                f"{len(self._name)} letters and digits, at most {_LONGEST_NAME} are allowed; "
+                "rename the file"
+            )
         self._grid = grid
         self._description = ensemble.description + ("+scan" if grid == "scan" else "")
         self._format = file_format

@@ -353,6 +353,25 @@ def test_places_that_cannot_be_written_are_refused_before_predicting(
     assert Path("there.h5").read_text() == "kept"
 
 
+@pytest.mark.parametrize(
+    ("name", "kept"), [("modèle-ê2", "modle2"), ("ê", "model"), ("w" * 64, "w" * 64)]
+)
+def test_the_name_of_the_model_file_becomes_one_that_can_be_kept(run, tiny, name, kept):
+    model = shutil.copy(tiny.model, tiny.folder / f"{name}.srseg")
+    result = run("predict", model, "V", "--planes", 1, "-d", tiny.path, "--json")
+    assert answer(result)["predictions"][0]["labels"].startswith(f"srseg-{kept}/")
+    assert len(Dataset(tiny.path)["V"].predictions) == 1
+    assert Dataset(tiny.path).check() == []
+
+
+def test_a_model_name_that_cannot_be_kept_is_refused_before_predicting(run, tiny, monkeypatch):
+    monkeypatch.setattr(MultiAxisEnsemble, "predict", lambda *_: pytest.fail("it was predicted"))
+    model = shutil.copy(tiny.model, tiny.folder / f"{'w' * 65}.srseg")
+    result = run("predict", model, "V", "-d", tiny.path)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "65 letters and digits, at most 64 are allowed; rename the file" in result.stderr
+
+
 def test_an_existing_file_is_replaced_when_told(run, tiny):
     Path("there.h5").write_text("old")
     command = ("predict", tiny.model, tiny.folder / "V-scan.h5", "--planes", 1, "--out", "there.h5")
