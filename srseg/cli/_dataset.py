@@ -14,6 +14,7 @@ from srseg.cli._options import (
     SelectOption,
     VoxelSizeOption,
     choose_samples,
+    not_empty,
     open_dataset,
     quantity,
 )
@@ -46,8 +47,19 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Make an empty dataset."""
-    from srseg.dataset import Dataset, read_label_table
+    from srseg.dataset import Dataset, find_dataset, read_label_table
+    from srseg.errors import DatasetError, MissingFileError
     from srseg.labels import DEFAULT_LABELS
+
+    try:
+        outer = find_dataset(folder.absolute().parent)
+    except MissingFileError:
+        pass  # as it should be
+    else:
+        raise DatasetError(
+            f"{folder} lies inside the dataset {outer}, and datasets do not nest; choose a folder "
+            f"outside it, or add the scans to that one with: srseg dataset add FILE -d {outer}"
+        )
 
     table = DEFAULT_LABELS if labels is None else read_label_table(labels)
     dataset = Dataset.create(folder, name=name, table=table)
@@ -94,11 +106,12 @@ def add(
     """Register a scan: HDF5/NeXus, TIFF file or folder of slices, MHA, NRRD, NIfTI."""
     options = {"energy": energy, "alloy": alloy, "beamline": beamline}
     said = read_metadata(metadata, options)
+    name, animal = not_empty(sample, "--sample"), not_empty(subject, "--subject")
     archive = open_dataset(dataset)
     plan = archive.plan_sample(
         file,
-        name=sample or said.sample,
-        subject=subject or said.subject,
+        name=said.sample if name is None else name,
+        subject=said.subject if animal is None else animal,
         voxel_size=quantity(voxel_size, "um", "--voxel-size") or said.voxel_size,
         dataset_path=dataset_path,
         metadata=said.values,

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from srseg.cli._options import warn_if_unusual
+
 MetadataFile = Annotated[
     Path | None,
     typer.Option(
@@ -58,6 +60,9 @@ def read_metadata(file: Path | None, options: dict[str, str | None]) -> Said:
     parsed = parse_metadata(told, where=str(file))
     extra = {key: value for key, value in parsed.items() if key not in METADATA_KEYS}
     known = {key: value for key, value in parsed.items() if key in METADATA_KEYS}
+    energy = (known | given).get("energy_kev")
+    if energy is not None:
+        warn_if_unusual(energy, "keV", "energy")
     return Said(sample, subject, voxel_size, {**known, **given, "extra": extra})
 
 
@@ -66,6 +71,8 @@ def _text(value: Any, where: str) -> str | None:
 
     if value is not None and not isinstance(value, str):
         raise ParameterError(f"{where} is a text, found {value!r}; write it in quotes")
+    if value is not None and not value.strip():
+        raise ParameterError(f"{where} is empty; name one, or leave the line out")
     return value
 
 
@@ -77,4 +84,6 @@ def _length(value: Any, where: str) -> float | None:
         return None
     if not isinstance(value, str):
         raise ParameterError(f'{where}: {value!r} has no unit; write for example "2.4 um"')
-    return parse_quantity(value, "um", name=where)
+    length = parse_quantity(value, "um", name=where)
+    warn_if_unusual(length, "um", where)
+    return length

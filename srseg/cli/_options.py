@@ -1,5 +1,6 @@
 """Options that several commands share, and what they mean."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +22,8 @@ SelectOption = Annotated[
     typer.Option(
         "--select", metavar="KEY=VALUE",
         help="Only samples that fit, for example has=WF, alloy=Mg-5Gd or subject=01; repeat it "
-        "with other keys for all of them to fit, with one key for any of its values.",
+        "with other keys for all of them to fit, with one key for any of its values (has=WF and "
+        "has=HQ: for both).",
     ),
 ]  # fmt: skip
 
@@ -109,6 +111,41 @@ def quantity(text: str | None, unit: str, option: str) -> float | None:
     if text is None:
         return None
     try:
-        return parse_quantity(text, unit, name=option)
+        value = parse_quantity(text, unit, name=option)
     except ParameterError as error:
         raise typer.BadParameter(str(error)) from None
+    warn_if_unusual(value, unit, option)
+    return value
+
+
+_USUAL = {"um": ("µm", 0.02, 500.0), "keV": ("keV", 1.0, 1000.0)}
+
+
+def warn_if_unusual(value: float, unit: str, where: str) -> None:
+    """Warn of a voxel size or a photon energy that no scan has: a slip in the prefix of its unit.
+
+    Parameters
+    ----------
+    value : float
+        In `unit`.
+    unit : {"um", "keV"}
+        Of a voxel size, or of a photon energy.
+    where : str
+        The option or file that says it.
+    """
+    shown, low, high = _USUAL[unit]
+    if not low <= value <= high:
+        warnings.warn(
+            f"{where}: {value:g} {shown} is unusual, scans have {low:g} to {high:g} {shown}; "
+            "is the unit right?",
+            stacklevel=2,
+        )
+
+
+def not_empty(text: str | None, option: str) -> str | None:
+    """Refuse an empty text: in a script it is a variable that was never set."""
+    if text is not None and not text.strip():
+        raise typer.BadParameter(
+            "the text is empty; name one, or leave the option out", param_hint=option
+        )
+    return text

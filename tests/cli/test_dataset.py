@@ -76,6 +76,36 @@ def test_metadata_file_and_options_above_it(run, study, scan_file, tmp_path):
     assert Dataset(study.path).select(operator="me").names == ["T"]
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "shown"),
+    [
+        ("--voxel-size", "2.4mm", "2400 µm is unusual"),
+        ("--voxel-size", "2.4Mm", "2.4e+12 µm is unusual"),
+        ("--voxel-size", "2.4nm", "0.0024 µm is unusual"),
+        ("--voxel-size", "500um", None),
+        ("--energy", "38TeV", "3.8e+10 keV is unusual"),
+        ("--energy", "38eV", "0.038 keV is unusual"),
+        ("--energy", "38keV", None),
+    ],
+)
+@pytest.mark.parametrize("from_file", [False, True])
+def test_a_slip_in_the_prefix_of_a_unit(run, study, tmp_path, option, value, shown, from_file):
+    nines = np.full((8, 10, 12), 9, np.uint8)
+    tifffile.imwrite(tmp_path / "plain.tif", nines, photometric="minisblack")
+    said = {"--voxel-size": "2.4um"} | {option: value}
+    (tmp_path / "s.toml").write_text(
+        "".join(f"{k[2:].replace('-', '_')} = '{v}'\n" for k, v in said.items())
+    )
+    options = [text for pair in said.items() for text in pair]
+    given = ["--metadata", tmp_path / "s.toml"] if from_file else options
+    result = run("dataset", "add", tmp_path / "plain.tif", *given, "-d", study.path, "--dry-run")
+    assert result.exit_code == 0, result.stderr
+    if shown is None:
+        assert result.stderr == ""
+    else:
+        assert f"{shown}, scans have" in result.stderr
+
+
 def test_dry_runs_write_nothing(run, study, scan_file, label_file):
     before = {p: p.stat().st_mtime_ns for p in study.path.rglob("*")}
     result = run("dataset", "add", scan_file(), "--sample", "X", "-d", study.path, "--dry-run")
@@ -167,6 +197,17 @@ BAD = {
     "preprocess: clip": (1, "percentiles", ["preprocess", "--clip", "99", "1"]),
     "preprocess: voxel size": (2, "has no unit", ["preprocess", "--voxel-size", "5"]),
     "init: there already": (1, "already a dataset", ["dataset", "init", "study"]),
+    "init: inside": (1, "study, and datasets do not nest", ["dataset", "init", "study/more"]),
+    "init: below derivatives": (1, "study, and datasets do not nest", [
+        "dataset", "init", "study/derivatives/x"]),
+    "empty sample": (2, "the text is empty", ["dataset", "add", "scan.mha", "--sample", ""]),
+    "empty subject": (2, "the text is empty", [
+        "dataset", "add", "scan.mha", "--sample", "S", "--subject", " "]),
+    "empty subject in a file": (1, "empty.toml: subject is empty", [
+        "dataset", "add", "scan.mha", "--metadata", "empty.toml"]),
+    "name too long": (1, "at most 64", ["dataset", "add", "scan.mha", "--sample", "A" * 65]),
+    "set too long": (1, "at most 64", [
+        "dataset", "label", "labels.mha", "--sample", "A", "--set", "W" * 65]),
 }  # fmt: skip
 
 
@@ -180,6 +221,7 @@ def test_bad_input(run, study, scan_file, label_file, tmp_path, monkeypatch, cas
     (tmp_path / "text.h5").write_text("no HDF5")
     (tmp_path / "text.xyz").write_text("?")
     (tmp_path / "bad.toml").write_text("energy: 3")
+    (tmp_path / "empty.toml").write_text('subject = ""')
     (tmp_path / "key.toml").write_text('aloy = "Mg"')
     monkeypatch.chdir(tmp_path)
     code, says, arguments = BAD[case]
