@@ -17,6 +17,7 @@ from srseg.io import create_hdf5, open_volume
 from srseg.preprocessing import fit_normalisation, prepare, resample
 from srseg.progress import task
 from srseg.storage import FileStamp, read_json, require_free_space, write_json
+from srseg.volumes import Grid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,6 +106,7 @@ def make_prepared(
             "ClipPercentiles": list(clip),
             "Normalisation": facts or None,
             "ScanStamp": scan_file.stamp.to_dict(),
+            "ScanGrid": scan_file.grid.to_dict(),
             "Written": written_now(),
         }
         with (
@@ -144,6 +146,9 @@ def _fits(
         same_size = math.isclose(sidecar["VoxelSize"], voxel_size, rel_tol=1e-6)
         same_clip = np.allclose(sidecar["ClipPercentiles"], clip, rtol=0, atol=1e-9)
         stamp = FileStamp.from_dict(sidecar["ScanStamp"])
-        return same_size and same_clip and not difference(stamp, scan.stamp, moved=scan.copied)
+        # the same file may be registered again with another voxel size
+        same_grid = Grid.from_dict(sidecar["ScanGrid"]) == scan.grid
+        same_file = not difference(stamp, scan.stamp, moved=scan.copied)
+        return same_size and same_clip and same_grid and same_file
     except (KeyError, TypeError, ValueError, SRSegError):
         return False  # not one of ours: it is made anew

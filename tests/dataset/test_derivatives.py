@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 import SimpleITK
+import tifffile
 
 from srseg import Dataset, LabelClass, LabelTable
 from srseg.errors import DatasetError, LabelError, ParameterError, StorageError, UnknownNameError
@@ -82,6 +83,20 @@ def test_a_reference_that_changed_has_no_working_copy(study, scan_file):
     sidecar.unlink()
     again = Dataset(study.path).add_sample(file, name="R", subject="05", copy=False)
     assert again.prepared(5.0, CLIP) is None
+
+
+def test_a_scan_registered_again_at_another_voxel_size_has_no_working_copy(study, tmp_path):
+    file = tmp_path / "scan.tif"
+    voxels = np.random.default_rng(5).integers(0, 60000, (8, 10, 12), dtype=np.uint16)
+    tifffile.imwrite(file, voxels, photometric="minisblack")
+    wrong = study.add_sample(file, name="R", copy=False, voxel_size=1.0)
+    study.select(name="R").preprocess(voxel_size=4.0)
+    assert wrong.prepared(4.0, CLIP).shape == (2, 2, 3)
+    (study.path / "sub-05" / "micr" / "sub-05_sample-R_XPCT.json").unlink()
+    right = Dataset(study.path).add_sample(file, name="R", subject="05", copy=False, voxel_size=2.0)
+    assert right.prepared(4.0, CLIP) is None
+    assert [d.status for d in study.select(name="R").preprocess(voxel_size=4.0)] == ["made"]
+    assert right.prepared(4.0, CLIP).shape == (4, 5, 6)
 
 
 def test_a_prediction_is_a_label_set(study):
