@@ -22,6 +22,9 @@ def locked(path: Path | str, timeout: float = 10.0) -> Iterator[None]:
     """Hold the lock of a file or folder for the time of a ``with`` block.
 
     The lock ends with the process, also when that is killed: nothing has to be removed by hand.
+    Where the file system has no locks (some network and FUSE ones), filelock warns, and a file that
+    exists while the lock is held stands for it. A process that is killed there can leave that file;
+    it is taken over when its process is gone on the same computer, and otherwise removed by hand.
 
     Parameters
     ----------

@@ -1,5 +1,6 @@
 """Locks, free space and stamps."""
 
+import errno
 import hashlib
 import os
 import re
@@ -19,6 +20,17 @@ from srseg.storage import locked
 with locked(sys.argv[1]):
     print("held", flush=True)
     time.sleep(60)
+"""
+
+
+WITHOUT_FLOCK = """
+import errno, fcntl, sys
+def refuse(*_):
+    raise OSError(errno.ENOSYS, "Function not implemented")
+fcntl.flock = refuse
+from srseg.storage import locked
+with locked(sys.argv[1], timeout=0.2):
+    print("two hold one lock")
 """
 
 
@@ -45,6 +57,21 @@ def test_lock_is_free_after_an_exception(tmp_path):
         raise KeyError
     with locked(tmp_path / "a", timeout=0):
         pass
+
+
+def test_a_file_system_without_locks_gets_a_lock_file(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    falls_back = pytest.warns(UserWarning, match="falling back to SoftFileLock")
+    with falls_back, locked(tmp_path / "a"):
+        child = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", WITHOUT_FLOCK, str(tmp_path / "a")],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert f"in use by process {os.getpid()}" in child.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_lock_in_a_missing_folder(tmp_path):
