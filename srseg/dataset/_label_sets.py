@@ -13,6 +13,7 @@ from srseg.dataset._create import describe_derivative
 from srseg.dataset._layout import LABELS, Layout, SampleKey, require_label
 from srseg.dataset._revisions import keep_revision, number_revisions
 from srseg.dataset._sidecar import pixel_size, written_now
+from srseg.dataset._tables import require_known_classes
 from srseg.errors import GridError, LabelError
 from srseg.io import create_hdf5, describe, open_volume
 from srseg.labels import UNLABELLED
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from srseg.io import HDF5Sink
     from srseg.labels import LabelTable
     from srseg.volumes import Grid, Volume
+
+# voxels that are counted at once: counting widens each to 8 bytes
+_PIECE = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ def plan_labels(
         labels=True,
     )
     if volume.table is not None:
-        table.require_same(volume.table, where=str(file))
+        require_known_classes(table, volume.table, where=str(file))
     volume.table = table
     _check_grid(volume.grid, scan_grid, file, key.name)
     number = number_revisions(layout, key, label_set).following
@@ -169,11 +173,13 @@ def _copy(plan: LabelsPlan, sink: HDF5Sink | None) -> list[int]:
     assert volume.table is not None  # noqa: S101 - plan_labels set it
     counts = np.zeros(256, np.int64)
     with task(f"labelling {plan.sample}", volume.grid.n_voxels) as progress:
-        for box in boxes(volume.shape, 1):
+        for box in boxes(volume.shape, volume.dtype.itemsize):
             block = volume.read(box)
             volume.table.check(block, where=str(plan.source))
             block = block.astype(np.uint8, copy=False)
-            counts += np.bincount(block.ravel(), minlength=256)
+            flat = block.reshape(-1)
+            for start in range(0, flat.size, _PIECE):
+                counts += np.bincount(flat[start : start + _PIECE], minlength=256)
             if sink is not None:
                 sink[box] = block
             progress.advance(block.size)

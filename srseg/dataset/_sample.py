@@ -9,7 +9,7 @@ from srseg.dataset._metadata import MetadataValue, from_sidecar
 from srseg.dataset._prepared import open_prepared
 from srseg.dataset._revisions import data_of, recorded_stamp, voxels_of
 from srseg.dataset._sidecar import ScanFile, difference, read_sample_sidecar, read_scan_file
-from srseg.dataset._tables import read_label_table
+from srseg.dataset._tables import read_label_table, require_known_classes
 from srseg.errors import DatasetError, MissingFileError, SRSegError, UnknownNameError
 from srseg.io import open_volume
 from srseg.storage import file_stamp, read_json
@@ -141,7 +141,7 @@ class DatasetSample:
         volume = open_volume(path, labels=True)
         table = read_label_table(self._layout.label_table)
         if volume.table is not None:
-            table.require_same(volume.table, where=str(path))
+            require_known_classes(table, volume.table, where=str(path))
         volume.table = table
         return volume
 

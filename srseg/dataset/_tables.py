@@ -118,6 +118,21 @@ def read_label_table(path: Path | str) -> LabelTable:
     return LabelTable.from_dicts(plain, where=str(path))
 
 
+def require_known_classes(ours: LabelTable, theirs: LabelTable, *, where: str) -> None:
+    """Refuse a label file's table with a class that the dataset's lacks, or has otherwise.
+
+    The dataset may have more: a class that was added later changes no older labels.
+
+    Raises
+    ------
+    LabelError
+        If a value and its name are not in the dataset's table.
+    """
+    known = set(zip(ours.values, ours.names, strict=True))
+    if not set(zip(theirs.values, theirs.names, strict=True)) <= known:
+        ours.require_same(theirs, where=where)
+
+
 def label_table_text(table: LabelTable) -> str:
     """Give a label table as the text of its file."""
     return to_tsv(("index", "name", "abbreviation", "color"), table.to_dicts())

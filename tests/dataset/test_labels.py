@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from srseg.errors import (
     ParameterError,
     UnknownNameError,
 )
-from srseg.io import open_volume, write_volume
+from srseg.io import create_hdf5, open_volume, write_volume
 
 
 def write(path, array, grid=None, table=None):
@@ -231,3 +233,47 @@ def test_labels_of_another_sample_are_not_used(study):
     ours.unlink()
     with pytest.raises(MissingFileError, match=r"A_desc-WF_dseg\.h5 is missing"):
         study["A"].labels()
+
+
+def test_a_class_may_be_added_to_the_study(study, tmp_path, label_file):
+    before = study["A"].labels().read()
+    path = study.path / "dseg.tsv"
+    path.write_text(path.read_text() + "7\tvessel\tVE\t#009e73\n")
+    labels = study["A"].labels()
+    assert labels.table == study.table
+    assert labels.table.values == (0, 1, 2, 3, 7)
+    np.testing.assert_array_equal(labels.read(), before)
+    write(tmp_path / "old.h5", before, study["A"].scan.grid, DEFAULT_LABELS)
+    study.add_labels(tmp_path / "old.h5", sample="B", label_set="HQ")
+    assert study["B"].labels("HQ").table == study.table
+    other = LabelTable([LabelClass(0, "background"), LabelClass(7, "bone")])
+    write(tmp_path / "other.h5", np.zeros_like(before), study["A"].scan.grid, other)
+    with pytest.raises(LabelError, match=r"other\.h5 has another label table"):
+        study.add_labels(tmp_path / "other.h5", sample="B", label_set="HQ")
+    assert study.check(deep=True) == []
+
+
+MEMORY = """
+import resource, sys
+from srseg import Dataset
+dataset = Dataset(sys.argv[1])
+small = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+plan = dataset.plan_labels(sys.argv[2], sample="A", label_set="big", voxel_size=2.5)
+assert sum(plan.check_values()) == 128 * 1024 * 1024
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - small)
+"""
+
+
+def test_labels_need_little_memory(study, tmp_path):
+    shape = (128, 1024, 1024)
+    with create_hdf5(
+        tmp_path / "big.h5", Grid(shape, (2.5,) * 3), np.uint8, table=DEFAULT_LABELS,
+        compression="bitshuffle",
+    ) as sink:  # fmt: skip
+        for z in (0, 64):
+            sink[z : z + 64] = np.ones((64, 1024, 1024), np.uint8)
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, study.path, tmp_path / "big.h5"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert int(done.stdout) << 10 < 256 << 20
