@@ -21,6 +21,7 @@ from srseg.io._itk_header import (
     require_whole_gzip,
     require_whole_nifti,
 )
+from srseg.io._memory import require_memory
 from srseg.io._provenance import PROVENANCE_KEY
 from srseg.io._segments import table_of
 from srseg.io._source import FileSource, Mapped
@@ -160,6 +161,7 @@ class ITKSource(FileSource):
             if _drop_last(reader.GetSize(), self.path) != self.shape[::-1]:
                 raise FileFormatError(f"{self.path} changed since it was opened")
             if not self.streams:
+                require_memory(self.path, math.prod(self.shape) * self.dtype.itemsize)
                 require_whole_gzip(self.path)
                 return _OpenITK(None, self._extract(reader, (slice(0, n) for n in self.shape)))
         raw = raw_offset(self.path) if self.io_name == "NrrdImageIO" else None

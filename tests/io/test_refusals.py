@@ -410,6 +410,33 @@ class TestFolder:
 
 
 class TestITK:
+    @pytest.mark.parametrize("suffix", [".mha", ".nrrd", ".nii.gz"])
+    def test_compressed_voxels_that_do_not_fit_into_memory(self, tmp_path, suffix, monkeypatch):
+        image = sitk.GetImageFromArray(STACK)
+        sitk.WriteImage(image, tmp_path / f"a{suffix}", True)
+        volume = open_volume(tmp_path / f"a{suffix}", voxel_size=5)
+        needed = 2 * STACK.nbytes / 0.8
+        monkeypatch.setattr("srseg.io._memory.available_memory", lambda: needed - 1)
+        with pytest.raises(FileFormatError, match=rf"a\{suffix} is compressed .*uncompressed, or"):
+            volume.read()
+        monkeypatch.setattr("srseg.io._memory.available_memory", lambda: needed)
+        np.testing.assert_array_equal(volume.read(), STACK)
+
+    @pytest.mark.parametrize("suffix", [".mha", ".nrrd", ".nii"])
+    def test_uncompressed_voxels_need_not_fit(self, tmp_path, suffix, monkeypatch):
+        sitk.WriteImage(sitk.GetImageFromArray(STACK), tmp_path / f"a{suffix}", False)
+        monkeypatch.setattr("srseg.io._memory.available_memory", lambda: 1)
+        volume = open_volume(tmp_path / f"a{suffix}", voxel_size=5)
+        np.testing.assert_array_equal(volume.read(), STACK)
+
+    def test_an_enormous_shape_in_a_small_compressed_file(self, tmp_path):
+        (tmp_path / "a.mha").write_text(
+            "ObjectType = Image\nNDims = 3\nBinaryData = True\nCompressedData = True\n"
+            "DimSize = 99999 99999 99999\nElementType = MET_USHORT\nElementDataFile = LOCAL\n"
+        )
+        with pytest.raises(FileFormatError, match=r"1999940\.00 GB of"):
+            open_volume(tmp_path / "a.mha", voxel_size=5).read((slice(0, 1),) * 3)
+
     def test_colour(self, tmp_path):
         image = sitk.GetImageFromArray(np.zeros((3, 4, 5, 3), np.uint8), isVector=True)
         sitk.WriteImage(image, tmp_path / "a.mha")
