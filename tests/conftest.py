@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # as the command line does, and before torch is loaded: tests run beside other work
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

@@ -46,7 +46,9 @@ def _root(
 
 def main() -> None:
     """Run the command line; the entry point of ``srseg``."""
-    # threads that wait for each other spin by default: where other jobs share the processor (a
-    # login node, a laptop in use) that made a prediction 20 times slower. Read when torch loads
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Threads that wait for each other spin, by default for long: beside two other busy processes
+    # on 2 cores a training step took 14 times as long, with this limit 6 times; alone, neither
+    # changes anything (never to spin, OMP_WAIT_POLICY=PASSIVE, made it 3 to 5 times slower). Read
+    # when torch loads
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     app(prog_name="srseg")
