@@ -13,14 +13,15 @@ from srseg.dataset._layout import (
     SampleKey,
     parse_labels_name,
 )
-from srseg.dataset._revisions import data_of, recorded_stamp, revision_of
+from srseg.dataset._metadata import METADATA_KEYS, from_sidecar, parse_metadata
+from srseg.dataset._revisions import data_of, kept_data_of, recorded_stamp, revision_of
 from srseg.dataset._sidecar import (
     ScanFile,
     difference,
     read_sample_sidecar,
     read_scan_file,
 )
-from srseg.dataset._tables import make_tables, read_label_table
+from srseg.dataset._tables import PARTICIPANTS, make_tables, read_label_table
 from srseg.errors import MissingFileError, SRSegError
 from srseg.io import open_volume, verify_hdf5
 from srseg.labels import UNLABELLED
@@ -116,11 +117,23 @@ def _samples(layout: Layout) -> Iterator[Problem]:
                 "Remove one of the two.",
             )  # fmt: skip
         try:
-            scan = read_scan_file(read_sample_sidecar(path), path)
+            sidecar = read_sample_sidecar(path)
+            scan = read_scan_file(sidecar, path)
         except SRSegError as error:
             yield Problem("unreadable", path, str(error), "See the message.")
             continue
+        yield from _metadata(sidecar, path)
         yield from _scan(scan, path)
+
+
+def _metadata(sidecar: dict[str, Any], path: Path) -> Iterator[Problem]:
+    values = from_sidecar(sidecar)
+    known: dict[str, object] = {k: v for k, v in values.items() if k in METADATA_KEYS}
+    extra = {k: v for k, v in values.items() if k not in METADATA_KEYS}
+    try:
+        parse_metadata({**known, "extra": extra}, where=path.name)
+    except SRSegError as error:
+        yield Problem("values", path, str(error), "Correct it in the sidecar.")
 
 
 def _scan(scan: ScanFile, sidecar: Path) -> Iterator[Problem]:
@@ -195,11 +208,12 @@ def _label_set(
         )  # fmt: skip
         return
     how = difference(recorded_stamp(sidecar, described), file_stamp(path), moved=True)
-    if how and revision is None and _kept_name(sidecar, described).is_file():
+    kept = kept_data_of(sidecar, described)
+    if how and revision is None and kept is not None and kept.is_file():
         yield Problem(
             "unfinished", path,
             f"a newer revision than the sidecar describes ({how}): an update was interrupted; the "
-            f"old revision is whole as {_kept_name(sidecar, described).name}",
+            f"old revision is whole as {kept.name}",
             "Add the new labels again.",
         )  # fmt: skip
     elif how:
@@ -209,18 +223,20 @@ def _label_set(
         )  # fmt: skip
     if table is None or revision is not None:
         return
-    values = {int(v) for v in described.get("Voxels", {}) if str(v).isdigit()}
+    voxels = described.get("Voxels", {})
+    if not isinstance(voxels, dict) or not all(v.isascii() and v.isdigit() for v in voxels):
+        yield Problem(
+            "unreadable", sidecar, f"Voxels must hold the number of voxels by value: {voxels!r}",
+            "Take the sidecar from a backup, or add the labels again.",
+        )  # fmt: skip
+        return
+    values = {int(v) for v in voxels}
     unknown = sorted(values - set(table.values) - {UNLABELLED})
     if unknown:
         yield Problem(
             "values", path, f"holds the values {unknown}, which dseg.tsv does not list",
             "Add the classes to dseg.tsv, or labels with the right values.",
         )  # fmt: skip
-
-
-def _kept_name(sidecar: Path, described: dict[str, Any]) -> Path:
-    stem = sidecar.name.removesuffix("_dseg.json")
-    return sidecar.with_name(f"{stem}_rev-{described.get('Revision')}_dseg.h5")
 
 
 def _kept(
@@ -243,7 +259,11 @@ def _kept(
 
 def _tables(layout: Layout) -> Iterator[Problem]:
     advice = "srseg makes it anew with the next change to the dataset."
-    for name, text in make_tables(layout).files.items():
+    tables = make_tables(layout)
+    if PARTICIPANTS not in tables.files:
+        path = layout.root / PARTICIPANTS
+        yield Problem("unreadable", path, tables.left_out[-1], "Correct it there.")
+    for name, text in tables.files.items():
         path = layout.root / name
         try:
             there = path.read_text("utf-8")

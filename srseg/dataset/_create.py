@@ -62,10 +62,13 @@ def create_folder(root: Path, name: str, table: LabelTable) -> None:
         raise StorageError(
             error.errno, f"cannot make the folder {root}: {error.strerror}"
         ) from error
+    tables = make_tables(layout)
+    if tables.left_out:
+        raise DatasetError(f"{root} holds what is not srseg's; {tables.left_out[0]}")
     files = {
         ".bidsignore": _BIDSIGNORE,
         LABEL_TABLE: label_table_text(table),
-        **make_tables(layout).files,
+        **tables.files,
     }
     for file, text in files.items():
         path = root / file

@@ -150,5 +150,5 @@ def _fits(
         same_grid = Grid.from_dict(sidecar["ScanGrid"]) == scan.grid
         same_file = not difference(stamp, scan.stamp, moved=scan.copied)
         return same_size and same_clip and same_grid and same_file
-    except (KeyError, TypeError, ValueError, SRSegError):
+    except (KeyError, TypeError, ValueError, OverflowError, SRSegError):
         return False  # not one of ours: it is made anew

@@ -83,10 +83,12 @@ def voxels_of(sidecar: Path, described: dict[str, Any]) -> Path | None:
     After an update that was interrupted they lie under the name of their revision.
     """
     stamp = recorded_stamp(sidecar, described)
-    stem = sidecar.name.removesuffix("_dseg.json")
-    kept = sidecar.with_name(f"{stem}_rev-{described.get('Revision')}_dseg.h5")
-    for path in (data_of(sidecar), kept):
-        if path.is_file() and not difference(stamp, file_stamp(path), moved=True):
+    for path in (data_of(sidecar), kept_data_of(sidecar, described)):
+        if (
+            path is not None
+            and path.is_file()
+            and not difference(stamp, file_stamp(path), moved=True)
+        ):
             return path
     return None
 
@@ -94,6 +96,14 @@ def voxels_of(sidecar: Path, described: dict[str, Any]) -> Path | None:
 def data_of(sidecar: Path) -> Path:
     """Give the file beside a label sidecar that holds the voxels."""
     return sidecar.with_suffix(".h5")
+
+
+def kept_data_of(sidecar: Path, described: dict[str, Any]) -> Path | None:
+    """Give the file that holds the voxels once a newer revision has taken their place."""
+    revision = described.get("Revision")
+    stem = sidecar.name.removesuffix("_dseg.json")
+    # a prediction has no revisions
+    return sidecar.with_name(f"{stem}_rev-{revision}_dseg.h5") if type(revision) is int else None
 
 
 def revision_of(sidecar: Path, described: dict[str, Any]) -> int:

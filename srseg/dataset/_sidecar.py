@@ -76,12 +76,15 @@ def difference(old: FileStamp, new: FileStamp, *, moved: bool) -> str:
     if old.header_sha256 != new.header_sha256:
         return "its first bytes have changed"
     if old.mtime_ns != new.mtime_ns and not moved:
-        was, now = (
-            datetime.fromtimestamp(t / 1e9, UTC).isoformat(timespec="seconds")
-            for t in (old.mtime_ns, new.mtime_ns)
-        )
-        return f"it was last changed {was} and now {now}"
+        return f"it was last changed {_when(old.mtime_ns)} and now {_when(new.mtime_ns)}"
     return ""
+
+
+def _when(time_ns: int) -> str:
+    try:
+        return datetime.fromtimestamp(time_ns / 1e9, UTC).isoformat(timespec="seconds")
+    except (OverflowError, ValueError, OSError):
+        return f"at {time_ns} ns, which is no time"
 
 
 def read_scan_file(sidecar: Mapping[str, Any], path: Path) -> ScanFile:
@@ -107,7 +110,7 @@ def read_scan_file(sidecar: Mapping[str, Any], path: Path) -> ScanFile:
             grid=Grid.from_dict(sidecar["Grid"]),
             dtype=str(sidecar["DataType"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, SRSegError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, SRSegError) as error:
         raise not_a_sidecar(path, error) from None
 
 
@@ -127,6 +130,12 @@ def read_sample_sidecar(path: Path) -> dict[str, Any]:
             isinstance(v, str | int | float | bool) for v in values.values()
         ):
             raise not_a_sidecar(path, ValueError(f"{section} must hold texts and numbers"))
+        for name, value in values.items():
+            if not (name.isprintable() and str(value).isprintable()):
+                raise FileFormatError(
+                    f"{path}: {section}: {name!r} or its value {value!r} has control characters, "
+                    "which break the tables; correct it there"
+                )
     return sidecar
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from srseg.dataset._layout import Layout, SampleKey
 
+PARTICIPANTS = "participants.tsv"
+
 _CUBIC = "Edge length of a cubic voxel; voxels that are not cubic are in the sidecar"
 
 
@@ -31,23 +33,24 @@ class Tables:
     ----------
     files : dict of str to str
         Text by file name.
-    unreadable : dict of SampleKey to SRSegError
-        The sidecars that could not be read, and are missing in the tables.
+    left_out : tuple of str
+        What is missing in the tables, or left as it is, and why.
     """
 
     files: dict[str, str]
-    unreadable: dict[SampleKey, SRSegError]
+    left_out: tuple[str, ...]
 
 
 def make_tables(layout: Layout) -> Tables:
     """Make the tables from the sidecars."""
     known: dict[SampleKey, Mapping[str, Any]] = {}
-    unreadable: dict[SampleKey, SRSegError] = {}
-    for key in layout.samples():
+    left_out: list[str] = []
+    keys = layout.samples()
+    for key in keys:
         try:
             known[key] = read_sample_sidecar(layout.scan_sidecar(key))
         except SRSegError as error:
-            unreadable[key] = error
+            left_out.append(f"left out of the tables: {error}")
     metadata = {key: from_sidecar(sidecar) for key, sidecar in known.items()}
     used = {name for values in metadata.values() for name in values}
     columns = [name for name in METADATA_KEYS if name in used and name != "sample_type"]
@@ -62,19 +65,68 @@ def make_tables(layout: Layout) -> Tables:
         }
         for key, sidecar in known.items()
     ]
-    subjects: dict[str, Any] = {}
-    for key, values in metadata.items():
-        subjects[key.subject] = subjects.get(key.subject) or values.get("species")
-    participants = [{"participant_id": f"sub-{s}", "species": v} for s, v in subjects.items()]
     fixed = ("sample_id", "participant_id", "sample_type", "voxel_size_um")
-    return Tables(
-        {
-            "samples.tsv": to_tsv((*fixed, *columns), samples),
-            "samples.json": json.dumps(_describe(columns), indent=2, ensure_ascii=False) + "\n",
-            "participants.tsv": to_tsv(("participant_id", "species"), participants),
-        },
-        unreadable,
+    files = {
+        "samples.tsv": to_tsv((*fixed, *columns), samples),
+        "samples.json": json.dumps(_describe(columns), indent=2, ensure_ascii=False) + "\n",
+    }
+    species: dict[str, Any] = {key.subject: None for key in keys}
+    for key, values in metadata.items():
+        species[key.subject] = species[key.subject] or values.get("species")
+    path = layout.root / PARTICIPANTS
+    try:
+        files[PARTICIPANTS] = _participants(path, species)
+    except FileFormatError as error:
+        left_out.append(f"left as it is: {error}")
+    return Tables(files, tuple(left_out))
+
+
+def _participants(path: Path, species: Mapping[str, Any]) -> str:
+    """Give the table of the subjects, with the columns that people added to it."""
+    theirs, columns = _columns_of_people(path)
+    rows = {f"sub-{s}": {"species": v} for s, v in species.items()}
+    for subject, values in theirs.items():
+        # what was noted of a subject is kept, though its scans be away
+        if subject in rows or values:
+            rows[subject] = {**rows.get(subject, {}), **values}
+    return to_tsv(
+        ("participant_id", "species", *columns),
+        ({"participant_id": subject, **values} for subject, values in rows.items()),
     )
+
+
+def _columns_of_people(path: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """Read the columns that srseg does not make, by subject."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    except FileNotFoundError:
+        return {}, []
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise FileFormatError(f"{path} cannot be read ({error}); save it as UTF-8 text") from None
+    if not lines:
+        return {}, []
+    head, rows = lines[0], [line for line in lines[1:] if line]
+    if (
+        "participant_id" not in head
+        or len(set(head)) < len(head)
+        or not all(len(row) == len(head) for row in rows)
+        or not all(cell.isprintable() for row in lines for cell in row)
+    ):
+        raise FileFormatError(
+            f"{path} is no table of tab-separated columns with a participant_id; correct it, or "
+            "delete it to have it made anew"
+        )
+    columns = [name for name in head if name not in ("participant_id", "species", "")]
+    found = {
+        row[head.index("participant_id")]: {
+            name: row[head.index(name)]
+            for name in columns
+            if row[head.index(name)] not in ("", "n/a")
+        }
+        for row in rows
+    }
+    return found, columns
 
 
 def update_tables(layout: Layout) -> None:
@@ -83,10 +135,10 @@ def update_tables(layout: Layout) -> None:
         tables = make_tables(layout)
         for name, text in tables.files.items():
             path = layout.root / name
-            if not path.is_file() or path.read_text("utf-8") != text:
+            if not path.is_file() or path.read_bytes() != text.encode():
                 write_text(path, text, overwrite=True)
-    for error in tables.unreadable.values():
-        warnings.warn(f"left out of the tables: {error}", stacklevel=3)
+    for message in tables.left_out:
+        warnings.warn(message, stacklevel=3)
 
 
 def read_label_table(path: Path | str) -> LabelTable:

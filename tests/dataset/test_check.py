@@ -18,6 +18,11 @@ def edit(path, old, new):
     path.write_text(text.replace(old, new))
 
 
+def put(path, key, value):
+    text = json.dumps({**json.loads(path.read_text()), key: value})
+    path.write_text(text.replace("Infinity", "1e400"))
+
+
 def unlink(path):
     path.unlink()
 
@@ -48,6 +53,25 @@ CASES = {
     "table edited": ("table", "samples.tsv", lambda p: edit(p, "Mg-5Gd", "Mg-6Gd")),
     "table gone": ("table", "participants.tsv", unlink),
     "classes gone": ("unreadable", "dseg.tsv", unlink),
+    "a tab in a value": ("unreadable", f"{RAW}.json", lambda p: edit(p, "Mg-10Gd", "Mg\\t10Gd")),
+    "a number that cannot be": (
+        "values", f"{RAW}.json", lambda p: edit(p, '"energy_kev": 30.0', '"energy_kev": -1'),
+    ),
+    "voxels are no counts": (
+        "unreadable", f"{LABELS}.json", lambda p: put(p, "Voxels", 5),
+    ),
+    "voxels are nothing": ("unreadable", f"{LABELS}.json", lambda p: put(p, "Voxels", None)),
+    "a stamp of infinite size": (
+        "unreadable", f"{LABELS}.json",
+        lambda p: put(p, "Stamp", {"size": 1e400, "mtime_ns": 1, "header_sha256": ""}),
+    ),
+    "a table of another encoding": (
+        "unreadable", "participants.tsv",
+        lambda p: p.write_bytes("participant_id\tspecies\tort\nsub-01\t\tKöln\n".encode("latin-1")),
+    ),
+    "a table with semicolons": (
+        "unreadable", "participants.tsv", lambda p: p.write_text("participant_id;age\nsub-01;3\n"),
+    ),
     "class removed": (
         "values", f"{LABELS}.h5",
         lambda p: edit(p.parents[4] / "dseg.tsv", "3\tresidual material\tRM\t#cc79a7\n", ""),
@@ -127,3 +151,48 @@ def test_the_next_change_makes_the_tables_anew(study, scan_file):
     assert {p.kind for p in study.check()} == {"table"}
     study.add_sample(scan_file(), name="G")
     assert study.check() == []
+
+
+def test_a_time_that_cannot_be_is_named(study, scan_file):
+    study.add_sample(scan_file(), name="R", subject="01", copy=False)
+    sidecar = study.path / "sub-01" / "micr" / "sub-01_sample-R_XPCT.json"
+    described = json.loads(sidecar.read_text())
+    described["Scan"]["Stamp"]["mtime_ns"] = 10**30
+    sidecar.write_text(json.dumps(described))
+    (problem,) = study.check()
+    assert problem.kind == "changed"
+    assert "which is no time" in problem.message
+
+
+def test_a_revision_that_is_a_text_is_named(study, label_file):
+    study.add_labels(label_file(seed=50), sample="A", label_set="WF")
+    put(study.path / f"{LABELS}.json", "Revision", "2")
+    problems = study.check()
+    assert [p.kind for p in problems] == ["unreadable"]
+    assert "must be a positive whole number, found '2'" in problems[0].message
+
+
+def test_what_people_note_of_subjects_is_kept(study, scan_file):
+    path = study.path / "participants.tsv"
+    path.write_text(
+        "participant_id\tsex\tspecies\tage\nsub-04\tM\tn/a\tn/a\nsub-01\tF\tn/a\t12\nsub-77\tn/a\tn/a\t3\n"
+    )
+    (study.path / f"{RAW}.json").write_text("{")  # not even where the sidecar cannot be read
+    with pytest.warns(UserWarning, match="left out of the tables"):
+        study.add_sample(scan_file(), name="G")
+    lines = path.read_text().splitlines()
+    assert lines[:2] == ["participant_id\tspecies\tsex\tage", "sub-01\tn/a\tF\t12"]
+    assert {"sub-04\tn/a\tM\tn/a", "sub-05\tn/a\tn/a\tn/a", "sub-77\tn/a\tn/a\t3"} <= set(lines)
+    assert {p.kind for p in study.check()} == {"unreadable"}
+
+
+def test_a_table_that_cannot_be_read_is_left_and_named(study, scan_file):
+    path = study.path / "participants.tsv"
+    text = "participant_id\tplace\nsub-01\tKöln\n".encode("latin-1")
+    path.write_bytes(text)
+    (study.path / "samples.tsv").write_bytes(text)
+    with pytest.warns(UserWarning, match=r"left as it is: .*participants\.tsv .* UTF-8"):
+        study.add_sample(scan_file(), name="G")
+    assert path.read_bytes() == text
+    assert "sample-G" in (study.path / "samples.tsv").read_text()
+    assert "G" in Dataset(study.path).names
