@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from srseg.labels import LabelTable
+
+_STILL = 3600  # s
+
+# where srseg puts voxels
+_DATA = (
+    "sub-*/micr/*_XPCT.h5",
+    f"derivatives/{LABELS}/sub-*/micr/*_dseg.h5",
+    f"derivatives/{PREPARED}/sub-*/micr/*_XPCT.h5",
+    f"derivatives/{PREDICTION_PREFIX}*/sub-*/micr/*_dseg.h5",
+)
 
 
 @dataclass(frozen=True)
@@ -94,6 +105,13 @@ def _unfinished(layout: Layout) -> Iterator[Problem]:
         if found.alive:
             advice = "Wait until that process is done, then check again."
             message = f"process {found.pid} is still writing {found.target.name}"
+        elif time.time() - found.modified < _STILL:
+            # the folder may be shared, and processes of other machines are not seen here
+            advice = "If no other machine writes it, delete it, and do again what was interrupted."
+            message = (
+                f"{found.target.name} was written less than an hour ago by a process that is not "
+                "on this machine: it may still be written on another, or was interrupted"
+            )
         else:
             advice = "Delete it, and do again what was interrupted."
             message = f"the writing of {found.target.name} was interrupted"
@@ -157,13 +175,7 @@ def _scan(scan: ScanFile, sidecar: Path) -> Iterator[Problem]:
 
 def _lone_data(layout: Layout) -> Iterator[Problem]:
     """Find voxels without the sidecar that makes them an entry."""
-    patterns = (
-        "sub-*/micr/*_XPCT.h5",
-        f"derivatives/{LABELS}/sub-*/micr/*_dseg.h5",
-        f"derivatives/{PREPARED}/sub-*/micr/*_XPCT.h5",
-        f"derivatives/{PREDICTION_PREFIX}*/sub-*/micr/*_dseg.h5",
-    )
-    for pattern in patterns:
+    for pattern in _DATA:
         for path in sorted(layout.root.glob(pattern)):
             if not path.name.startswith(".") and not path.with_suffix(".json").is_file():
                 yield Problem(
@@ -278,7 +290,9 @@ def _tables(layout: Layout) -> Iterator[Problem]:
 
 def _deep(layout: Layout, table: LabelTable | None) -> Iterator[Problem]:
     """Read every voxel that srseg wrote."""
-    files = [p for p in sorted(layout.root.rglob("*.h5")) if not p.name.startswith(".")]
+    # what else lies in the folder, such as sources of scans, has no checksums of ours
+    files = sorted({p for pattern in _DATA for p in layout.root.glob(pattern)})
+    files = [p for p in files if not p.name.startswith(".")]
     with task("reading everything", len(files)) as progress:
         for path in files:
             yield from _verify(path, table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,27 +143,41 @@ def register(layout: Layout, plan: SamplePlan) -> SampleKey:
     """Carry out a plan: voxels first, then the sidecar that makes it a sample, then the tables."""
     with layout.lock(f"sample-{plan.name}"):
         _require_free(layout, plan.name)
+        before = set(layout.root.glob("sub-*"))
         key = SampleKey(plan.subject or _free_subject(layout, plan.name), plan.name)
-        sidecar = layout.scan_sidecar(key)
         try:
-            sidecar.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StorageError(
-                error.errno, f"cannot make the folder {sidecar.parent}: {error.strerror}"
-            ) from error
-        target = sidecar.with_suffix(".h5")
-        if target.is_file() and target.samefile(plan.source):
-            # a copy whose sidecar was lost is adopted as it is
-            plan = replace(plan, copied=True)
-            if file_stamp(target) != plan.stamp:
-                raise _changed(plan.source)
-        elif plan.copied:
-            _require_leftover(target, plan)
-            _copy(target, plan)
-        stamp = file_stamp(target) if plan.copied else plan.stamp
-        write_json(sidecar, _sidecar(plan, key, stamp))
+            _write(layout, plan, key)
+        except BaseException:
+            folder = layout.scan_sidecar(key).parent
+            # a folder in which nothing lies would keep the number of the subject
+            for empty in (folder, folder.parent):
+                if folder.parent not in before:
+                    with suppress(OSError):
+                        empty.rmdir()
+            raise
     update_tables(layout)
     return key
+
+
+def _write(layout: Layout, plan: SamplePlan, key: SampleKey) -> None:
+    sidecar = layout.scan_sidecar(key)
+    try:
+        sidecar.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            error.errno, f"cannot make the folder {sidecar.parent}: {error.strerror}"
+        ) from error
+    target = sidecar.with_suffix(".h5")
+    if target.is_file() and target.samefile(plan.source):
+        # a copy whose sidecar was lost is adopted as it is
+        plan = replace(plan, copied=True)
+        if file_stamp(target) != plan.stamp:
+            raise _changed(plan.source)
+    elif plan.copied:
+        _require_leftover(target, plan)
+        _copy(target, plan)
+    stamp = file_stamp(target) if plan.copied else plan.stamp
+    write_json(sidecar, _sidecar(plan, key, stamp))
 
 
 def _copy(target: Path, plan: SamplePlan) -> None:

@@ -283,3 +283,13 @@ def test_a_source_that_changes_while_it_is_copied(study, scan_file):
         with pytest.raises(DatasetError, match=r"changed while|lies there"):
             Dataset(study.path).register(again)
         assert copy.read_bytes() == before
+
+
+def test_an_add_that_fails_uses_up_no_subject(study, scan_file):
+    file = scan_file("cut.tif", shape=(20, 30, 30))
+    os.truncate(file, file.stat().st_size // 2)
+    with pytest.raises((StorageError, FileFormatError), match=r"cut\.tif"):
+        study.add_sample(file, name="X")
+    assert not (study.path / "sub-05").exists()
+    assert study.check() == []
+    assert study.add_sample(scan_file(), name="X").subject == "05"

@@ -1,8 +1,11 @@
 """Everything that can be wrong with a dataset is found, and named with its path."""
 
 import json
+import os
 import shutil
+import time
 
+import numpy as np
 import pytest
 
 from srseg import Dataset
@@ -125,8 +128,6 @@ def test_one_name_under_two_subjects(study):
 
 
 def test_a_writer_that_lives_is_told_apart(study):
-    import os
-
     part = study.path / f".samples.tsv.{os.getpid()}-0123abcd.part"
     part.write_text("half")
     (problem,) = study.check()
@@ -196,3 +197,24 @@ def test_a_table_that_cannot_be_read_is_left_and_named(study, scan_file):
     assert path.read_bytes() == text
     assert "sample-G" in (study.path / "samples.tsv").read_text()
     assert "G" in Dataset(study.path).names
+
+
+@pytest.mark.parametrize(("age", "says"), [(60, "may still be written"), (7200, "was interrupted")])
+def test_what_another_machine_may_still_write_is_told_apart(study, age, says):
+    part = study.path / ".samples.tsv.999999999-0123abcd.part"
+    part.write_text("half")
+    os.utime(part, (time.time() - age,) * 2)
+    (problem,) = study.check()
+    assert problem.kind == "unfinished"
+    assert says in problem.message
+
+
+def test_deep_reads_only_what_srseg_wrote(study, scan_file):
+    import h5py
+
+    source = study.path / "sourcedata"
+    source.mkdir()
+    with h5py.File(source / "foreign.h5", "w") as h5:
+        h5["data"] = np.ones((4, 5, 6), np.uint16)
+    study.add_sample(source / "foreign.h5", name="R", copy=False, voxel_size=2.0)
+    assert study.check(deep=True) == []
