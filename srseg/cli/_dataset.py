@@ -1,5 +1,6 @@
 """``srseg dataset``."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -184,13 +185,20 @@ def list_(
     select: SelectOption = None, dataset: DatasetOption = None, as_json: JsonOption = False
 ) -> None:
     """List the samples."""
+    from srseg.errors import SRSegError
+
     archive = open_dataset(dataset)
     chosen = choose_samples(dataset, None, select) if len(archive) else archive
-    rows = [_summary(sample) for sample in chosen]
+    rows = []
+    for sample in chosen:
+        try:
+            rows.append(_summary(sample))
+        except SRSegError as error:
+            warnings.warn(f"sample {sample.name} is not listed: {error}", stacklevel=1)
     if as_json:
         say_json({"dataset": str(archive.path), "samples": rows})
         return
-    if not rows:
+    if not len(archive):
         note(f"{archive.path} has no samples yet; add one with: srseg dataset add FILE")
         return
     say_table(

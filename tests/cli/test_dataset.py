@@ -143,6 +143,14 @@ def test_select(run, study):
     assert names("energy=30keV") == names("energy_kev=30") == ["A"]
 
 
+def test_one_broken_sidecar_does_not_hide_the_others(run, study):
+    (study.path / "sub-01" / "micr" / "sub-01_sample-A_XPCT.json").write_text("{")
+    result = run("dataset", "list", "-d", study.path, "--json")
+    assert [row["sample"] for row in answer(result)["samples"]] == list("BCDEF")
+    assert "sample A is not listed" in result.stderr
+    assert "sub-01_sample-A_XPCT.json" in result.stderr
+
+
 def test_an_empty_dataset(run, tmp_path):
     run("dataset", "init", tmp_path / "d")
     result = run("dataset", "list", "-d", tmp_path / "d")
