@@ -1,5 +1,6 @@
 """Foreign bytes and volumes: HDF5/NeXus, TIFF, MHA, NRRD and NIfTI, read and written in parts."""
 
+from srseg.io._boxes import copy_boxes
 from srseg.io._format import FORMATS, Format, known_suffixes
 from srseg.io._hdf5 import HDF5Format
 from srseg.io._hdf5_sink import HDF5Sink
@@ -29,6 +30,7 @@ __all__ = [
     "Format",
     "HDF5Sink",
     "ScanInfo",
+    "copy_boxes",
     "create_hdf5",
     "describe",
     "known_suffixes",

@@ -14,7 +14,7 @@ from srseg.io._hdf5_header import Header
 from srseg.io._hdf5_safe import open_file, opened, resolve
 from srseg.io._hdf5_values import is_volume, require_plain
 from srseg.io._info import ScanInfo
-from srseg.io._source import FileSource
+from srseg.io._source import WHOLE_SLICES, FileSource
 from srseg.io._voxels import voxel_type
 
 if TYPE_CHECKING:
@@ -62,7 +62,12 @@ class HDF5Format(Format):
                 dtype if scale is None else np.dtype(np.float32),
                 dataset=found.name,
                 metadata=metadata(found),
-                details={"stored": dtype, "scale": scale},
+                details={
+                    "stored": dtype,
+                    "scale": scale,
+                    "whole_slices": found.chunks is not None
+                    and WHOLE_SLICES % found.chunks[0] == 0,
+                },
                 **facts,
             )
 
@@ -70,7 +75,12 @@ class HDF5Format(Format):
         """Give the voxels; see `Format.source`."""
         assert info.dataset is not None  # noqa: S101 - describe always finds one
         return HDF5Source(
-            info.path, info.shape, info.details["stored"], info.dataset, info.details["scale"]
+            info.path,
+            info.shape,
+            info.details["stored"],
+            info.dataset,
+            info.details["scale"],
+            whole_slices=info.details["whole_slices"],
         )
 
     def write(
@@ -108,6 +118,8 @@ class HDF5Source(FileSource):
         Path of the dataset inside the file.
     scale : tuple of float, optional
         Factor and offset; the voxels are then ``stored * factor + offset`` in float32.
+    whole_slices : bool, default=False
+        Whether the chunks are single slices or a few, which are decoded whole.
     """
 
     def __init__(
@@ -117,8 +129,10 @@ class HDF5Source(FileSource):
         stored: np.dtype[Any],
         dataset: str,
         scale: tuple[float, float] | None = None,
+        whole_slices: bool = False,
     ) -> None:
-        super().__init__(path, shape, stored if scale is None else np.dtype(np.float32))
+        dtype = stored if scale is None else np.dtype(np.float32)
+        super().__init__(path, shape, dtype, whole_slices=whole_slices)
         self.stored = stored
         self.dataset = dataset
         self.scale = scale

@@ -12,11 +12,12 @@ import numpy as np
 
 from srseg._version import __version__
 from srseg.errors import ParameterError
+from srseg.io._boxes import copy_boxes
 from srseg.io._hdf5_header import Header
 from srseg.io._hdf5_sink import HDF5Sink
 from srseg.io._provenance import provenance_json
 from srseg.progress import task
-from srseg.storage import CHUNK, ChunkChecksums, atomic_path, chunk_shape, require_free_space
+from srseg.storage import ChunkChecksums, atomic_path, chunk_shape, require_free_space
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,9 +31,6 @@ Compression = Literal["gzip", "bitshuffle"]
 
 DATASET = "entry/data/data"
 """Path of the voxels in the files that srseg writes."""
-
-# a reader needs up to three times as much for a moment
-_BAND_BYTES = 128 << 20
 
 CHECKSUMS = "entry/integrity/crc32"
 """Path of the table of checksums: one file, so that volume and sums are never parted."""
@@ -160,8 +158,6 @@ def written(
 def fill(sink: HDF5Sink, volume: Volume) -> None:
     """Copy a volume into a sink with bounded memory.
 
-    Whole rows of chunks are read where 64 slices fit into 128 MiB, bands of them otherwise.
-
     Parameters
     ----------
     sink : HDF5Sink
@@ -169,22 +165,14 @@ def fill(sink: HDF5Sink, volume: Volume) -> None:
     volume : Volume
         The volume; its labels are checked against its table.
     """
-    depth, rows, columns = volume.shape
-    beam = CHUNK * CHUNK * columns * volume.dtype.itemsize
-    band = CHUNK * max(1, _BAND_BYTES // beam)
+    depth, rows, _ = volume.shape
     with task("writing", total=depth * rows) as progress:
-        for z in range(0, depth, CHUNK):
-            for y in range(0, rows, band):
-                box = (
-                    slice(z, min(z + CHUNK, depth)),
-                    slice(y, min(y + band, rows)),
-                    slice(0, columns),
-                )
-                block = volume.read(box)
-                if volume.table is not None:
-                    volume.table.check(block)
-                sink[box] = block
-                progress.advance(block.shape[0] * block.shape[1])
+        for box in copy_boxes(volume):
+            block = volume.read(box)
+            if volume.table is not None:
+                volume.table.check(block)
+            sink[box] = block
+            progress.advance(block.shape[0] * block.shape[1])
 
 
 def _filters(compression: Compression | None) -> dict[str, Any]:

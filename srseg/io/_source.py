@@ -26,6 +26,9 @@ _MOST_OPEN = 32
 _MAPPED_SLICES = 8
 
 
+WHOLE_SLICES = 4
+"""How many slices are read at once where each is decoded whole."""
+
 _OF_THIS_PROCESS = ("_handle", "_closing", "_pid", "_lock")
 
 
@@ -43,12 +46,22 @@ class FileSource(ABC):
         Number of voxels along z, y, x.
     dtype : numpy.dtype
         Type of the voxels as they are read.
+    whole_slices : bool, default=False
+        Whether a part of a slice costs as much to read as the whole slice.
     """
 
-    def __init__(self, path: Path, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        shape: tuple[int, int, int],
+        dtype: np.dtype[Any],
+        *,
+        whole_slices: bool = False,
+    ) -> None:
         self.path = path
         self.shape = shape
         self.dtype = dtype
+        self.whole_slices = whole_slices
         self._handle: Any = None
         self._closing: weakref.finalize[..., FileSource] | None = None
         self._pid = 0

@@ -51,12 +51,13 @@ class TIFFFormat(Format):
                 shape,
                 dtype,
                 metadata=stated_metadata(tif),
+                details={"whole_slices": tif.series[0].dataoffset is None},
                 **stated_grid(tif, shape),
             )
 
     def source(self, info: ScanInfo) -> TIFFSource:
         """Give the voxels; see `Format.source`."""
-        return TIFFSource(info.path, info.shape, info.dtype)
+        return TIFFSource(info.path, info.shape, info.dtype, **info.details)
 
     def write(
         self, path: Path, volume: Volume, provenance: Mapping[str, Any] | None, name: str

@@ -52,11 +52,14 @@ class TIFFFolderFormat(Format):
         (rows, columns), dtype = first
         shape = (len(slices), rows, columns)
         names = tuple(file.name for file in slices)
-        return ScanInfo(path, self.name, shape, dtype, details={"names": names})
+        with opened_tiff(slices[0]) as tif:
+            whole = not tif.pages.first.is_memmappable
+        details = {"names": names, "whole_slices": whole}
+        return ScanInfo(path, self.name, shape, dtype, details=details)
 
     def source(self, info: ScanInfo) -> SliceSource:
         """Give the voxels; see `Format.source`."""
-        return SliceSource(info.path, info.shape, info.dtype, info.details["names"])
+        return SliceSource(info.path, info.shape, info.dtype, **info.details)
 
 
 class SliceSource(FileSource):
@@ -72,6 +75,8 @@ class SliceSource(FileSource):
         Type of the voxels.
     names : tuple of str
         The files in order.
+    whole_slices : bool
+        Whether they are compressed.
     """
 
     def __init__(
@@ -80,8 +85,9 @@ class SliceSource(FileSource):
         shape: tuple[int, int, int],
         dtype: np.dtype[Any],
         names: tuple[str, ...],
+        whole_slices: bool,
     ) -> None:
-        super().__init__(path, shape, dtype)
+        super().__init__(path, shape, dtype, whole_slices=whole_slices)
         self.names = names
 
     def _open(self) -> _NothingOpen:

@@ -20,7 +20,7 @@ from srseg.errors import (
     SRSegError,
     StorageError,
 )
-from srseg.io import create_hdf5, describe, known_suffixes, open_volume, write_volume
+from srseg.io import copy_boxes, create_hdf5, describe, known_suffixes, open_volume, write_volume
 
 SUFFIXES = [".h5", ".tif", ".ome.tif", ".mha", ".nrrd", ".nii", ".nii.gz"]
 TYPES = ["uint8", "uint16", "int16", "int32", "float32", "float64"]
@@ -240,11 +240,53 @@ def test_bits_are_read_as_integers(tmp_path):
 
 def test_large_slices_are_copied_in_bands(tmp_path, make, monkeypatch):
     volume = make("uint16")
-    monkeypatch.setattr("srseg.io._hdf5_write._BAND_BYTES", 1)
+    monkeypatch.setattr("srseg.io._boxes._BAND_BYTES", 1)
     monkeypatch.setattr("srseg.io._slabs.MOST_BYTES", 1)
     for name in ("a.h5", "a.mha", "a.tif"):
         write_volume(tmp_path / name, volume)
         np.testing.assert_array_equal(open_volume(tmp_path / name).read(), volume.read())
+
+
+@pytest.mark.parametrize("kind", ["folder", "a.tif", "a.h5"])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_compressed_slices_are_decoded_once(tmp_path, monkeypatch, kind, compressed):
+    voxels = np.random.default_rng(0).integers(0, 9, (70, 150, 6), dtype=np.uint16)
+    path = tmp_path / kind
+    options = {"photometric": "minisblack", "compression": "zlib" if compressed else None}
+    if kind == "folder":
+        path.mkdir()
+        for n, image in enumerate(voxels):
+            tifffile.imwrite(path / f"{n}.tif", image, **options)
+    elif kind == "a.tif":
+        tifffile.imwrite(path, voxels, **options)
+    else:
+        with h5py.File(path, "w") as file:
+            chunks, pack = ((1, 150, 6), "gzip") if compressed else (None, None)
+            file.create_dataset("data", data=voxels, chunks=chunks, compression=pack)
+    volume = open_volume(path, voxel_size=5)
+    boxes, read = [], type(volume.source)._read
+
+    def count(self, handle, region):
+        boxes.append(region)
+        return read(self, handle, region)
+
+    monkeypatch.setattr(type(volume.source), "_read", count)
+    monkeypatch.setattr("srseg.io._boxes._BAND_BYTES", 1)
+    write_volume(tmp_path / "out.h5", volume)
+    n_slices = sum(z.stop - z.start for z, _, _ in boxes)
+    assert n_slices == (70 if compressed else 3 * 70)
+    assert max(z.stop - z.start for z, _, _ in boxes) == (4 if compressed else 64)
+    np.testing.assert_array_equal(open_volume(tmp_path / "out.h5").read(), voxels)
+
+
+def test_compressed_slices_larger_than_a_band(tmp_path, monkeypatch):
+    voxels = np.random.default_rng(0).integers(0, 9, (70, 150, 6), dtype=np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", voxels, photometric="minisblack", compression="zlib")
+    monkeypatch.setattr("srseg.io._boxes._WHOLE_SLICE_BAND_BYTES", 2 * 64 * 64 * 6 * 2)
+    volume = open_volume(tmp_path / "a.tif", voxel_size=5)
+    assert {(y.start, y.stop) for _, y, _ in copy_boxes(volume)} == {(0, 128), (128, 150)}
+    write_volume(tmp_path / "out.h5", volume)
+    np.testing.assert_array_equal(open_volume(tmp_path / "out.h5").read(), voxels)
 
 
 def test_more_than_imagej_can_count_becomes_ome(tmp_path, make, monkeypatch):
