@@ -7,13 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srseg.dataset._boxes import boxes
 from srseg.dataset._layout import Layout, SampleKey, require_label, suggest_label
 from srseg.dataset._metadata import MetadataValue, clean_text, parse_metadata, to_sections
 from srseg.dataset._sidecar import pixel_size, written_now
 from srseg.dataset._tables import update_tables
 from srseg.errors import DatasetError, ParameterError, SRSegError, StorageError
-from srseg.io import create_hdf5, describe, open_volume
+from srseg.io import copy_boxes, create_hdf5, describe, open_volume
 from srseg.progress import task
 from srseg.storage import FileStamp, file_stamp, require_free_space, write_json
 
@@ -193,7 +192,7 @@ def _copy(target: Path, plan: SamplePlan) -> None:
         ) as sink,
         task(f"copying {plan.name}", volume.grid.n_voxels) as progress,
     ):  # fmt: skip
-        for box in boxes(volume.shape, volume.dtype.itemsize):
+        for box in copy_boxes(volume):
             block = volume.read(box)
             sink[box] = block
             progress.advance(block.size)

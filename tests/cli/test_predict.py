@@ -307,7 +307,7 @@ SCAN = "nosize.tif"
         (("MODEL", SCAN, "V"), 1, "one scan file at a time"),
         (("MODEL", "V", "--planes", 4), 2, "there are standard sets of 1, 3 and 9 planes, found 4"),
         (("MODEL", "V", "--planes", "rc@45p"), 2, "rotate about another axis"),
-        (("MODEL", "V", "--planes", "rc,rc"), 2, "plane rc stands twice"),
+        (("MODEL", "V", "--planes", "rc,rc"), 2, "same"),
         (("MODEL", "V", "--planes", "xy"), 2, "no plane 'xy'; write rc, cp or pr"),
         (("MODEL", "V", "--voting", "loud"), 2, "'loud' is not soft or hard"),
         (("MODEL", "V", "--grid", "atlas"), 2, "'atlas' is not one of 'model', 'scan'"),

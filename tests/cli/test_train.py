@@ -48,16 +48,17 @@ def test_a_model_file_that_a_seed_repeats(run, tiny):
 
 def test_the_options_reach_the_model(run, tiny):
     result = run(
-        "train", "A", "--width", 3, "--depth", 1, "--input-size", 16, "--voxel-size", "0.025 mm",
+        "train", "A", "B", "--width", 3, "--depth", 1, "--input-size", 16,
+        "--voxel-size", "0.025 mm",
         "--recipe", "paper", "--max-iter", 2, "--batch-size", 2, "--learning-rate", 0.002,
-        "--validation", "none", "--no-augment", "--precision", "fp32", "--device", "cpu", "--seed",
+        "--validation", 1, "--no-augment", "--precision", "fp32", "--device", "cpu", "--seed",
         11, "--out", "m.srseg", "-d", tiny.path,
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     wanted = {
         "backbone": "unet", "width": 3, "depth": 1, "input_size": 16, "voxel_size": 25.0,
         "recipe": "paper", "max_iter": 2, "batch_size": 2, "learning_rate": 0.002,
-        "validation": None, "augment": False, "precision": "fp32", "device": "cpu",
+        "validation": 1, "augment": False, "precision": "fp32",
         "random_state": 11,
     }  # fmt: skip
     found = load_model("m.srseg").get_params()
