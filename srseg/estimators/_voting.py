@@ -172,7 +172,8 @@ def _count(
             f"label set {sample.target} of sample {sample.name} has no labelled voxel to score "
             "against"
         )
-    fusion = _fuse_volume(segmenter, sample, volume, [(planes, voting)])[0]
+    image = volume.read().astype(np.float32, copy=False)
+    fusion = _fuse_image(segmenter, image, [(planes, voting)])[0]
     predicted = fusion.classes(0, volume.shape[0])
     return confusion(truth, predicted, len(segmenter.label_table_))
 
@@ -181,17 +182,17 @@ def _fuse_settings(
     segmenter: SliceSegmenter, sample: Sample, settings: list[tuple[Sequence[Plane], Any]]
 ) -> tuple[list[Fusion], Grid]:
     volume = prepared_volume(sample, segmenter.voxel_size_, segmenter.clip_)
-    return _fuse_volume(segmenter, sample, volume, settings), volume.grid
+    image = volume.read().astype(np.float32, copy=False)
+    # labels that will be used, and not scores, which tell by themselves how good labels are
+    warn_if_foreign(segmenter, sample, image)
+    return _fuse_image(segmenter, image, settings), volume.grid
 
 
-def _fuse_volume(
+def _fuse_image(
     segmenter: SliceSegmenter,
-    sample: Sample,
-    volume: Volume,
+    image: NDArray[np.float32],
     settings: list[tuple[Sequence[Plane], Any]],
 ) -> list[Fusion]:
-    image = volume.read().astype(np.float32, copy=False)
-    warn_if_foreign(segmenter, sample, image)
     return fuse_settings(
         segmenter.predict_slices_proba,
         image,
