@@ -28,7 +28,7 @@ def demo(
     study = Study()
     note(
         f"a synthetic study: {study.n_train} scans with WF labels to train on, {study.n_test} to "
-        f"test on, {study.size}³ voxels each; about 4 minutes on 2 cores"
+        f"test on, {study.size}³ voxels each; some 2 to 5 minutes on 2 cores"
     )
     result = run_demo(out, bone_mask=bone_mask, study=study)
     if as_json:
