@@ -119,6 +119,7 @@ class PredictionJob:
     ) -> dict[str, Any]:
         """Label a scan file that is in no dataset."""
         from srseg.io import open_volume
+        from srseg.volumes import ArraySample
 
         scan = open_volume(path, dataset=dataset_path, voxel_size=voxel_size)
         suffix = SUFFIXES[self._format or "h5"]
@@ -131,7 +132,8 @@ class PredictionJob:
             )
         _refuse_place(target, self._overwrite)
         _note_start(str(path), scan.grid, self.ensemble)
-        labels = self.ensemble.predict(scan, grid=self._grid)
+        # as a sample, so that warnings name the file
+        labels = self.ensemble.predict(ArraySample(path.name, scan), grid=self._grid)
         made = provenance(self._model, self._sha256, self.ensemble, source_of_file(path))
         _write(target, labels, made, self._overwrite)
         return {

@@ -108,7 +108,7 @@ def train(
         random_state=seed,
     )
     plan = _plan(segmenter, chosen, path)
-    _require_subjects(chosen, held_out)
+    segmenter.divide(chosen)  # a dry run refuses what training would refuse
     if dry_run:
         _answer({**plan, "dry_run": True}, as_json, "would train")
         return
@@ -228,15 +228,3 @@ def _validation(text: str) -> Any:
         f"{text!r} is not auto, none, a number of subjects such as 2 or a share such as 0.2",
         param_hint="--validation",
     )
-
-
-def _require_subjects(chosen: "Dataset", held_out: Any) -> None:
-    """Refuse to hold out so many subjects that none is left to train on."""
-    from srseg.errors import ParameterError
-
-    count = len(set(chosen.subjects))
-    if isinstance(held_out, int) and held_out >= count:
-        raise ParameterError(
-            f"--validation {held_out} would hold out all of the {count} subjects; hold out fewer, "
-            "or say --validation none"
-        )

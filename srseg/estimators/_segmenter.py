@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from srseg.estimators._protocol import SliceSegmenter
     from srseg.labels import LabelTable
     from srseg.planes import Plane
+    from srseg.training import Recipe
     from srseg.volumes import Sample
 
 
@@ -191,14 +192,8 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         inputs = read_inputs(X, y, voxel_size=self.voxel_size, labelled=True)
         samples = inputs.samples
         seeds = _seeds(self.random_state)
-        training, held_out = hold_out(samples, self.validation, int(seeds[0]))
+        training, held_out = self._divide(samples, recipe, int(seeds[0]))
         table = self.labels or common_table([*training, *held_out])
-        if recipe.schedule == "plateau" and not held_out:
-            raise ParameterError(
-                f"recipe={self.recipe!r} lowers its rate by the loss on held-out samples, and "
-                f"validation={self.validation!r} holds out none of {len(samples)}; give "
-                "validation=1 (a number of subjects), samples, or recipe='fast'"
-            )
         voxel_size = self.voxel_size
         if voxel_size is None and not inputs.arrays:
             voxel_size = common_voxel_size([*training, *held_out])
@@ -232,6 +227,28 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         self.training_samples_ = [sample.name for sample in training]
         self.validation_samples_ = [sample.name for sample in held_out]
         return self
+
+    def divide(self, X: Any) -> tuple[list[Sample], list[Sample]]:
+        """Tell which samples `fit` would train on and which it would hold out.
+
+        Parameters
+        ----------
+        X : Dataset, Sample or sequence of them
+            The scans.
+
+        Returns
+        -------
+        training, held_out : list of Sample
+            The same as in `fit` where `random_state` is an integer; no subject is in both.
+
+        Raises
+        ------
+        ParameterError
+            If a parameter cannot work with these samples, as in `fit`.
+        """
+        recipe = check_parameters(self)
+        samples = read_inputs(X, voxel_size=self.voxel_size).samples
+        return self._divide(samples, recipe, int(_seeds(self.random_state)[0]))
 
     def predict_slices_proba(self, slices: NDArray[np.float32]) -> NDArray[np.float32]:
         """Give the probability of each class at each pixel of slices.
@@ -278,6 +295,18 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
 
         check_is_fitted(self)
         save_model(self, path, overwrite=overwrite)
+
+    def _divide(
+        self, samples: Sequence[Sample], recipe: Recipe, seed: int
+    ) -> tuple[list[Sample], list[Sample]]:
+        training, held_out = hold_out(samples, self.validation, seed)
+        if recipe.schedule == "plateau" and not held_out:
+            raise ParameterError(
+                f"recipe={self.recipe!r} lowers its rate by the loss on held-out samples, and "
+                f"validation={self.validation!r} holds out none of {len(samples)}; give "
+                "validation=1 (a number of subjects), samples, or recipe='fast'"
+            )
+        return training, held_out
 
     def _adopt(
         self,

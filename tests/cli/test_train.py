@@ -132,7 +132,7 @@ def test_subjects_held_out(run, tiny, validation, held_out):
         (("--precision", "int8"), 1, "precision is 'auto', 'fp32' or 'bf16', found 'int8'"),
         (("--device", "moon"), 1, "device 'moon' cannot be used here"),
         (("--input-size", 30), 1, "no multiple of the network's stride, 4; use 28 or 32"),
-        (("--validation", 4), 1, "would hold out all of the 4 subjects"),
+        (("--validation", 4), 1, "would hold out 4 of 4 subjects"),
         (("--validation", "loud"), 2, "a number of subjects"),
         (("--validation", 1.5), 2, "a number of subjects"),
         (("--validation", -1), 2, "a number of subjects"),

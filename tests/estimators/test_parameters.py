@@ -96,3 +96,15 @@ def test_a_truth_of_nothing_is_no_score(trained, make_sample):
 def test_an_ensemble_of_a_fitted_estimator_says_how_to_keep_it(trained, boxes):
     with pytest.raises(NotFittedError, match="FrozenEstimator"):
         MultiAxisEnsemble(trained).predict(boxes(0)[0])
+
+
+def test_divide_tells_what_fit_does(small, make_sample):
+    samples = [make_sample(i) for i in range(4)]
+    segmenter = small(validation=2, max_iter=1, random_state=3)
+    training, held_out = segmenter.divide(samples)
+    segmenter.fit(samples)
+    assert [sample.name for sample in training] == segmenter.training_samples_
+    assert [sample.name for sample in held_out] == segmenter.validation_samples_
+    assert len(held_out) == 2
+    with pytest.raises(ParameterError, match="holds out none"):
+        small(recipe="paper").divide(samples)
