@@ -9,6 +9,7 @@ __all__ = [
     "DatasetError",
     "FileFormatError",
     "GridError",
+    "InUseError",
     "LabelError",
     "MissingFileError",
     "MissingPackageError",
@@ -45,6 +46,10 @@ class MissingFileError(SRSegError, FileNotFoundError):
 
 class StorageError(SRSegError, OSError):
     """Bytes could not be kept: no space, no permission, or a checksum that does not fit."""
+
+
+class InUseError(StorageError):
+    """Another process is writing this, and was waited for in vain."""
 
 
 class DatasetError(SRSegError, ValueError):

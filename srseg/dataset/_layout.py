@@ -7,12 +7,13 @@ label sets there are is read from the names of the sidecars, without opening one
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from srseg.errors import MissingFileError, ParameterError, StorageError
+from srseg.dataset._waiting import Waiting
+from srseg.errors import InUseError, MissingFileError, ParameterError, StorageError
 from srseg.storage import locked
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ LABEL_TABLE = "dseg.tsv"
 LABELS = "labels"
 PREPARED = "preprocessed"
 PREDICTION_PREFIX = "srseg-"
+
+# a copy of 60 GB from a slow disk takes hours, and who wants to give up sooner presses Ctrl-C
+_LONGEST = 24 * 3600.0  # s
 
 _LABEL = re.compile(r"[0-9a-zA-Z+]{1,64}")
 _MODEL = re.compile(r"[0-9a-zA-Z+][0-9a-zA-Z+._-]{0,63}")
@@ -72,16 +76,59 @@ class Layout:
         return self.root / ".srseg"
 
     @contextmanager
-    def lock(self, what: str, timeout: float = 10.0) -> Iterator[None]:
-        """Hold a lock of this dataset; upper and lower case are one, as on some file systems."""
+    def lock(self, what: str, timeout: float = _LONGEST) -> Iterator[None]:
+        """Hold a lock of this dataset; upper and lower case are one, as on some file systems.
+
+        Who has to wait is told for whom.
+
+        Raises
+        ------
+        InUseError
+            If another process still holds it after `timeout` seconds.
+        """
         try:
             self.private.mkdir(exist_ok=True)
         except OSError as error:
             raise StorageError(
                 error.errno, f"cannot write in the dataset {self.root}: {error.strerror}"
             ) from error
-        with locked(self.private / what.casefold(), timeout=timeout):
+        with ExitStack() as held:
+            with Waiting(what) as waiting:
+                held.enter_context(locked(self.private / what.casefold(), timeout, waiting))
             yield
+
+    def in_use(self, what: str) -> bool:
+        """Tell whether a process holds a lock of this dataset now."""
+        path = self.private / what.casefold()
+        if not path.with_name(f".{path.name}.lock").exists():
+            return False
+        try:
+            with locked(path, timeout=0):
+                return False
+        except InUseError:
+            return True
+        except (StorageError, MissingFileError):
+            return False  # where nothing can be written, nobody writes
+
+    @staticmethod
+    def sample_lock(name: str) -> str:
+        """Name the lock of a sample's scan and sidecar."""
+        return f"sample-{name}"
+
+    @staticmethod
+    def labels_lock(key: SampleKey, label_set: str) -> str:
+        """Name the lock of a label set with its revisions."""
+        return f"labels-{key.name}-{label_set}"
+
+    @staticmethod
+    def prepared_lock(key: SampleKey) -> str:
+        """Name the lock of a sample's working copies."""
+        return f"prepared-{key.name}"
+
+    @staticmethod
+    def prediction_lock(key: SampleKey, model: str, description: str) -> str:
+        """Name the lock of what a model predicted."""
+        return f"{PREDICTION_PREFIX}{model}-{key.name}-{description}"
 
     def scan_sidecar(self, key: SampleKey) -> Path:
         """Give the sidecar of a sample: where it exists, the sample exists."""

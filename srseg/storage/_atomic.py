@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srseg.errors import MissingFileError, StorageError
+from srseg.storage._machine import machine_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ def atomic_path(target: Path | str, *, overwrite: bool = False, suffix: str = ""
     Yields
     ------
     Path
-        The temporary path ``.<name>.<pid>-<8 hex>.part<suffix>``; make a file there.
+        The temporary path ``.<name>.<pid>-<machine><token>.part<suffix>``; make a file there.
 
     Raises
     ------
@@ -76,9 +77,9 @@ def atomic_path(target: Path | str, *, overwrite: bool = False, suffix: str = ""
         raise StorageError(f"{target} is a folder; choose another name for the file")
     if not overwrite and os.path.lexists(target):
         raise _exists(target)
-    temporary = target.with_name(
-        f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part{suffix}"
-    )
+    # short: BIDS names take up to 230 of the 255 bytes that a name may have
+    token = machine_tag() + secrets.token_hex(2)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}-{token}.part{suffix}")
     try:
         yield temporary
         _sync(temporary)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -11,14 +12,21 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from srseg.errors import MissingFileError, StorageError
+from srseg.errors import InUseError, MissingFileError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+# how long one attempt lasts, in s, before who is waited for is told again
+_ROUND = 0.5
 
 
 @contextmanager
-def locked(path: Path | str, timeout: float = 10.0) -> Iterator[None]:
+def locked(
+    path: Path | str,
+    timeout: float = 10.0,
+    waiting: Callable[[str], None] | None = None,
+) -> Iterator[None]:
     """Hold the lock of a file or folder for the time of a ``with`` block.
 
     The lock ends with the process, also when that is killed: nothing has to be removed by hand.
@@ -33,6 +41,8 @@ def locked(path: Path | str, timeout: float = 10.0) -> Iterator[None]:
         ``.<name>.lock`` beside it, and ``.<name>.holder`` says who has it.
     timeout : float, default=10.0
         How long to wait for another holder, in seconds.
+    waiting : callable, optional
+        Told who is waited for, every half second: ``process 123 on host since …``.
 
     Yields
     ------
@@ -41,8 +51,10 @@ def locked(path: Path | str, timeout: float = 10.0) -> Iterator[None]:
 
     Raises
     ------
+    InUseError
+        If another process still holds the lock after `timeout`.
     StorageError
-        If another process still holds the lock after `timeout`, or it cannot be made.
+        If the lock cannot be made.
     MissingFileError
         If the folder of `path` does not exist.
     """
@@ -50,14 +62,24 @@ def locked(path: Path | str, timeout: float = 10.0) -> Iterator[None]:
     if not path.parent.is_dir():
         raise MissingFileError(f"the folder {path.parent} does not exist")
     holder = path.with_name(f".{path.name}.holder")
-    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=timeout)
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    end = time.monotonic() + timeout
     try:
-        lock.acquire()
-    except Timeout:
-        raise StorageError(
-            f"{path} is in use by {_who(holder)}; waited {timeout:g} s. "
-            "Wait until that is done and try again"
-        ) from None
+        while True:
+            left = end - time.monotonic()
+            try:
+                lock.acquire(timeout=max(0.0, min(left, _ROUND)))
+                break
+            except Timeout:
+                if left <= _ROUND:
+                    raise InUseError(
+                        f"{path} is in use by {_who(holder)}; waited {timeout:g} s. "
+                        "Wait until that is done and try again"
+                    ) from None
+                if waiting is not None:
+                    waiting(_who(holder))
+    except InUseError:
+        raise
     except OSError as error:
         raise StorageError(
             error.errno, f"cannot lock {path}: {error.strerror}; is the folder writable?"

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-_PART = re.compile(r"^\.(?P<name>.+)\.(?P<pid>\d+)-[0-9a-f]{8}\.part(\.[\w.]+)?$")
+from srseg.storage._machine import machine_tag
+
+_PART = re.compile(
+    r"^\.(?P<name>.+)\.(?P<pid>\d+)-(?P<machine>[0-9a-f]{6})[0-9a-f]{4}\.part(\.[\w.]+)?$"
+)
+_STILL = 3600  # s
 
 
 @dataclass(frozen=True)
@@ -22,9 +29,9 @@ class Unfinished:
         The file that it would have become.
     pid : int
         The process that wrote it.
-    alive : bool
-        Whether a process of that number runs on this machine: the file may still be in the making.
-        A writer on another machine that shares the folder is not seen; look at the file's age.
+    writer : {"running", "ended", "elsewhere"}
+        Whether that process runs on this machine, ran on it and is gone, or belongs to another
+        machine that shares the folder, where it cannot be asked for.
     modified : float
         When it was last written to, in seconds since 1970.
     """
@@ -32,8 +39,15 @@ class Unfinished:
     path: Path
     target: Path
     pid: int
-    alive: bool
+    writer: Literal["running", "ended", "elsewhere"]
     modified: float
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody writes it any more: its writer is gone, or was not seen for an hour."""
+        if self.writer == "elsewhere":
+            return time.time() - self.modified > _STILL
+        return self.writer == "ended"
 
 
 def unfinished(root: Path | str) -> list[Unfinished]:
@@ -61,9 +75,11 @@ def unfinished(root: Path | str) -> list[Unfinished]:
             except FileNotFoundError:  # renamed into its place while we looked
                 continue
             pid = int(match["pid"])
-            found.append(
-                Unfinished(path, path.with_name(match["name"]), pid, _running(pid), modified)
-            )
+            writer: Literal["running", "ended", "elsewhere"] = "elsewhere"
+            if match["machine"] == machine_tag():
+                writer = "running" if _running(pid) else "ended"
+            target = path.with_name(match["name"])
+            found.append(Unfinished(path, target, pid, writer, modified))
     return sorted(found, key=lambda item: item.path)
 
 

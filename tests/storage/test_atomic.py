@@ -13,6 +13,7 @@ import pytest
 
 from srseg.errors import MissingFileError, SRSegError, StorageError
 from srseg.storage import atomic_path, unfinished, write_text
+from srseg.storage._machine import machine_tag
 
 
 def test_file_appears_only_when_all_is_written(tmp_path):
@@ -163,11 +164,13 @@ def test_killed_writer_leaves_the_old_file_and_a_named_rest(tmp_path):
     ) as writer:
         assert writer.stdout.readline() == "writing\n"
         (left,) = unfinished(tmp_path)
-        assert (left.pid, left.target, left.alive) == (writer.pid, target, True)
+        assert (left.pid, left.target, left.writer) == (writer.pid, target, "running")
+        assert not left.abandoned
         writer.send_signal(signal.SIGKILL)
         writer.wait()
     (left,) = unfinished(tmp_path)
-    assert not left.alive
+    assert left.writer == "ended"
+    assert left.abandoned
     assert abs(left.modified - time.time()) < 60
     assert left.path.read_bytes() == b"half"
     assert target.read_bytes() == b"old"
@@ -176,7 +179,24 @@ def test_killed_writer_leaves_the_old_file_and_a_named_rest(tmp_path):
 def test_unfinished_looks_into_folders_and_passes_over_other_names(tmp_path):
     deep = tmp_path / "sub-01" / "micr"
     deep.mkdir(parents=True)
-    (deep / ".a.h5.4194999-0123abcd.part").write_bytes(b"")
+    (deep / ".a.h5.4194999-0123456789.part").write_bytes(b"")
     (deep / "a.part").write_bytes(b"")
     (deep / ".a.h5.lock").write_bytes(b"")
     assert [u.target for u in unfinished(tmp_path)] == [deep / "a.h5"]
+
+
+@pytest.mark.parametrize(("age", "abandoned"), [(60, False), (7200, True), (-7200, False)])
+def test_a_process_number_of_another_machine_means_nothing_here(tmp_path, age, abandoned):
+    """Neither that this process runs here, nor that the other does not."""
+    elsewhere = "0" * 6 if machine_tag() != "0" * 6 else "1" * 6
+    for pid in (os.getpid(), 4194999):
+        part = tmp_path / f".a.h5.{pid}-{elsewhere}0123.part"
+        part.write_bytes(b"")
+        os.utime(part, (time.time() - age,) * 2)
+    for left in unfinished(tmp_path):
+        assert (left.writer, left.abandoned) == ("elsewhere", abandoned)
+
+
+def test_the_longest_names_of_a_dataset_can_be_written(tmp_path):
+    long = "x" * 64
+    write_text(tmp_path / f"sub-{long}_sample-{long}_desc-{long}_rev-1234_dseg.json", "{}")

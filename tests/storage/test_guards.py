@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from srseg.errors import MissingFileError, StorageError
+from srseg.errors import InUseError, MissingFileError, StorageError
 from srseg.storage import FileStamp, file_sha256, file_stamp, locked, require_free_space
 
 HOLD = """
@@ -41,7 +41,7 @@ def test_lock_of_another_process_says_who_and_ends_with_it(tmp_path):
     ) as holder:
         assert holder.stdout.readline() == "held\n"
         with (
-            pytest.raises(StorageError, match=rf"in use by process {holder.pid} on .* since 20"),
+            pytest.raises(InUseError, match=rf"in use by process {holder.pid} on .* since 20"),
             locked(target, timeout=0.1),
         ):
             pytest.fail("two hold one lock")
@@ -50,6 +50,38 @@ def test_lock_of_another_process_says_who_and_ends_with_it(tmp_path):
     with locked(target, timeout=1):
         assert f"process {os.getpid()}" in (tmp_path / ".dataset.holder").read_text()
     assert not (tmp_path / ".dataset.holder").exists()
+
+
+def test_who_waits_is_told_for_whom_and_goes_on_when_it_is_free(tmp_path):
+    target, told = tmp_path / "dataset", []
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(target)], stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout.readline() == "held\n"
+
+        def listen(who):
+            told.append(who)
+            holder.kill()
+            holder.wait()
+
+        with locked(target, timeout=60, waiting=listen):
+            assert f"process {os.getpid()}" in (tmp_path / ".dataset.holder").read_text()
+    (who,) = told
+    assert who.startswith(f"process {holder.pid} on ")
+
+
+def test_waiting_can_be_given_up(tmp_path):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    with (
+        locked(tmp_path / "a"),
+        pytest.raises(KeyboardInterrupt),
+        locked(tmp_path / "a", timeout=60, waiting=interrupt),
+    ):
+        pytest.fail("two hold one lock")
+    with locked(tmp_path / "a", timeout=0):
+        pass
 
 
 def test_lock_is_free_after_an_exception(tmp_path):
