@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from srseg._version import __version__
-from srseg.cli import _backbones, _dataset, _demo, _evaluate, _predict, _preprocess, _train
+from srseg.cli import _backbones, _demo, _evaluate, _predict, _preprocess, _train, dataset
 from srseg.cli._root import RootGroup
 
 app = typer.Typer(
@@ -17,7 +17,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(_dataset.app, name="dataset")
+app.add_typer(dataset.app, name="dataset")
 app.add_typer(_backbones.app, name="backbones")
 app.command("preprocess", epilog=_preprocess.EXAMPLE)(_preprocess.preprocess)
 app.command("train", epilog=_train.EXAMPLE)(_train.train)

@@ -118,10 +118,10 @@ class PredictionJob:
         self, path: Path, voxel_size: float | None, dataset_path: str | None
     ) -> dict[str, Any]:
         """Label a scan file that is in no dataset."""
-        from srseg.io import open_volume
+        from srseg.io import Reading, open_volume
         from srseg.volumes import ArraySample
 
-        scan = open_volume(path, dataset=dataset_path, voxel_size=voxel_size)
+        scan = open_volume(path, Reading(dataset=dataset_path), voxel_size=voxel_size)
         suffix = SUFFIXES[self._format or "h5"]
         target = self._out or Path(f"{path.name.split('.')[0] or path.name}_labels{suffix}")
         if self._format is not None and not target.name.endswith(suffix):

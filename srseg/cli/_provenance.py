@@ -48,4 +48,4 @@ def source_of_file(path: Path) -> dict[str, Any]:
 def source_of_sample(sample: "DatasetSample") -> dict[str, Any]:
     """Say which scan of the dataset was labelled."""
     file = sample.scan_file
-    return {"file": file.path.name, "dataset": file.dataset, "stamp": file.stamp.to_dict()}
+    return {"file": file.path.name, "dataset": file.reading.dataset, "stamp": file.stamp.to_dict()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from srseg.dataset._check import Problem, check_dataset
 from srseg.dataset._create import create_folder
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from srseg.io import HDF5Sink
-    from srseg.volumes import Grid
+    from srseg.io import HDF5Sink, Reading
+    from srseg.volumes import FieldOfView, Grid, Region
 
 
 class Dataset(SampleView):
@@ -94,9 +94,12 @@ class Dataset(SampleView):
         name: str | None = None,
         subject: str | None = None,
         voxel_size: float | None = None,
-        dataset_path: str | None = None,
+        reading: Reading | None = None,
         metadata: Mapping[str, object] | None = None,
         copy: bool | None = None,
+        roi: Region | None = None,
+        field: FieldOfView | Literal["auto"] | None = "auto",
+        full_hash: bool = False,
     ) -> SamplePlan:
         """Look at a scan and tell what `add_sample` would do; the parameters are the same.
 
@@ -110,12 +113,18 @@ class Dataset(SampleView):
             The animal or person.
         voxel_size : float, optional
             Edge length of the voxels, in µm.
-        dataset_path : str, optional
-            Path of the volume inside an HDF5 file.
+        reading : Reading, optional
+            How to read the file, where it does not say.
         metadata : mapping, optional
             What is known of the sample.
         copy : bool, optional
             Whether the voxels are copied into the dataset.
+        roi : tuple of three slices, optional
+            The part of the file that is the sample.
+        field : FieldOfView, "auto" or None, default="auto"
+            Where the reconstruction saw anything.
+        full_hash : bool, default=False
+            Whether every byte of a file that stays where it is goes into a checksum.
 
         Returns
         -------
@@ -128,9 +137,12 @@ class Dataset(SampleView):
             name=name,
             subject=subject,
             voxel_size=voxel_size,
-            dataset_path=dataset_path,
+            reading=reading,
             metadata=metadata,
             copy=copy,
+            roi=roi,
+            field=field,
+            full_hash=full_hash,
         )
 
     def add_sample(
@@ -140,9 +152,12 @@ class Dataset(SampleView):
         name: str | None = None,
         subject: str | None = None,
         voxel_size: float | None = None,
-        dataset_path: str | None = None,
+        reading: Reading | None = None,
         metadata: Mapping[str, object] | None = None,
         copy: bool | None = None,
+        roi: Region | None = None,
+        field: FieldOfView | Literal["auto"] | None = "auto",
+        full_hash: bool = False,
     ) -> DatasetSample:
         """Register a scan.
 
@@ -156,14 +171,24 @@ class Dataset(SampleView):
             The animal or person; a new one, with the next free number, where it is None.
         voxel_size : float, optional
             Edge length of the voxels in µm, for a file that does not say it.
-        dataset_path : str, optional
-            Path of the volume inside an HDF5 file; it is searched for where it is None.
+        reading : Reading, optional
+            How to read the file, where it does not say: the path inside an HDF5 file, the order of
+            its axes, shape and type of bare voxels.
         metadata : mapping, optional
             What is known of the sample, by key, in the units of the keys or as text with a unit;
             free keys under ``"extra"``.
         copy : bool, optional
             Whether the voxels are copied into the dataset; files of up to 4 GB are, and larger ones
             stay where they are, where it is None.
+        roi : tuple of three slices, optional
+            The part of the file that is the sample, in voxels of the file (z, y, x); the whole
+            where it is None. Percentiles, training and prediction see nothing else.
+        field : FieldOfView, "auto" or None, default="auto"
+            Where the reconstruction saw anything, in µm; "auto" looks for the circle outside of
+            which slices are 0 or NaN, None takes every voxel as seen.
+        full_hash : bool, default=False
+            Whether every byte of a file that stays where it is goes into a checksum (SHA-256), for
+            ``check(deep=True)``; that reads the whole file.
 
         Returns
         -------
@@ -184,9 +209,12 @@ class Dataset(SampleView):
             name=name,
             subject=subject,
             voxel_size=voxel_size,
-            dataset_path=dataset_path,
+            reading=reading,
             metadata=metadata,
             copy=copy,
+            roi=roi,
+            field=field,
+            full_hash=full_hash,
         )
         return self.register(plan)
 
@@ -215,7 +243,7 @@ class Dataset(SampleView):
         sample: str,
         label_set: str,
         voxel_size: float | None = None,
-        dataset_path: str | None = None,
+        reading: Reading | None = None,
     ) -> LabelsPlan:
         """Look at a label file and tell what `add_labels` would do.
 
@@ -229,8 +257,8 @@ class Dataset(SampleView):
             Name of the label set.
         voxel_size : float, optional
             Edge length of the voxels, in µm.
-        dataset_path : str, optional
-            Path of the volume inside an HDF5 file.
+        reading : Reading, optional
+            How to read the file, where it does not say.
 
         Returns
         -------
@@ -238,7 +266,7 @@ class Dataset(SampleView):
             What would be added.
         """
         key = find_sample(self._layout, sample)
-        grid = self._sample(key).scan_file.grid
+        grid = self._sample(key).scan_grid
         return plan_labels(
             self._layout,
             key,
@@ -247,7 +275,7 @@ class Dataset(SampleView):
             file,
             label_set=label_set,
             voxel_size=voxel_size,
-            dataset_path=dataset_path,
+            reading=reading,
         )
 
     def add_labels(
@@ -257,7 +285,7 @@ class Dataset(SampleView):
         sample: str,
         label_set: str,
         voxel_size: float | None = None,
-        dataset_path: str | None = None,
+        reading: Reading | None = None,
         manual: bool | None = None,
         sources: Sequence[str] = (),
         note: str = "",
@@ -275,8 +303,9 @@ class Dataset(SampleView):
         voxel_size : float, optional
             Edge length of the voxels in µm, for a file that does not say it; without one, labels of
             the scan's shape lie on the scan's grid.
-        dataset_path : str, optional
-            Path of the volume inside an HDF5 file; it is searched for where it is None.
+        reading : Reading, optional
+            How to read the file, where it does not say: the path inside an HDF5 file, the order of
+            its axes, shape and type of bare voxels.
         manual : bool, optional
             Whether they were drawn by hand; None where that is not known.
         sources : sequence of str, default=()
@@ -303,7 +332,7 @@ class Dataset(SampleView):
             sample=sample,
             label_set=label_set,
             voxel_size=voxel_size,
-            dataset_path=dataset_path,
+            reading=reading,
         )
         return self.register_labels(plan, manual=manual, sources=sources, note=note)
 

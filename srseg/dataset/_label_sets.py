@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from srseg.io import HDF5Sink
+    from srseg.io import HDF5Sink, Reading
     from srseg.labels import LabelTable
     from srseg.volumes import Grid, Volume
 
@@ -98,16 +98,16 @@ def plan_labels(
     *,
     label_set: str,
     voxel_size: float | None,
-    dataset_path: str | None,
+    reading: Reading | None,
 ) -> LabelsPlan:
     """Look at a label file and check its type, its table and its grid; values are checked later."""
     require_label(label_set, what="the label set")
-    info = describe(file, dataset=dataset_path)
+    info = describe(file, reading)
     states = info.voxel_size is not None
     default = None if states else _default_grid(scan_grid, info.shape, voxel_size, file, key.name)
     volume = open_volume(
         file,
-        dataset=dataset_path,
+        reading,
         voxel_size=voxel_size if default is None else None,
         default_grid=default,
         labels=True,

@@ -106,7 +106,7 @@ def make_prepared(
             "ClipPercentiles": list(clip),
             "Normalisation": facts or None,
             "ScanStamp": scan_file.stamp.to_dict(),
-            "ScanGrid": scan_file.grid.to_dict(),
+            "ScanGrid": scan_file.placed_grid.to_dict(),
             "Written": written_now(),
         }
         with (
@@ -130,7 +130,7 @@ def make_prepared(
 
 def _resolved(voxel_size: float | None, scan: ScanFile) -> float | None:
     """Give the voxel size; None asks for the scan's own, which only cubic voxels have."""
-    sizes = scan.grid.voxel_size
+    sizes = scan.placed_grid.voxel_size
     if voxel_size is None and np.allclose(sizes, sizes[0], rtol=1e-6, atol=0):
         return sizes[0]
     return voxel_size
@@ -147,7 +147,7 @@ def _fits(
         same_clip = np.allclose(sidecar["ClipPercentiles"], clip, rtol=0, atol=1e-9)
         stamp = FileStamp.from_dict(sidecar["ScanStamp"])
         # the same file may be registered again with another voxel size
-        same_grid = Grid.from_dict(sidecar["ScanGrid"]) == scan.grid
+        same_grid = Grid.from_dict(sidecar["ScanGrid"]) == scan.placed_grid
         same_file = not difference(stamp, scan.stamp, moved=scan.copied)
         return same_size and same_clip and same_grid and same_file
     except (KeyError, TypeError, ValueError, OverflowError, SRSegError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from srseg.dataset._layout import PREDICTION_PREFIX, Layout, SampleKey
-from srseg.dataset._metadata import MetadataValue, from_sidecar
+from srseg.dataset._metadata import from_sidecar
 from srseg.dataset._prepared import open_prepared
 from srseg.dataset._revisions import data_of, recorded_stamp, voxels_of
 from srseg.dataset._sidecar import ScanFile, difference, read_sample_sidecar, read_scan_file
@@ -86,14 +86,12 @@ class DatasetSample:
         DatasetError
             If its file has changed since.
         """
-        file = self.scan_file
-        file.require_unchanged()
-        return open_volume(file.path, dataset=file.dataset, default_grid=file.grid)
+        return self.scan_file.open()
 
     @property
     def scan_grid(self) -> Grid:
-        """The scan's grid, as it was when the scan was registered."""
-        return self.scan_file.grid
+        """The scan's grid, known even while the scan itself is away."""
+        return self.scan_file.placed_grid
 
     @property
     def label_sets(self) -> list[str]:

@@ -5,22 +5,25 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from srseg.dataset._layout import Layout, SampleKey, require_label, suggest_label
-from srseg.dataset._metadata import MetadataValue, clean_text, parse_metadata, to_sections
+from srseg.dataset._metadata import parse_metadata, to_sections
+from srseg.dataset._schema_document import SCHEMA_VERSION
 from srseg.dataset._sidecar import pixel_size, written_now
 from srseg.dataset._tables import update_tables
+from srseg.dataset._values import MetadataValue, clean_text
 from srseg.errors import DatasetError, ParameterError, SRSegError, StorageError
-from srseg.io import copy_boxes, create_hdf5, describe, open_volume
+from srseg.io import Reading, copy_boxes, create_hdf5, describe, open_volume
+from srseg.preprocessing import find_field
 from srseg.progress import task
-from srseg.storage import FileStamp, file_stamp, require_free_space, write_json
+from srseg.storage import FileStamp, file_sha256, file_stamp, require_free_space, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from srseg.io import ScanInfo
-    from srseg.volumes import Volume
+    from srseg.volumes import FieldOfView, Region, Volume
 
 COPY_LIMIT = 4 << 30
 """Files above this size in bytes stay where they are, unless a copy is asked for."""
@@ -42,8 +45,10 @@ class SamplePlan:
     ----------
     source : Path
         The file, or the folder of slices.
-    dataset_path : str or None
-        The path inside an HDF5 file.
+    reading : Reading
+        How it is read: the path inside an HDF5 file, the order of its axes.
+    parts : tuple of Path
+        Other files that hold its voxels.
     name : str
         Name of the sample.
     subject : str or None
@@ -51,7 +56,11 @@ class SamplePlan:
     copied : bool
         Whether the voxels are copied into the dataset.
     volume : Volume
-        The scan.
+        The scan, as the file has it; its `field` is where the reconstruction saw anything.
+    roi : tuple of three slices or None
+        The part of the file that is the sample.
+    full_hash : bool
+        Whether every byte of a file that stays where it is goes into a checksum.
     stamp : FileStamp
         What tells that the file is still the same.
     metadata : dict
@@ -61,11 +70,14 @@ class SamplePlan:
     """
 
     source: Path
-    dataset_path: str | None
+    reading: Reading
+    parts: tuple[Path, ...]
     name: str
     subject: str | None
     copied: bool
     volume: Volume
+    roi: Region | None
+    full_hash: bool
     stamp: FileStamp
     metadata: dict[str, MetadataValue] = field(default_factory=dict)
     harvested: tuple[str, ...] = ()
@@ -76,19 +88,24 @@ class SamplePlan:
         Returns
         -------
         dict
-            Keys ``sample``, ``subject``, ``source``, ``dataset_path``, ``copied``, ``bytes``,
-            ``shape``, ``dtype``, ``voxel_size_um``, ``metadata``, ``from_file``.
+            Keys ``sample``, ``subject``, ``source``, ``dataset_path``, ``axes``, ``copied``,
+            ``bytes``, ``shape``, ``dtype``, ``voxel_size_um``, ``roi``, ``field_of_view``,
+            ``metadata``, ``from_file``.
         """
+        field = self.volume.field
         return {
             "sample": self.name,
             "subject": self.subject,
             "source": str(self.source),
-            "dataset_path": self.dataset_path,
+            "dataset_path": self.reading.dataset,
+            "axes": self.reading.axes,
             "copied": self.copied,
             "bytes": self.stamp.size,
             "shape": list(self.volume.shape),
             "dtype": str(self.volume.dtype),
             "voxel_size_um": list(self.volume.grid.voxel_size),
+            "roi": None if self.roi is None else [[p.start, p.stop] for p in self.roi],
+            "field_of_view": None if field is None else field.to_dict(),
             "metadata": dict(self.metadata),
             "from_file": list(self.harvested),
         }
@@ -101,9 +118,12 @@ def plan_sample(
     name: str | None,
     subject: str | None,
     voxel_size: float | None,
-    dataset_path: str | None,
+    reading: Reading | None,
     metadata: Mapping[str, object] | None,
     copy: bool | None,
+    roi: Region | None,
+    field: FieldOfView | Literal["auto"] | None,
+    full_hash: bool,
 ) -> SamplePlan:
     """Look at a file and decide how it would be registered."""
     # what costs nothing to find wrong is found first
@@ -115,23 +135,30 @@ def plan_sample(
     if subject is not None:
         subject = require_label(subject.removeprefix("sub-"), what="the subject")
     _require_free(layout, name)
-    info = describe(file, dataset=dataset_path)
+    reading = reading or Reading()
+    info = describe(file, reading)
     source = info.path.resolve()
     if info.table is not None:
         raise DatasetError(
             f"{file} holds labels, not a scan; add them to their sample with: "
             f"srseg dataset label {file} --sample SAMPLE --set WF"
         )
-    volume = open_volume(file, dataset=dataset_path, voxel_size=voxel_size)
-    stamp = file_stamp(source)
+    volume = open_volume(file, reading, voxel_size=voxel_size)
+    if roi is not None:
+        volume.grid.cropped(roi)  # refuses a box that is not inside
+    volume.field = find_field(volume) if field == "auto" else field
+    stamp = file_stamp(source, info.parts)
     harvested = {k: v for k, v in _harvest(info).items() if k not in given}
     return SamplePlan(
         source=source,
-        dataset_path=info.dataset,
+        reading=replace(reading, dataset=info.dataset),
+        parts=tuple(part.resolve() for part in info.parts),
         name=name,
         subject=subject,
         copied=stamp.size <= COPY_LIMIT if copy is None else copy,
         volume=volume,
+        roi=roi,
+        full_hash=full_hash,
         stamp=stamp,
         metadata={**given, **harvested},
         harvested=tuple(harvested),
@@ -176,7 +203,13 @@ def _write(layout: Layout, plan: SamplePlan, key: SampleKey) -> None:
         _require_leftover(target, plan)
         _copy(target, plan)
     stamp = file_stamp(target) if plan.copied else plan.stamp
-    write_json(sidecar, _sidecar(plan, key, stamp))
+    sha256 = None
+    if plan.full_hash and not plan.copied:
+        # a copy has the checksums of its chunks inside
+        sha256 = file_sha256(plan.source)
+        if file_stamp(plan.source, plan.parts) != plan.stamp:
+            raise _changed(plan.source)
+    write_json(sidecar, _sidecar(plan, key, stamp, sha256))
 
 
 def _copy(target: Path, plan: SamplePlan) -> None:
@@ -197,12 +230,12 @@ def _copy(target: Path, plan: SamplePlan) -> None:
             sink[box] = block
             progress.advance(block.size)
         # before it takes its place: nothing is taken away for a copy of two halves
-        if file_stamp(plan.source) != plan.stamp:
+        if file_stamp(plan.source, plan.parts) != plan.stamp:
             raise _changed(plan.source)
 
 
 def _changed(source: Path) -> DatasetError:
-    return DatasetError(f"{source} changed while it was copied; try again")
+    return DatasetError(f"{source} changed while it was read; try again")
 
 
 def _require_leftover(target: Path, plan: SamplePlan) -> None:
@@ -225,22 +258,29 @@ def _require_leftover(target: Path, plan: SamplePlan) -> None:
         )
 
 
-def _sidecar(plan: SamplePlan, key: SampleKey, stamp: FileStamp) -> dict[str, Any]:
-    copied = plan.copied
+def _sidecar(
+    plan: SamplePlan, key: SampleKey, stamp: FileStamp, sha256: str | None
+) -> dict[str, Any]:
+    copied, field = plan.copied, plan.volume.field
     return {
+        "SchemaVersion": SCHEMA_VERSION,
         **pixel_size(plan.volume.grid),
         **to_sections(plan.metadata),
         "Scan": {
             "File": f"{key.stem}_XPCT.h5" if copied else str(plan.source),
-            "Dataset": None if copied else plan.dataset_path,
+            "Reading": {} if copied else plan.reading.to_dict(),
+            "Parts": [] if copied else [str(part) for part in plan.parts],
             "Copied": copied,
             "Stamp": stamp.to_dict(),
+            **({} if sha256 is None else {"Sha256": sha256}),
         },
         "DataType": str(plan.volume.dtype),
         "Grid": plan.volume.grid.to_dict(),
+        **({} if plan.roi is None else {"Roi": [[p.start, p.stop] for p in plan.roi]}),
+        **({} if field is None else {"FieldOfView": field.to_dict()}),
         "Source": {
             "File": str(plan.source),
-            "Dataset": plan.dataset_path,
+            "Reading": plan.reading.to_dict(),
             "Stamp": plan.stamp.to_dict(),
         },
         "Registered": written_now(),

@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srseg._version import __version__
+from srseg.dataset._schema_document import require_known_version
 from srseg.errors import DatasetError, FileFormatError, SRSegError
+from srseg.io import Reading, open_volume
 from srseg.storage import FileStamp, file_stamp, read_json
-from srseg.volumes import Grid
+from srseg.volumes import FieldOfView, Grid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from srseg.volumes import Region, Volume
 
 
 @dataclass(frozen=True)
@@ -25,31 +29,63 @@ class ScanFile:
     ----------
     path : Path
         The file, or a folder of slices.
-    dataset : str or None
-        The path inside an HDF5 file.
+    reading : Reading
+        How the file is read: the path inside it, the order of its axes.
     copied : bool
         Whether the file is part of the dataset folder.
     stamp : FileStamp
         What it was when it was registered.
     grid : Grid
-        Where the voxels lie.
+        Where the voxels of the whole file lie.
     dtype : str
         Type of the voxels.
+    parts : tuple of Path, default=()
+        Other files that hold its voxels.
+    sha256 : str, optional
+        The checksum of every byte, where it was asked for.
+    roi : tuple of three slices, optional
+        The part of the file that is the sample; the whole where it is None.
+    field : FieldOfView, optional
+        Where the reconstruction saw anything, in the space of `grid`.
     """
 
     path: Path
-    dataset: str | None
+    reading: Reading
     copied: bool
     stamp: FileStamp
     grid: Grid
     dtype: str
+    parts: tuple[Path, ...] = ()
+    sha256: str | None = None
+    roi: Region | None = None
+    field: FieldOfView | None = None
+
+    @property
+    def placed_grid(self) -> Grid:
+        """Where the voxels of the sample lie."""
+        return self.grid if self.roi is None else self.grid.cropped(self.roi)
+
+    def open(self) -> Volume:
+        """Open the scan as the sample has it, still unread.
+
+        Raises
+        ------
+        MissingFileError
+            If its file is gone.
+        DatasetError
+            If its file has changed since.
+        """
+        self.require_unchanged()
+        volume = open_volume(self.path, self.reading, default_grid=self.grid)
+        volume.field = self.field
+        return volume if self.roi is None else volume.cropped(self.roi)
 
     def changed(self) -> str:
         """Say how the file differs from what was registered; empty where it does not.
 
         A file inside the dataset may have another time of change: folders are copied.
         """
-        return difference(self.stamp, file_stamp(self.path), moved=self.copied)
+        return difference(self.stamp, file_stamp(self.path, self.parts), moved=self.copied)
 
     def require_unchanged(self) -> None:
         """Refuse a file that is no longer what was registered.
@@ -98,20 +134,33 @@ def read_scan_file(sidecar: Mapping[str, Any], path: Path) -> ScanFile:
     try:
         scan = sidecar["Scan"]
         file, copied = str(scan["File"]), bool(scan["Copied"])
-        dataset = scan.get("Dataset")
+        reading = Reading.from_dict(scan.get("Reading", {}))
+        grid, field = Grid.from_dict(sidecar["Grid"]), sidecar.get("FieldOfView")
         # a copied scan lies beside its sidecar: a path that leads out of there is not ours
         if copied and Path(file).name != file:
             raise ValueError(f"File {file!r} is not beside the sidecar")
         return ScanFile(
             path=path.parent / file if copied else Path(file),
-            dataset=None if dataset is None else str(dataset),
+            reading=reading,
             copied=copied,
             stamp=FileStamp.from_dict(scan["Stamp"]),
-            grid=Grid.from_dict(sidecar["Grid"]),
+            grid=grid,
             dtype=str(sidecar["DataType"]),
+            parts=tuple(Path(part) for part in scan.get("Parts", ())),
+            sha256=scan.get("Sha256"),
+            roi=_roi(sidecar.get("Roi"), grid),
+            field=None if field is None else FieldOfView.from_dict(field),
         )
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError, SRSegError) as error:
         raise not_a_sidecar(path, error) from None
+
+
+def _roi(bounds: Any, grid: Grid) -> Region | None:
+    if bounds is None:
+        return None
+    z, y, x = (slice(int(first), int(last)) for first, last in bounds)
+    grid.cropped((z, y, x))  # refuses a box that is not inside
+    return z, y, x
 
 
 def read_sample_sidecar(path: Path) -> dict[str, Any]:
@@ -123,6 +172,7 @@ def read_sample_sidecar(path: Path) -> dict[str, Any]:
         If it is not JSON, or lacks what a sidecar must have.
     """
     sidecar = read_json(path)
+    require_known_version(sidecar, path)
     read_scan_file(sidecar, path)
     for section in ("Specimen", "AcquisitionParameters", "ProcessingParameters", "Extra"):
         values = sidecar.get(section, {})

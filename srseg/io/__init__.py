@@ -9,6 +9,7 @@ from srseg.io._hdf5_write import create_hdf5
 from srseg.io._info import ScanInfo
 from srseg.io._itk import ITKFormat
 from srseg.io._open import describe, open_volume
+from srseg.io._reading import Reading
 from srseg.io._source import FileSource
 from srseg.io._tiff import TIFFFormat
 from srseg.io._tiff_folder import TIFFFolderFormat
@@ -29,6 +30,7 @@ __all__ = [
     "FileSource",
     "Format",
     "HDF5Sink",
+    "Reading",
     "ScanInfo",
     "copy_boxes",
     "create_hdf5",

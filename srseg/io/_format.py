@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from srseg.io._info import ScanInfo
+    from srseg.io._reading import Reading
     from srseg.volumes import Volume, VoxelSource
 
 
@@ -38,6 +39,12 @@ class Format(ABC):
     has_datasets: bool = False
     """Whether a file holds several datasets, each with a path of its own."""
 
+    follows_links: bool = False
+    """Whether a file can take its voxels from others, where that is allowed."""
+
+    bare_voxels: bool = False
+    """Whether a file does not say its shape and type, so that they must be given."""
+
     reads_folders: bool = False
     """Whether a volume of this format is a folder; a format of files never fits a folder."""
 
@@ -60,15 +67,15 @@ class Format(ABC):
         return max((len(s) for s in self.suffixes if name.endswith(s)), default=0)
 
     @abstractmethod
-    def describe(self, path: Path, dataset: str | None) -> ScanInfo:
+    def describe(self, path: Path, reading: Reading) -> ScanInfo:
         """Read what a file says of its volume, without reading voxels.
 
         Parameters
         ----------
         path : Path
             The file.
-        dataset : str, optional
-            Path of the dataset inside the file, for formats that hold several.
+        reading : Reading
+            How to read it, where the file does not say; its `axes` are seen to by the caller.
 
         Returns
         -------

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from srseg.io._reading import Reading
     from srseg.volumes import Region, Volume
 
 
@@ -32,11 +33,12 @@ class HDF5Format(Format):
     name = "HDF5"
     suffixes = (".h5", ".hdf5", ".hdf", ".nxs", ".nx", ".nx5")
     has_datasets = True
+    follows_links = True
 
-    def describe(self, path: Path, dataset: str | None) -> ScanInfo:
+    def describe(self, path: Path, reading: Reading) -> ScanInfo:
         """Read what the file says of its volume; see `Format.describe`."""
         with opened(path) as file:
-            found = find_volume(file, dataset)
+            found = find_volume(file, reading.dataset)
             header = Header.load(found, path)
             dtype, scale = voxel_type(found.dtype), None
             if header is None:

@@ -34,6 +34,8 @@ class ScanInfo:
         Type of the voxels as they are read.
     dataset : str, optional
         Path of the dataset inside an HDF5 file.
+    parts : tuple of Path, default=()
+        Other files that hold its voxels, where there are such.
     voxel_size : tuple of float, optional
         Edge lengths along z, y, x in µm; None where the file does not say.
     origin : tuple of float, default=(0, 0, 0)
@@ -55,6 +57,7 @@ class ScanInfo:
     shape: tuple[int, int, int]
     dtype: np.dtype[Any]
     dataset: str | None = None
+    parts: tuple[Path, ...] = ()
     voxel_size: tuple[float, float, float] | None = None
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
     direction: tuple[float, ...] = _IDENTITY

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from srseg.io._reading import Reading
     from srseg.volumes import Region, Volume
 
 
@@ -62,7 +63,7 @@ class ITKFormat(Format):
         # the NIfTI library compresses or not by the ending of the name
         self.writes_by_suffix = name == "NIfTI"
 
-    def describe(self, path: Path, dataset: str | None) -> ScanInfo:  # noqa: ARG002
+    def describe(self, path: Path, reading: Reading) -> ScanInfo:  # noqa: ARG002
         """Read the header; see `Format.describe`."""
         require_data_beside(path, self.io_name)
         reader = _reader(path, self.io_name)

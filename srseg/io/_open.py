@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from srseg.errors import FileFormatError, GridError, LabelError, ParameterError
+from srseg.io._axes import TurnedSource, in_our_order
 from srseg.io._format import format_of, require_file
+from srseg.io._reading import Reading
 from srseg.volumes import Volume
 
 if TYPE_CHECKING:
@@ -17,15 +20,16 @@ if TYPE_CHECKING:
     from srseg.volumes import Grid
 
 
-def describe(path: Path | str, *, dataset: str | None = None) -> ScanInfo:
+def describe(path: Path | str, reading: Reading | None = None) -> ScanInfo:
     """Tell what a file says of the volume in it, without reading voxels.
 
     Parameters
     ----------
     path : path
         A file, or a folder of TIFF slices.
-    dataset : str, optional
-        Path of the dataset inside an HDF5 file; it is searched for where it is None.
+    reading : Reading, optional
+        How to read the file, where it does not say: path of the dataset inside it, order of its
+        axes, shape and type of bare voxels.
 
     Returns
     -------
@@ -40,13 +44,14 @@ def describe(path: Path | str, *, dataset: str | None = None) -> ScanInfo:
         If the format is not known, or the file does not hold one volume: raw projections, two
         volumes, a single slice, a missing slice.
     """
-    return _described(path, dataset)[1]
+    reading = reading or Reading()
+    return in_our_order(_described(path, reading)[1], reading)
 
 
 def open_volume(
     path: Path | str,
+    reading: Reading | None = None,
     *,
-    dataset: str | None = None,
     voxel_size: float | None = None,
     default_grid: Grid | None = None,
     labels: bool = False,
@@ -61,8 +66,9 @@ def open_volume(
     ----------
     path : path
         A file, or a folder of TIFF slices.
-    dataset : str, optional
-        Path of the dataset inside an HDF5 file; it is searched for where it is None.
+    reading : Reading, optional
+        How to read the file, where it does not say: path of the dataset inside it, order of its
+        axes, shape and type of bare voxels.
     voxel_size : float, optional
         Edge length of the voxels in µm, for a file that does not say it.
     default_grid : Grid, optional
@@ -87,7 +93,9 @@ def open_volume(
     LabelError
         If labels are asked for and the voxels are not integers.
     """
-    chosen, info = _described(path, dataset)
+    reading = reading or Reading()
+    chosen, found = _described(path, reading)
+    info = in_our_order(found, reading)
     if voxel_size is not None and not (math.isfinite(voxel_size) and voxel_size > 0):
         raise ParameterError(f"voxel_size must be a positive length in µm, found {voxel_size}")
     if labels and info.dtype.kind not in "iub":
@@ -95,27 +103,39 @@ def open_volume(
             f"{info.path}: labels must be integers, found {info.dtype}; "
             "save the label volume as 8-bit integers"
         )
+    source = chosen.source(found)
     return Volume(
-        chosen.source(info),
-        _grid(info, voxel_size, default_grid),
+        source if reading.axes == "zyx" else TurnedSource(source, reading),
+        _grid(info, reading, voxel_size, default_grid),
         normalised=info.normalised,
         table=info.table if labels else None,
     )
 
 
-def _described(path: Path | str, dataset: str | None) -> tuple[Format, ScanInfo]:
+def _described(path: Path | str, reading: Reading) -> tuple[Format, ScanInfo]:
     path = require_file(path)
     chosen = format_of(path)
-    if dataset is not None and not chosen.has_datasets:
+    if reading.dataset is not None and not chosen.has_datasets:
         raise ParameterError(
-            f"{path}: dataset {dataset!r} was asked for, but a {chosen.name} file holds one "
-            "volume without a name; leave the dataset out"
+            f"{path}: dataset {reading.dataset!r} was asked for, but a {chosen.name} file holds "
+            "one volume without a name; leave the dataset out"
         )
-    return chosen, chosen.describe(path, dataset)
+    if reading.follow_links and not chosen.follows_links:
+        raise ParameterError(
+            f"{path}: a {chosen.name} file has no links to follow; leave --follow-links out"
+        )
+    bare = (reading.shape, reading.dtype, reading.offset) != (None, None, 0)
+    if bare and not chosen.bare_voxels:
+        raise ParameterError(
+            f"{path}: a {chosen.name} file says its shape and type itself; leave them out"
+        )
+    return chosen, chosen.describe(path, reading)
 
 
-def _grid(info: ScanInfo, voxel_size: float | None, default: Grid | None) -> Grid:
+def _grid(info: ScanInfo, reading: Reading, voxel_size: float | None, default: Grid | None) -> Grid:
     try:
+        if reading.voxel_size is not None:
+            return replace(info, voxel_size=(reading.voxel_size,) * 3).grid()
         if info.voxel_size is None:
             if voxel_size is not None:
                 return info.grid((voxel_size,) * 3)
@@ -132,7 +152,8 @@ def _grid(info: ScanInfo, voxel_size: float | None, default: Grid | None) -> Gri
             stated = ", ".join(f"{v:g}" for v in info.voxel_size)
             raise FileFormatError(
                 f"{info.path} states a voxel size of {stated} µm (z, y, x), but {voxel_size:g} was "
-                "given; leave it out to take the file's, or correct the one in the file"
+                "given; leave it out to take the file's. If the file is wrong, say so with "
+                "--override-voxel-size (Reading(voxel_size=…))"
             )
         return info.grid()
     except GridError as error:

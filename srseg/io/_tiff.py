@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import tifffile
     from numpy.typing import NDArray
 
+    from srseg.io._reading import Reading
     from srseg.volumes import Region, Volume
 
 
@@ -41,7 +42,7 @@ class TIFFFormat(Format):
     name = "TIFF"
     suffixes = (".tif", ".tiff", ".btf", ".tf8")
 
-    def describe(self, path: Path, dataset: str | None) -> ScanInfo:  # noqa: ARG002
+    def describe(self, path: Path, reading: Reading) -> ScanInfo:  # noqa: ARG002
         """Read what the file says of its volume; see `Format.describe`."""
         with opened_tiff(path) as tif:
             shape, dtype = _shape(tif, path)

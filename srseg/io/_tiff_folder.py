@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from srseg.io._reading import Reading
     from srseg.volumes import Region
 
 _SUFFIXES = (".tif", ".tiff")
@@ -36,7 +37,7 @@ class TIFFFolderFormat(Format):
         """Fit any folder, weaker than a suffix does; see `Format.match`."""
         return int(path.is_dir())
 
-    def describe(self, path: Path, dataset: str | None) -> ScanInfo:  # noqa: ARG002
+    def describe(self, path: Path, reading: Reading) -> ScanInfo:  # noqa: ARG002
         """Read the header of every slice; see `Format.describe`."""
         slices = ordered_slices(path)
         first: tuple[tuple[int, ...], np.dtype[Any]] | None = None

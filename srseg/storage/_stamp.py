@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from srseg.errors import MissingFileError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _HEADER = 64 << 10
 
@@ -61,13 +61,15 @@ class FileStamp:
         return cls(int(data["size"]), int(data["mtime_ns"]), str(data["header_sha256"]))
 
 
-def file_stamp(path: Path | str) -> FileStamp:
+def file_stamp(path: Path | str, parts: Sequence[Path] = ()) -> FileStamp:
     """Stamp a file, or a folder of slices, without reading it whole.
 
     Parameters
     ----------
     path : path
         The file or folder.
+    parts : sequence of Path, default=()
+        Other files that belong to it, such as the voxels of a header.
 
     Returns
     -------
@@ -81,7 +83,17 @@ def file_stamp(path: Path | str) -> FileStamp:
     StorageError
         If it cannot be read.
     """
-    path = Path(path)
+    stamp = _one_stamp(Path(path))
+    if not parts:
+        return stamp
+    stamps = [stamp, *(_one_stamp(part) for part in parts)]
+    digest = hashlib.sha256("\n".join(s.header_sha256 for s in stamps).encode())
+    return FileStamp(
+        sum(s.size for s in stamps), max(s.mtime_ns for s in stamps), digest.hexdigest()
+    )
+
+
+def _one_stamp(path: Path) -> FileStamp:
     digest = hashlib.sha256()
     try:
         if not path.is_dir():
@@ -90,12 +102,10 @@ def file_stamp(path: Path | str) -> FileStamp:
                 digest.update(file.read(_HEADER))
             return FileStamp(facts.st_size, facts.st_mtime_ns, digest.hexdigest())
         size = mtime_ns = 0
-        for entry in sorted(os.scandir(path), key=lambda e: e.name):
-            if entry.is_file():
-                facts = entry.stat()
-                size += facts.st_size
-                mtime_ns = max(mtime_ns, facts.st_mtime_ns)
-                digest.update(f"{entry.name}\t{facts.st_size}\n".encode(errors="surrogateescape"))
+        for file_name, facts in _files_of(path):
+            size += facts.st_size
+            mtime_ns = max(mtime_ns, facts.st_mtime_ns)
+            digest.update(f"{file_name}\t{facts.st_size}\n".encode(errors="surrogateescape"))
         return FileStamp(size, mtime_ns, digest.hexdigest())
     except FileNotFoundError:
         raise MissingFileError(
@@ -103,6 +113,21 @@ def file_stamp(path: Path | str) -> FileStamp:
         ) from None
     except OSError as error:
         raise StorageError(error.errno, f"cannot read {path}: {error.strerror}") from error
+
+
+def _files_of(folder: Path) -> list[tuple[str, os.stat_result]]:
+    """List the files of a folder: of slices the top one only, of a Zarr volume all below it."""
+    found: list[tuple[str, os.stat_result]] = []
+    waiting = [(folder, "")]
+    deep = folder.name.lower().endswith(".zarr")
+    while waiting:
+        here, before = waiting.pop()
+        for entry in os.scandir(here):
+            if entry.is_file():
+                found.append((before + entry.name, entry.stat()))
+            elif deep and entry.is_dir(follow_symlinks=False):
+                waiting.append((Path(entry.path), f"{before}{entry.name}/"))
+    return sorted(found, key=lambda item: item[0])
 
 
 def file_sha256(path: Path | str) -> str:
@@ -131,9 +156,9 @@ def file_sha256(path: Path | str) -> str:
             with path.open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         digest = hashlib.sha256()
-        for entry in sorted(path.iterdir()):
-            if entry.is_file():
-                digest.update(f"{entry.name}\t{file_sha256(entry)}\n".encode())
+        for file_name, _ in _files_of(path):
+            line = f"{file_name}\t{file_sha256(path / file_name)}\n"
+            digest.update(line.encode(errors="surrogateescape"))
         return digest.hexdigest()
     except FileNotFoundError:
         raise MissingFileError(

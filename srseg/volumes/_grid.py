@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from srseg.volumes._rigid import RigidTransform
+
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
 
@@ -158,6 +160,55 @@ class Grid:
         first = (voxel_size / np.asarray(self.voxel_size) - 1) / 2
         z, y, x = self.to_physical(first).tolist()
         return Grid((nz, ny, nx), (voxel_size,) * 3, (z, y, x), self.direction)
+
+    def cropped(self, box: tuple[slice, slice, slice]) -> Grid:
+        """Give the grid of a box of the voxels.
+
+        Parameters
+        ----------
+        box : tuple of three slices
+            The box, with bounds inside the grid.
+
+        Returns
+        -------
+        Grid
+            The part; its voxels stay where they are.
+
+        Raises
+        ------
+        GridError
+            If the box is empty, or reaches out of the grid.
+        """
+        bounds = [
+            (part.start or 0, n if part.stop is None else part.stop)
+            for part, n in zip(box, self.shape, strict=True)
+        ]
+        if not all(0 <= a < b <= n for (a, b), n in zip(bounds, self.shape, strict=True)):
+            shown = ",".join(f"{a}:{b}" for a, b in bounds)
+            raise GridError(
+                f"the box {shown} (z, y, x; the last is not part of it) does not lie in a volume "
+                f"of {' x '.join(map(str, self.shape))} voxels"
+            )
+        z, y, x = self.to_physical(np.array([a for a, _ in bounds])).tolist()
+        depth, rows, columns = (b - a for a, b in bounds)
+        return Grid((depth, rows, columns), self.voxel_size, (z, y, x), self.direction)
+
+    def moved(self, transform: RigidTransform) -> Grid:
+        """Give the grid after a rotation and a shift.
+
+        Parameters
+        ----------
+        transform : RigidTransform
+            Where everything goes.
+
+        Returns
+        -------
+        Grid
+            The same voxels at their new places.
+        """
+        z, y, x = transform.apply(np.asarray(self.origin)).tolist()
+        direction = transform.matrix @ np.reshape(self.direction, (3, 3))
+        return Grid(self.shape, self.voxel_size, (z, y, x), tuple(direction.ravel().tolist()))
 
     def same_as(self, other: Grid) -> bool:
         """Whether two grids agree to a hundredth of a voxel everywhere.

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
     from srseg.labels import LabelTable
+    from srseg.volumes._field import FieldOfView
+    from srseg.volumes._rigid import RigidTransform
 
 Region = tuple[slice, slice, slice]
 """A box of voxels: three slices with explicit bounds and step 1, in the order (z, y, x)."""
@@ -49,6 +51,8 @@ class Volume:
         never normalised again.
     table : LabelTable, optional
         What the values mean, for a volume of labels; None for a scan.
+    field : FieldOfView, optional
+        Where the scan saw anything; everywhere where it is None.
 
     Raises
     ------
@@ -71,6 +75,7 @@ class Volume:
         *,
         normalised: bool = False,
         table: LabelTable | None = None,
+        field: FieldOfView | None = None,
     ) -> None:
         if tuple(source.shape) != grid.shape:
             raise GridError(f"the voxels have shape {tuple(source.shape)}, the grid {grid.shape}")
@@ -78,6 +83,7 @@ class Volume:
         self.grid = grid
         self.normalised = normalised
         self.table = table
+        self.field = field
 
     @classmethod
     def from_array(
@@ -168,6 +174,53 @@ class Volume:
             stop = min(start + thickness, self.shape[0])
             yield start, self.read((slice(start, stop), slice(0, rows), slice(0, columns)))
 
+    def cropped(self, box: Region) -> Volume:
+        """Give a part of the volume, still unread.
+
+        Parameters
+        ----------
+        box : tuple of three slices
+            The box, with bounds inside the volume.
+
+        Returns
+        -------
+        Volume
+            The voxels of the box, at their place in space.
+
+        Raises
+        ------
+        GridError
+            If the box is empty, or reaches out of the volume.
+        """
+        return Volume(
+            _CroppedSource(self.source, box, self.grid.cropped(box).shape),
+            self.grid.cropped(box),
+            normalised=self.normalised,
+            table=self.table,
+            field=self.field,
+        )
+
+    def moved(self, transform: RigidTransform) -> Volume:
+        """Give the volume after a rotation and a shift in space; its voxels stay the same.
+
+        Parameters
+        ----------
+        transform : RigidTransform
+            Where everything goes.
+
+        Returns
+        -------
+        Volume
+            The same voxels on a grid at the new place.
+        """
+        return Volume(
+            self.source,
+            self.grid.moved(transform),
+            normalised=self.normalised,
+            table=self.table,
+            field=None if self.field is None else self.field.moved(transform),
+        )
+
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         array = self.read()
         if copy is False and dtype is not None and np.dtype(dtype) != array.dtype:
@@ -182,3 +235,31 @@ class Volume:
         marked = ", normalised" if self.normalised else ""
         shape = " x ".join(map(str, self.shape))
         return f"Volume({kind}, {shape} {self.dtype}, voxel {size} µm{marked})"
+
+
+class _CroppedSource:
+    """A box of the voxels of another source."""
+
+    def __init__(self, source: VoxelSource, box: Region, shape: tuple[int, int, int]) -> None:
+        self.source = source
+        self.first = tuple(part.start or 0 for part in box)
+        self.shape = shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(self.source.dtype)
+
+    @property
+    def whole_slices(self) -> bool:
+        return bool(getattr(self.source, "whole_slices", False))
+
+    def __getitem__(self, region: Region) -> NDArray[Any]:
+        z, y, x = (
+            slice(first + start, first + stop)
+            for first, (start, stop, _) in zip(
+                self.first,
+                (part.indices(n) for part, n in zip(region, self.shape, strict=True)),
+                strict=True,
+            )
+        )
+        return np.asarray(self.source[z, y, x])

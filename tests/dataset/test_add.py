@@ -18,7 +18,7 @@ from srseg.errors import (
     ParameterError,
     StorageError,
 )
-from srseg.io import create_hdf5, open_volume, write_volume
+from srseg.io import Reading, create_hdf5, open_volume, write_volume
 
 
 def test_copied_exactly_into_the_folder(study, scan_file):
@@ -114,7 +114,7 @@ def test_taken_names_are_refused(study, scan_file):
         ({"subject": "rat 7"}, ParameterError, "for example 'rat7'"),
         ({"metadata": {"energy": "38"}}, ParameterError, "has no unit"),
         ({"voxel_size": 9.9}, FileFormatError, r"scan\.mha states a voxel size of 2\.5"),
-        ({"dataset_path": "/entry"}, ParameterError, r"scan\.mha"),
+        ({"reading": Reading(dataset="/entry")}, ParameterError, r"scan\.mha"),
     ],
 )
 def test_bad_parameters_leave_nothing(study, scan_file, arguments, error, says):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from srseg.errors import FileFormatError, SRSegError
-from srseg.io import describe, open_volume
+from srseg.io import Reading, describe, open_volume
 
 VOLUME = np.arange(60, dtype=np.float32).reshape(3, 4, 5)
 
@@ -60,7 +60,7 @@ def test_nexus_default_chain_comes_before_known_places(build):
 
 def test_given_path_comes_before_all(build):
     path = build({"data": OTHER, "a/b": VOLUME})
-    assert describe(path, dataset="a/b").dataset == "/a/b"
+    assert describe(path, Reading(dataset="a/b")).dataset == "/a/b"
     assert describe(path).dataset == "/data"
 
 
@@ -100,7 +100,7 @@ def test_several_results_of_savu(build):
 def test_given_path_that_is_no_volume(build, dataset, message):
     path = build({"a/one": VOLUME, "flat": np.zeros((4, 5))})
     with pytest.raises(FileFormatError, match=message):
-        describe(path, dataset=dataset)
+        describe(path, Reading(dataset=dataset))
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ class TestRaw:
         with pytest.raises(FileFormatError, match=r"raw projections .*must be reconstructed first"):
             describe(path)
         with pytest.raises(FileFormatError, match="raw projections"):
-            describe(path, dataset="entry/data/data")
+            describe(path, Reading(dataset="entry/data/data"))
 
     def test_image_key(self, build):
         path = build({"entry/data/data": VOLUME, "entry/data/image_key": [0, 1, 2]})
@@ -141,7 +141,7 @@ class TestRaw:
         path = build({"entry/detector/detector": VOLUME})
         with pytest.raises(FileFormatError, match="looks like raw frames"):
             describe(path)
-        assert describe(path, dataset="/entry/detector/detector").shape == (3, 4, 5)
+        assert describe(path, Reading(dataset="/entry/detector/detector")).shape == (3, 4, 5)
 
     def test_reconstruction_beside_raw_data_is_found(self, build):
         path = build(
@@ -285,23 +285,23 @@ class TestHostile:
         path = build({target: h5py.ExternalLink(str(secret), f"/{target}")})
         for dataset in (name, None):
             with pytest.raises(FileFormatError, match=r"secret\.h5.*|links to other files"):
-                describe(path, dataset=dataset)
+                describe(path, Reading(dataset=dataset))
 
     def test_soft_link_to_an_external_link(self, build, secret):
         path = build({"a": h5py.ExternalLink(str(secret), "/group"), "b": h5py.SoftLink("/a/data")})
         with pytest.raises(FileFormatError, match="external link"):
-            describe(path, dataset="b")
+            describe(path, Reading(dataset="b"))
 
     def test_soft_link_inside_the_file_is_followed(self, build):
         path = build({"a/v": VOLUME, "b": h5py.SoftLink("/a/../a/v"), "c": h5py.SoftLink("/a/v")})
-        assert describe(path, dataset="c").shape == (3, 4, 5)
+        assert describe(path, Reading(dataset="c")).shape == (3, 4, 5)
         with pytest.raises(FileFormatError):
-            describe(path, dataset="b")
+            describe(path, Reading(dataset="b"))
 
     def test_circle_of_soft_links(self, build):
         path = build({"a": h5py.SoftLink("/b"), "b": h5py.SoftLink("/a")})
         with pytest.raises(FileFormatError, match="circle"):
-            describe(path, dataset="a")
+            describe(path, Reading(dataset="a"))
 
     def test_circle_of_hard_links(self, tmp_path):
         with h5py.File(tmp_path / "a.h5", "w") as file:

@@ -17,7 +17,7 @@ PLUGIN = """
         name = "NumPy"
         suffixes = (".npy",)
 
-        def describe(self, path, dataset):
+        def describe(self, path, reading):
             voxels = np.load(path, mmap_mode="r")
             return ScanInfo(path, self.name, voxels.shape, voxels.dtype, voxel_size=(5.0, 5.0, 5.0))
 

@@ -23,7 +23,7 @@ from srseg.errors import (
     SRSegError,
     StorageError,
 )
-from srseg.io import FORMATS, describe, open_volume, write_volume
+from srseg.io import FORMATS, Reading, describe, open_volume, write_volume
 
 STACK = np.arange(60, dtype=np.uint16).reshape(3, 4, 5)
 
@@ -484,7 +484,7 @@ def test_foreign_letters_in_a_header_do_no_harm(tmp_path, suffix):
 def test_dataset_path_for_a_format_without(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", STACK, photometric="minisblack")
     with pytest.raises(ParameterError, match="TIFF file holds one volume"):
-        describe(tmp_path / "a.tif", dataset="data")
+        describe(tmp_path / "a.tif", Reading(dataset="data"))
 
 
 def test_every_format_has_its_name():

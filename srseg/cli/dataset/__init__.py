@@ -1,0 +1,15 @@
+"""``srseg dataset``: one file per command."""
+
+import typer
+
+from srseg.cli.dataset import _add, _check, _init, _label, _list, _show
+
+app = typer.Typer(
+    no_args_is_help=True, help="Keep scans, metadata and label sets in one tidy folder."
+)
+app.command("init", epilog=_init.EXAMPLE)(_init.init)
+app.command("add", epilog=_add.EXAMPLE)(_add.add)
+app.command("label", epilog=_label.EXAMPLE)(_label.label)
+app.command("list", epilog=_list.EXAMPLE)(_list.list_)
+app.command("show", epilog=_show.EXAMPLE)(_show.show)
+app.command("check", epilog=_check.EXAMPLE)(_check.check)

@@ -1,0 +1,139 @@
+"""``srseg dataset add``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from srseg.cli._metadata import MetadataFile, read_metadata
+from srseg.cli._options import (
+    DatasetOption,
+    DatasetPathOption,
+    DryRunOption,
+    JsonOption,
+    VoxelSizeOption,
+    not_empty,
+    open_dataset,
+    quantity,
+)
+from srseg.cli._output import lengths, say, say_json, voxels
+from srseg.cli._reading import (
+    AxesOption,
+    DtypeOption,
+    FollowLinksOption,
+    OffsetOption,
+    OverrideVoxelSizeOption,
+    ShapeOption,
+    how_to_read,
+    parse_box,
+)
+
+EXAMPLE = "Example: srseg dataset add scan.h5 --sample A --alloy Mg-5Gd --energy 38keV"
+
+
+def add(
+    file: Annotated[Path, typer.Argument(help="A scan, or a folder of TIFF slices.")],
+    sample: Annotated[
+        str | None,
+        typer.Option(help="Name of the sample (default: the file's).", show_default=False),
+    ] = None,
+    subject: Annotated[
+        str | None,
+        typer.Option(help="The animal or person (default: a new one).", show_default=False),
+    ] = None,
+    voxel_size: VoxelSizeOption = None,
+    energy: Annotated[
+        str | None, typer.Option(metavar="ENERGY", help="Photon energy with its unit: 38keV.")
+    ] = None,
+    alloy: Annotated[str | None, typer.Option(help="Material of the implant.")] = None,
+    beamline: Annotated[str | None, typer.Option(help="Beamline, for example P05.")] = None,
+    metadata: MetadataFile = None,
+    override_voxel_size: OverrideVoxelSizeOption = None,
+    dataset_path: DatasetPathOption = None,
+    axes: AxesOption = "zyx",
+    follow_links: FollowLinksOption = False,
+    shape: ShapeOption = None,
+    dtype: DtypeOption = None,
+    offset: OffsetOption = 0,
+    roi: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BOX",
+            help="The part of the file that is the sample, in voxels: z0:z1,y0:y1,x0:x1.",
+        ),
+    ] = None,
+    find_field: Annotated[
+        bool,
+        typer.Option(
+            "--field/--no-field",
+            help="Look for the circle of the reconstruction, outside of which nothing counts; or "
+            "take every voxel as seen.",
+        ),
+    ] = True,
+    full_hash: Annotated[
+        bool,
+        typer.Option(
+            "--hash",
+            help="Read a file that stays where it is whole, for a checksum that check --deep "
+            "compares.",
+        ),
+    ] = False,
+    copy: Annotated[
+        bool | None,
+        typer.Option(
+            "--copy/--by-reference",
+            help="Bring the voxels into the dataset, or only note where the file is (default: "
+            "copy up to 4 GB).",
+            show_default=False,
+        ),
+    ] = None,
+    dataset: DatasetOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Register a scan: HDF5/NeXus, TIFF or a folder of slices, MHA, NRRD, NIfTI, OME-Zarr, raw."""
+    options = {"energy": energy, "alloy": alloy, "beamline": beamline}
+    said = read_metadata(metadata, options)
+    name, animal = not_empty(sample, "--sample"), not_empty(subject, "--subject")
+    archive = open_dataset(dataset)
+    plan = archive.plan_sample(
+        file,
+        name=said.sample if name is None else name,
+        subject=said.subject if animal is None else animal,
+        voxel_size=quantity(voxel_size, "um", "--voxel-size") or said.voxel_size,
+        reading=how_to_read(
+            dataset=dataset_path,
+            axes=axes,
+            follow_links=follow_links,
+            shape=shape,
+            dtype=dtype,
+            offset=offset,
+            voxel_size=override_voxel_size,
+        ),
+        metadata=said.values,
+        copy=copy,
+        roi=parse_box(roi, "--roi"),
+        field="auto" if find_field else None,
+        full_hash=full_hash,
+    )
+    answer = plan.to_dict()
+    if not dry_run:
+        answer["subject"] = archive.register(plan).subject
+    if as_json:
+        say_json({**answer, "dataset": str(archive.path), "dry_run": dry_run})
+        return
+    done = "would add" if dry_run else "added"
+    how = "copied" if plan.copied else "by reference"
+    subject_text = f"subject {answer['subject']}" if answer["subject"] else "a new subject"
+    grid = plan.volume.grid
+    say(
+        f"{done} sample {plan.name} ({subject_text}): {voxels(grid.shape)} {plan.volume.dtype}, "
+        f"voxel {lengths(grid.voxel_size)}, {how}"
+    )
+    if plan.roi is not None:
+        box = ", ".join(f"{part.start} to {part.stop}" for part in plan.roi)
+        say(f"  region: voxels {box} (z, y, x)")
+    if plan.volume.field is not None:
+        say(f"  field of view: a circle of radius {plan.volume.field.radius:g} µm (found)")
+    for key, value in plan.metadata.items():
+        say(f"  {key}: {value}{' (from the file)' if key in plan.harvested else ''}")

@@ -1,0 +1,82 @@
+"""``srseg dataset show``."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from srseg.cli._options import DatasetOption, JsonOption, open_dataset
+from srseg.cli._output import lengths, say_json, say_pairs, voxels
+from srseg.cli.dataset._summary import summary
+
+if TYPE_CHECKING:
+    from srseg.dataset import Dataset
+
+EXAMPLE = "Example: srseg dataset show A"
+
+
+def show(
+    sample: Annotated[
+        str | None, typer.Argument(help="A sample (default: the dataset itself).")
+    ] = None,
+    dataset: DatasetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show all that is known of a sample, or of the dataset."""
+    archive = open_dataset(dataset)
+    if sample is None:
+        _show_dataset(archive, as_json)
+        return
+    one = archive[sample]
+    facts = {**summary(one), "scan": str(one.scan_file.path), "predictions": one.predictions}
+    sets = {name: one.labels_info(name) for name in one.label_sets}
+    if as_json:
+        say_json({**facts, "dtype": one.scan_file.dtype, "labels": sets})
+        return
+    say_pairs(
+        {
+            "sample": one.name,
+            "subject": one.subject,
+            "scan": facts["scan"],
+            "kept": "copied" if facts["copied"] else "by reference",
+            "voxels": f"{voxels(facts['shape'])} {one.scan_file.dtype}",
+            "voxel size": lengths(facts["voxel_size_um"]),
+            **facts["metadata"],
+            **{f"labels {name}": _labels_line(info) for name, info in sets.items()},
+            **{f"prediction {i}": name for i, name in enumerate(one.predictions, 1)},
+        }
+    )
+
+
+def _labels_line(info: dict[str, Any]) -> str:
+    written = info.get("Written", {})
+    return (
+        f"revision {info.get('Revision')}, {voxels(info['Grid']['shape'])}, voxel "
+        f"{lengths(info['Grid']['voxel_size_um'])}, by {written.get('By')} at {written.get('At')}"
+    )
+
+
+def _show_dataset(archive: "Dataset", as_json: bool) -> None:
+    samples = list(archive)
+    sets = sorted({name for sample in samples for name in sample.label_sets})
+    counts = {name: sum(name in sample.label_sets for sample in samples) for name in sets}
+    if as_json:
+        say_json(
+            {
+                "dataset": str(archive.path),
+                "name": archive.title,
+                "samples": archive.names,
+                "label_sets": counts,
+                "labels": archive.table.to_dicts(),
+            }
+        )
+        return
+    say_pairs(
+        {
+            "dataset": archive.path,
+            "name": archive.title,
+            "samples": len(archive),
+            "subjects": len(set(archive.subjects)),
+            "label sets": ", ".join(f"{name} ({n})" for name, n in counts.items()),
+            "classes": ", ".join(f"{c.value} {c.name}" for c in archive.table),
+        }
+    )

@@ -1,0 +1,20 @@
+"""What a line of a list says of a sample."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from srseg.dataset import DatasetSample
+
+
+def summary(sample: "DatasetSample") -> dict[str, Any]:
+    """Give what is worth knowing of a sample at a glance, as plain data."""
+    file = sample.scan_file
+    return {
+        "sample": sample.name,
+        "subject": sample.subject,
+        "shape": list(file.grid.shape),
+        "voxel_size_um": list(file.grid.voxel_size),
+        "copied": file.copied,
+        "label_sets": sample.label_sets,
+        "metadata": dict(sample.metadata),
+    }
