@@ -1,6 +1,7 @@
 """How bytes survive: atomic writing, checksums, locks, free space. Everyone who writes uses it."""
 
 from srseg.storage._atomic import atomic_path
+from srseg.storage._atomic_folder import atomic_folder
 from srseg.storage._checksums import CHUNK, Box, ChunkChecksums, chunk_shape
 from srseg.storage._locks import locked
 from srseg.storage._space import require_free_space
@@ -14,6 +15,7 @@ __all__ = [
     "ChunkChecksums",
     "FileStamp",
     "Unfinished",
+    "atomic_folder",
     "atomic_path",
     "chunk_shape",
     "file_sha256",
