@@ -4,27 +4,27 @@ from srseg.dataset._check import Problem
 from srseg.dataset._dataset import Dataset
 from srseg.dataset._label_sets import LabelsPlan
 from srseg.dataset._layout import find_dataset
-from srseg.dataset._metadata import (
-    METADATA_KEYS,
-    MetadataKey,
-    parse_metadata,
-    read_metadata_file,
-)
+from srseg.dataset._metadata import parse_metadata, read_metadata_file
 from srseg.dataset._prepared import Prepared
 from srseg.dataset._sample import DatasetSample
 from srseg.dataset._scans import SamplePlan
+from srseg.dataset._schema import METADATA_KEYS, MetadataKey, SampleMetadata
+from srseg.dataset._schema_document import SCHEMA_VERSION, metadata_schema
 from srseg.dataset._tables import read_label_table
 
 __all__ = [
     "METADATA_KEYS",
+    "SCHEMA_VERSION",
     "Dataset",
     "DatasetSample",
     "LabelsPlan",
     "MetadataKey",
     "Prepared",
     "Problem",
+    "SampleMetadata",
     "SamplePlan",
     "find_dataset",
+    "metadata_schema",
     "parse_metadata",
     "read_label_table",
     "read_metadata_file",

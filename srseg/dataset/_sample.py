@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from srseg.dataset._values import MetadataValue
     from srseg.volumes import Grid, Volume
 
 

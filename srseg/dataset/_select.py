@@ -7,7 +7,8 @@ import math
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from srseg.dataset._metadata import METADATA_KEYS, MetadataValue, find_key, from_sidecar
+from srseg.dataset._metadata import find_key, from_sidecar
+from srseg.dataset._schema import METADATA_KEYS
 from srseg.dataset._sidecar import read_sample_sidecar
 from srseg.errors import ParameterError, UnknownNameError
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from srseg.dataset._layout import Layout, SampleKey
+    from srseg.dataset._values import MetadataValue
 
 _WORDS = {"name": "sample", "subject": "subject"}
 
@@ -62,8 +64,7 @@ def _condition(
     values = _several(value)
     if key is None:
         return field, [v for item in values for v in _readings(item)]
-    # in a condition a bare number is taken in the unit of the key
-    return key.name, [key.parse(item, bare=True, where="select") for item in values]
+    return key.name, [key.parse(item, where="select") for item in values]
 
 
 def _readings(item: object) -> list[object]:

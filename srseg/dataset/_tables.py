@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srseg.dataset._metadata import METADATA_KEYS, from_sidecar
+from srseg.dataset._metadata import from_sidecar
+from srseg.dataset._schema import METADATA_KEYS
 from srseg.dataset._sidecar import read_sample_sidecar
 from srseg.errors import FileFormatError, LabelError, SRSegError
 from srseg.labels import LabelTable

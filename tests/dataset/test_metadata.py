@@ -85,7 +85,7 @@ def test_sections_give_back_what_was_put_in(values):
 def test_every_key_with_a_unit_has_a_readable_one():
     for key in METADATA_KEYS.values():
         if key.unit:
-            assert key.parse(f"3 {key.unit}", bare=False, where="here") == 3
+            assert key.parse(f"3 {key.unit}", where="here") == 3
             assert key.stem != key.name
 
 
