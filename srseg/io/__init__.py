@@ -14,6 +14,7 @@ from srseg.io._source import FileSource
 from srseg.io._tiff import TIFFFormat
 from srseg.io._tiff_folder import TIFFFolderFormat
 from srseg.io._write import write_volume
+from srseg.io._zarr_write import write_ome_zarr
 
 for _format in (
     HDF5Format(),
@@ -38,5 +39,6 @@ __all__ = [
     "known_suffixes",
     "open_volume",
     "verify_hdf5",
+    "write_ome_zarr",
     "write_volume",
 ]
