@@ -1,11 +1,11 @@
 """The archive on disk: scans, metadata and label sets in a folder with BIDS-like names."""
 
-from srseg.dataset._check import Problem
 from srseg.dataset._dataset import Dataset
 from srseg.dataset._label_sets import LabelsPlan
 from srseg.dataset._layout import find_dataset
 from srseg.dataset._metadata import parse_metadata, read_metadata_file
 from srseg.dataset._prepared import Prepared
+from srseg.dataset._problem import Problem
 from srseg.dataset._sample import DatasetSample
 from srseg.dataset._scans import SamplePlan
 from srseg.dataset._schema import METADATA_KEYS, MetadataKey, SampleMetadata

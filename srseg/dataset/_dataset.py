@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from srseg.dataset._check import Problem, check_dataset
+from srseg.dataset._check import check_dataset
 from srseg.dataset._create import create_folder
 from srseg.dataset._label_sets import LabelsPlan, plan_labels, write_labels
 from srseg.dataset._layout import DESCRIPTION, Layout, SampleKey
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from srseg.dataset._problem import Problem
     from srseg.io import HDF5Sink, Reading
     from srseg.volumes import FieldOfView, Grid, Region
 
@@ -443,20 +444,31 @@ class Dataset(SampleView):
                 progress.advance(status=sample.name)
         return done
 
-    def check(self, *, deep: bool = False) -> list[Problem]:
-        """Look for what is wrong in the whole dataset.
+    def check(self, *, deep: bool = False, look_in: Sequence[Path | str] = ()) -> list[Problem]:
+        """Look for what is wrong in the dataset; in a view, with its samples only.
 
         Parameters
         ----------
         deep : bool, default=False
-            Whether to read every voxel and compare checksums and values.
+            Whether to read every voxel and compare checksums and values, also those of scans
+            elsewhere that were registered with `full_hash`.
+        look_in : sequence of path, default=()
+            Folders in which scans that are not at their place are looked for, with all below them.
 
         Returns
         -------
         list of Problem
-            Empty where all is well.
+            The most serious first; empty where all is well.
+
+        Raises
+        ------
+        MissingFileError
+            If there is no such folder to look in.
         """
-        return check_dataset(self._layout, deep=deep)
+        keys = None if self._whole else self._keys
+        return check_dataset(
+            self._layout, keys, deep=deep, look_in=[Path(folder) for folder in look_in]
+        )
 
 
 def _require_dataset(root: Path, shown: Path | str) -> None:

@@ -31,6 +31,7 @@ _LONGEST = 24 * 3600.0  # s
 _LABEL = re.compile(r"[0-9a-zA-Z+]{1,64}")
 _MODEL = re.compile(r"[0-9a-zA-Z+][0-9a-zA-Z+._-]{0,63}")
 _SCAN = re.compile(r"sub-([0-9a-zA-Z+]+)_sample-([0-9a-zA-Z+]+)_XPCT\.json")
+_OF_SAMPLE = re.compile(r"\.?sub-([0-9a-zA-Z+]+)_sample-([0-9a-zA-Z+]+)_.+")
 _DSEG = re.compile(
     r"sub-([0-9a-zA-Z+]+)_sample-([0-9a-zA-Z+]+)_desc-([0-9a-zA-Z+]+)(?:_rev-([0-9]+))?_dseg\.(?:json|h5)"
 )
@@ -180,6 +181,20 @@ class Layout:
         matches = (_DSEG.fullmatch(p.name) for p in folder.glob(f"{key.stem}_desc-*_dseg.*"))
         return sorted({int(m[4]) for m in matches if m and m[3] == label_set and m[4]})
 
+    def voxel_files(self) -> list[Path]:
+        """List the files with voxels that srseg wrote: scans, labels, working copies, predictions.
+
+        What else lies in the folder, such as the sources of scans, is not among them.
+        """
+        patterns = (
+            "sub-*/micr/*_XPCT.h5",
+            f"derivatives/{LABELS}/sub-*/micr/*_dseg.h5",
+            f"derivatives/{PREPARED}/sub-*/micr/*_XPCT.h5",
+            f"derivatives/{PREDICTION_PREFIX}*/sub-*/micr/*_dseg.h5",
+        )
+        found = (path for pattern in patterns for path in sorted(self.root.glob(pattern)))
+        return [path for path in found if not path.name.startswith(".")]
+
     def models(self) -> list[str]:
         """List the models whose predictions are kept."""
         folders = (self.root / "derivatives").glob(f"{PREDICTION_PREFIX}*/")
@@ -188,6 +203,12 @@ class Layout:
     @staticmethod
     def _micr(base: Path, key: SampleKey) -> Path:
         return base / f"sub-{key.subject}" / "micr"
+
+
+def sample_of(name: str) -> SampleKey | None:
+    """Read from the name of any file of a sample which sample it is of."""
+    match = _OF_SAMPLE.fullmatch(name)
+    return None if match is None else SampleKey(match[1], match[2])
 
 
 def parse_labels_name(name: str) -> tuple[SampleKey, str, int | None] | None:

@@ -4,8 +4,9 @@ from srseg.storage._atomic import atomic_path
 from srseg.storage._atomic_folder import atomic_folder
 from srseg.storage._checksums import CHUNK, Box, ChunkChecksums, chunk_shape
 from srseg.storage._locks import locked
+from srseg.storage._sha256 import file_sha256
 from srseg.storage._space import require_free_space
-from srseg.storage._stamp import FileStamp, file_sha256, file_stamp
+from srseg.storage._stamp import FileStamp, file_stamp
 from srseg.storage._text import read_json, write_json, write_text
 from srseg.storage._unfinished import Unfinished, unfinished
 

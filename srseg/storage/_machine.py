@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import socket
 from functools import cache
 from pathlib import Path
@@ -19,7 +18,7 @@ def machine_tag() -> str:
     facts = [socket.gethostname()]
     for read in (
         lambda: Path("/proc/sys/kernel/random/boot_id").read_text("ascii"),
-        lambda: os.readlink("/proc/self/ns/pid"),
+        lambda: str(Path("/proc/self/ns/pid").readlink()),
     ):
         try:
             facts.append(read())

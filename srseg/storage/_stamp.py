@@ -102,7 +102,7 @@ def _one_stamp(path: Path) -> FileStamp:
                 digest.update(file.read(_HEADER))
             return FileStamp(facts.st_size, facts.st_mtime_ns, digest.hexdigest())
         size = mtime_ns = 0
-        for file_name, facts in _files_of(path):
+        for file_name, facts in files_of(path):
             size += facts.st_size
             mtime_ns = max(mtime_ns, facts.st_mtime_ns)
             digest.update(f"{file_name}\t{facts.st_size}\n".encode(errors="surrogateescape"))
@@ -115,7 +115,7 @@ def _one_stamp(path: Path) -> FileStamp:
         raise StorageError(error.errno, f"cannot read {path}: {error.strerror}") from error
 
 
-def _files_of(folder: Path) -> list[tuple[str, os.stat_result]]:
+def files_of(folder: Path) -> list[tuple[str, os.stat_result]]:
     """List the files of a folder: of slices the top one only, of a Zarr volume all below it."""
     found: list[tuple[str, os.stat_result]] = []
     waiting = [(folder, "")]
@@ -128,43 +128,3 @@ def _files_of(folder: Path) -> list[tuple[str, os.stat_result]]:
             elif deep and entry.is_dir(follow_symlinks=False):
                 waiting.append((Path(entry.path), f"{before}{entry.name}/"))
     return sorted(found, key=lambda item: item[0])
-
-
-def file_sha256(path: Path | str) -> str:
-    """Compute the SHA-256 of a whole file, or of all files of a folder in the order of their names.
-
-    Parameters
-    ----------
-    path : path
-        The file or folder.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-
-    Raises
-    ------
-    MissingFileError
-        If there is nothing at `path`.
-    StorageError
-        If it cannot be read.
-    """
-    path = Path(path)
-    try:
-        if not path.is_dir():
-            with path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
-        digest = hashlib.sha256()
-        for file_name, _ in _files_of(path):
-            line = f"{file_name}\t{file_sha256(path / file_name)}\n"
-            digest.update(line.encode(errors="surrogateescape"))
-        return digest.hexdigest()
-    except FileNotFoundError:
-        raise MissingFileError(
-            f"{path} does not exist; was it moved, or is its disk not connected?"
-        ) from None
-    except OSError as error:
-        if isinstance(error, (MissingFileError, StorageError)):
-            raise
-        raise StorageError(error.errno, f"cannot read {path}: {error.strerror}") from error

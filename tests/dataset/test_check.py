@@ -10,6 +10,7 @@ import pytest
 
 from srseg import Dataset
 from srseg.errors import FileFormatError
+from srseg.storage._machine import machine_tag
 
 RAW = "sub-01/micr/sub-01_sample-A_XPCT"
 LABELS = "derivatives/labels/sub-01/micr/sub-01_sample-A_desc-WF_dseg"
@@ -32,7 +33,7 @@ def unlink(path):
 
 CASES = {
     "killed while writing": (
-        "unfinished", "sub-01/micr/.sub-01_sample-X_XPCT.h5.999999999-0123abcd.part",
+        "unfinished", f"sub-01/micr/.sub-01_sample-X_XPCT.h5.999999999-{machine_tag()}abcd.part",
         lambda p: p.write_text("half"),
     ),
     "no sidecar": ("unfinished", f"{RAW}.h5", lambda p: p.with_suffix(".json").unlink()),
@@ -128,7 +129,7 @@ def test_one_name_under_two_subjects(study):
 
 
 def test_a_writer_that_lives_is_told_apart(study):
-    part = study.path / f".samples.tsv.{os.getpid()}-0123abcd.part"
+    part = study.path / f".samples.tsv.{os.getpid()}-{machine_tag()}abcd.part"
     part.write_text("half")
     (problem,) = study.check()
     assert f"process {os.getpid()} is still writing samples.tsv" in problem.message
@@ -199,9 +200,12 @@ def test_a_table_that_cannot_be_read_is_left_and_named(study, scan_file):
     assert "G" in Dataset(study.path).names
 
 
-@pytest.mark.parametrize(("age", "says"), [(60, "may still be written"), (7200, "was interrupted")])
+@pytest.mark.parametrize(
+    ("age", "says"), [(60, "less than an hour ago"), (7200, "was interrupted")]
+)
 def test_what_another_machine_may_still_write_is_told_apart(study, age, says):
-    part = study.path / ".samples.tsv.999999999-0123abcd.part"
+    elsewhere = "012345" if machine_tag() != "012345" else "543210"
+    part = study.path / f".samples.tsv.{os.getpid()}-{elsewhere}abcd.part"
     part.write_text("half")
     os.utime(part, (time.time() - age,) * 2)
     (problem,) = study.check()
