@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from srseg.io._ahead import read_ahead
 from srseg.progress import task
 from srseg.storage import CHUNK
 
@@ -14,12 +15,12 @@ if TYPE_CHECKING:
 
     from srseg.volumes import Volume
 
-MOST_BYTES = 256 << 20
-"""How much of a volume is held in memory at once."""
+MOST_BYTES = 512 << 20
+"""How much of a volume is held in memory at once, in two slabs."""
 
 
 def checked_slabs(volume: Volume, doing: str = "writing") -> Iterator[tuple[int, NDArray[Any]]]:
-    """Read a volume slab by slab and check labels against their table.
+    """Read a volume slab by slab, one ahead in a thread, and check labels against their table.
 
     Parameters
     ----------
@@ -33,7 +34,8 @@ def checked_slabs(volume: Volume, doing: str = "writing") -> Iterator[tuple[int,
     start : int
         Index of the first slice of the slab.
     block : ndarray of shape (z, Y, X)
-        Its voxels: 64 slices, or as many as fit into 256 MiB.
+        Its voxels: 64 slices, or 32, 16, … where they are large. A part of 64 begins where a chunk
+        begins, so that a chunk of the source is decoded few times.
 
     Raises
     ------
@@ -41,10 +43,15 @@ def checked_slabs(volume: Volume, doing: str = "writing") -> Iterator[tuple[int,
         If a label is not in the table.
     """
     depth, rows, columns = volume.shape
-    thickness = max(1, min(CHUNK, MOST_BYTES // (rows * columns * volume.dtype.itemsize)))
+    slice_bytes = rows * columns * volume.dtype.itemsize
+    thickness = CHUNK
+    while thickness > 1 and 2 * thickness * slice_bytes > MOST_BYTES:
+        thickness //= 2
+    boxes = (
+        (slice(z, min(z + thickness, depth)), slice(0, rows), slice(0, columns))
+        for z in range(0, depth, thickness)
+    )
     with task(doing, total=depth) as progress:
-        for start, block in volume.slabs(thickness):
-            if volume.table is not None:
-                volume.table.check(block)
-            yield start, block
+        for box, block in read_ahead(volume, boxes):
+            yield box[0].start, block
             progress.advance(len(block))

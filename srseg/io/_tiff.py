@@ -19,7 +19,7 @@ from srseg.errors import (
 from srseg.io._format import Format
 from srseg.io._info import ScanInfo
 from srseg.io._source import FileSource, Mapped
-from srseg.io._tiff_facts import stated_grid, stated_metadata
+from srseg.io._tiff_facts import stated_grid, stated_metadata, stated_table
 from srseg.io._voxels import voxel_type
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class TIFFFormat(Format):
                 self.name,
                 shape,
                 dtype,
+                table=stated_table(tif, path),
                 metadata=stated_metadata(tif),
                 details={"whole_slices": tif.series[0].dataoffset is None},
                 **stated_grid(tif, shape),

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from srseg.errors import GridError, ParameterError
 from srseg.io._provenance import PROVENANCE_KEY
+from srseg.labels import LabelTable
 from srseg.units import parse_quantity
 from srseg.volumes import Grid
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import tifffile
 
 GRID_KEY = "srseg_grid"
+LABELS_KEY = "srseg_labels"
 
 # ImageJ writes micro signs and escapes in several ways
 _MICROMETRES = {"micron", "microns", "um", "µm", "μm", "\\u00b5m", "micrometer", "micrometre"}
@@ -45,6 +49,30 @@ def stated_grid(tif: tifffile.TiffFile, shape: tuple[int, ...]) -> dict[str, Any
         return {"voxel_size": own.voxel_size, "origin": own.origin, "direction": own.direction}
     size = _from_ome(text) if "<OME" in text else _from_imagej(tif)
     return {} if size is None else {"voxel_size": size}
+
+
+def stated_table(tif: tifffile.TiffFile, path: Path) -> LabelTable | None:
+    """Find the label table that srseg wrote.
+
+    Parameters
+    ----------
+    tif : tifffile.TiffFile
+        The open file.
+    path : Path
+        The file, for messages.
+
+    Returns
+    -------
+    LabelTable or None
+        None where the file has none.
+
+    Raises
+    ------
+    LabelError
+        If the table cannot be one.
+    """
+    found = _own(_description(tif), LABELS_KEY)
+    return LabelTable.from_dicts(found, where=str(path)) if isinstance(found, list) else None
 
 
 def stated_metadata(tif: tifffile.TiffFile) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from srseg.errors import FileFormatError
 from srseg.io._provenance import PROVENANCE_KEY, provenance_json
 from srseg.io._slabs import checked_slabs
-from srseg.io._tiff_facts import GRID_KEY
+from srseg.io._tiff_facts import GRID_KEY, LABELS_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,12 +22,18 @@ if TYPE_CHECKING:
 
 _IMAGEJ = ("uint8", "uint16", "float32")
 # plain TIFF counts bytes in 32 bits; ImageJ's form of it does not grow beyond
-_LARGEST = 4_000_000_000
+LARGEST_TIFF = 4_000_000_000
+"""From how many bytes of voxels on a file is a BigTIFF."""
+
+_BIG = (".btf", ".tf8")
 _OME = ("int8", "int16", "int32", "uint32", "float64")
 
 
 def write_tiff(path: Path, volume: Volume, provenance: Mapping[str, Any] | None, name: str) -> None:
     """Write slice by slice: as ImageJ stack where its types and size allow, as OME-TIFF otherwise.
+
+    In an OME-TIFF labels are compressed (deflate) and a scan is not, one strip to a slice. Above
+    4 GB, and under the name ``.btf``, it is a BigTIFF.
 
     Parameters
     ----------
@@ -38,7 +44,7 @@ def write_tiff(path: Path, volume: Volume, provenance: Mapping[str, Any] | None,
     provenance : mapping, optional
         How it was made, kept in the image description.
     name : str
-        The name that the file will have; ``.ome.`` in it asks for OME-TIFF.
+        The name that the file will have; ``.ome.`` in it, or ``.btf`` at its end, asks for OME-TIFF.
 
     Raises
     ------
@@ -54,16 +60,23 @@ def write_tiff(path: Path, volume: Volume, provenance: Mapping[str, Any] | None,
             f"{', '.join((*_IMAGEJ, *_OME))}"
         )
     own = {GRID_KEY: json.dumps(volume.grid.to_dict())}
+    if volume.table is not None:
+        own[LABELS_KEY] = json.dumps(volume.table.to_dicts())
     if provenance is not None:
         own[PROVENANCE_KEY] = provenance_json(provenance, name)
     z, y, x = volume.grid.voxel_size
-    large = volume.nbytes > _LARGEST
-    imagej = dtype.name in _IMAGEJ and ".ome." not in name and not large
+    large = volume.nbytes > LARGEST_TIFF or name.lower().endswith(_BIG)
+    imagej = dtype.name in _IMAGEJ and ".ome." not in name.lower() and not large
     metadata: dict[str, Any] = {"axes": "ZYX"}
     if imagej:
         metadata |= {"spacing": z, "unit": "um", **own}
     else:
-        metadata |= {"Description": "\n".join(f"{k}={v}" for k, v in own.items())}
+        kind = "X-ray tomography" if volume.table is None else "labels"
+        metadata |= {
+            "Name": name.partition(".")[0],
+            "Channel": {"Name": [kind]},
+            "Description": "\n".join(f"{k}={v}" for k, v in own.items()),
+        }
         for axis, size in zip("ZYX", (z, y, x), strict=True):
             metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
     with tifffile.TiffWriter(path, imagej=imagej, ome=not imagej, bigtiff=large) as writer:
@@ -73,6 +86,7 @@ def write_tiff(path: Path, volume: Volume, provenance: Mapping[str, Any] | None,
             dtype=dtype,
             photometric="minisblack",
             resolution=(1 / x, 1 / y) if imagej else None,
+            compression=None if imagej or volume.table is None else "zlib",
             metadata=metadata,
         )
 

@@ -24,8 +24,8 @@ def write_volume(
     """Write a volume in the format that the name of the file says.
 
     All but NIfTI are written slab by slab. Voxels, voxel size, origin and direction come back from
-    `open_volume` as they were; the label table travels in ``.h5`` and ``.nrrd`` (best named
-    ``.seg.nrrd``, which 3D Slicer opens as a segmentation).
+    `open_volume` as they were; the label table travels in ``.h5``, ``.tif`` and ``.nrrd`` (best
+    named ``.seg.nrrd``, which 3D Slicer opens as a segmentation).
 
     Parameters
     ----------

@@ -133,7 +133,9 @@ def test_many_volumes_do_not_keep_their_files_open(tmp_path):
     assert volumes[0].read().max() == 0  # one that was closed opens again
 
 
-@pytest.mark.parametrize("suffix", [".h5", ".seg.nrrd", ".nrrd", ".mha", ".tif", ".nii.gz"])
+@pytest.mark.parametrize(
+    "suffix", [".h5", ".seg.nrrd", ".nrrd", ".mha", ".tif", ".ome.tif", ".ome.btf", ".nii.gz"]
+)
 def test_labels(tmp_path, make, suffix):
     volume = make("uint8", DEFAULT_LABELS)
     path = tmp_path / f"labels{suffix}"
@@ -141,10 +143,10 @@ def test_labels(tmp_path, make, suffix):
     back = open_volume(path, labels=True)
     assert back.grid == volume.grid
     np.testing.assert_array_equal(back.read(), volume.read())
-    if suffix in (".h5", ".seg.nrrd", ".nrrd"):
+    if suffix not in (".mha", ".nii.gz"):
         assert back.table == DEFAULT_LABELS
         assert back.table.to_dicts() == [
-            {**row, "color": "#000000"} if suffix != ".h5" and row["index"] == 0 else row
+            {**row, "color": "#000000"} if "nrrd" in suffix and row["index"] == 0 else row
             for row in DEFAULT_LABELS.to_dicts()
         ]
     else:
