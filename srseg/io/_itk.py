@@ -63,11 +63,11 @@ class ITKFormat(Format):
         # the NIfTI library compresses or not by the ending of the name
         self.writes_by_suffix = name == "NIfTI"
 
-    def describe(self, path: Path, reading: Reading) -> ScanInfo:  # noqa: ARG002
+    def describe(self, path: Path, reading: Reading) -> ScanInfo:
         """Read the header; see `Format.describe`."""
         require_data_beside(path, self.io_name)
         reader = _reader(path, self.io_name)
-        size = _drop_last(reader.GetSize(), path)
+        size = _drop_last(reader.GetSize(), path, single=reading.single_slice)
         if reader.GetNumberOfComponents() != 1:
             raise FileFormatError(
                 f"{path} holds {reader.GetNumberOfComponents()} numbers in each voxel (colour, "
@@ -159,7 +159,8 @@ class ITKSource(FileSource):
     def _open(self) -> Mapped | _OpenITK:
         with _alone(self.path) as path:
             reader = _reader(path, self.io_name)
-            if _drop_last(reader.GetSize(), self.path) != self.shape[::-1]:
+            single = self.shape[0] == 1
+            if _drop_last(reader.GetSize(), self.path, single=single) != self.shape[::-1]:
                 raise FileFormatError(f"{self.path} changed since it was opened")
             if not self.streams:
                 require_memory(self.path, math.prod(self.shape) * self.dtype.itemsize)
@@ -240,7 +241,7 @@ def _reader(path: Path, io_name: str) -> Any:
     return reader
 
 
-def _drop_last(size: tuple[int, ...], path: Path) -> tuple[int, ...]:
+def _drop_last(size: tuple[int, ...], path: Path, *, single: bool) -> tuple[int, ...]:
     if len(size) > 3 and all(n == 1 for n in size[3:]):
         size = size[:3]
     if len(size) != 3 or min(size) < 1:
@@ -248,7 +249,7 @@ def _drop_last(size: tuple[int, ...], path: Path) -> tuple[int, ...]:
             f"{path} has {len(size)} axes of {size[::-1]}; a volume has three (z, y, x). Save one "
             "channel and one time point"
         )
-    if size[2] == 1:
+    if size[2] == 1 and not single:
         raise FileFormatError(f"{path} holds a single slice {size[::-1]}; give the whole volume")
     return size
 
