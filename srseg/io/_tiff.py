@@ -42,10 +42,10 @@ class TIFFFormat(Format):
     name = "TIFF"
     suffixes = (".tif", ".tiff", ".btf", ".tf8")
 
-    def describe(self, path: Path, reading: Reading) -> ScanInfo:  # noqa: ARG002
+    def describe(self, path: Path, reading: Reading) -> ScanInfo:
         """Read what the file says of its volume; see `Format.describe`."""
         with opened_tiff(path) as tif:
-            shape, dtype = _shape(tif, path)
+            shape, dtype = _shape(tif, path, single=reading.single_slice)
             return ScanInfo(
                 path,
                 self.name,
@@ -75,7 +75,8 @@ class TIFFSource(FileSource):
 
     def _open(self) -> Mapped | tifffile.TiffFile:
         with opened_tiff(self.path) as tif:
-            if _shape(tif, self.path) != (self.shape, self.dtype):
+            found = _shape(tif, self.path, single=self.shape[0] == 1)
+            if found != (self.shape, self.dtype):
                 raise FileFormatError(f"{self.path} changed since it was opened")
             offset = tif.series[0].dataoffset
             stored = np.dtype(tif.series[0].dtype).newbyteorder(tif.byteorder)
@@ -211,7 +212,9 @@ def require_decoder(tif: tifffile.TiffFile, path: Path) -> None:
         ) from None
 
 
-def _shape(tif: tifffile.TiffFile, path: Path) -> tuple[tuple[int, int, int], np.dtype[Any]]:
+def _shape(
+    tif: tifffile.TiffFile, path: Path, *, single: bool
+) -> tuple[tuple[int, int, int], np.dtype[Any]]:
     series = tif.series
     if len(series) != 1:
         sizes = ", ".join(str(s.shape) for s in series[:8])
@@ -225,7 +228,9 @@ def _shape(tif: tifffile.TiffFile, path: Path) -> tuple[tuple[int, int, int], np
         raise FileFormatError(
             f"{path} holds colour images {only.shape}; save the slices as grey values"
         )
-    if len(shape) == 2:
+    if len(shape) == 2 and single and only.axes.endswith("YX"):
+        shape = (1, *shape)
+    elif len(shape) == 2:
         raise FileFormatError(
             f"{path} holds a single slice {shape}; give the folder with all slices, or a stack"
         )
@@ -234,8 +239,8 @@ def _shape(tif: tifffile.TiffFile, path: Path) -> tuple[tuple[int, int, int], np
             f"{path} holds an image with axes {only.axes} of {only.shape}; a volume has three "
             "axes (z, y, x). Save one channel and one time point"
         )
-    first = next(a for a, n in zip(only.axes, only.shape, strict=True) if n == shape[0])
-    if first in _NOT_SPACE:
+    first = next((a for a, n in zip(only.axes, only.shape, strict=True) if n == shape[0]), "Z")
+    if first in _NOT_SPACE and shape[0] > 1:
         raise FileFormatError(
             f"{path} holds {shape[0]} {_NOT_SPACE[first]} of one slice (axes {only.axes}, "
             f"{only.shape}), not a volume. Where they are the slices of a volume, save them with "
