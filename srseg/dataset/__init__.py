@@ -1,9 +1,13 @@
 """The archive on disk: scans, metadata and label sets in a folder with BIDS-like names."""
 
+from srseg.dataset._changes import MetadataChange, MetadataChanges
 from srseg.dataset._dataset import Dataset
 from srseg.dataset._label_sets import LabelsPlan
 from srseg.dataset._layout import find_dataset
 from srseg.dataset._metadata import parse_metadata, read_metadata_file
+from srseg.dataset._metadata_export import export_metadata
+from srseg.dataset._metadata_import import plan_metadata_import
+from srseg.dataset._metadata_write import apply_metadata, plan_metadata, set_metadata
 from srseg.dataset._prepared import Prepared
 from srseg.dataset._problem import Problem
 from srseg.dataset._sample import DatasetSample
@@ -18,14 +22,21 @@ __all__ = [
     "Dataset",
     "DatasetSample",
     "LabelsPlan",
+    "MetadataChange",
+    "MetadataChanges",
     "MetadataKey",
     "Prepared",
     "Problem",
     "SampleMetadata",
     "SamplePlan",
+    "apply_metadata",
+    "export_metadata",
     "find_dataset",
     "metadata_schema",
     "parse_metadata",
+    "plan_metadata",
+    "plan_metadata_import",
     "read_label_table",
     "read_metadata_file",
+    "set_metadata",
 ]

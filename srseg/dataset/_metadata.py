@@ -86,7 +86,8 @@ def parse_metadata(
     if isinstance(extra, Mapping):
         for name, value in extra.items():
             try:
-                found[name] = parse_extra(str(name), value)
+                require_extra_name(str(name))
+                found[name] = extra_value(value, f"extra.{name}")
             except ParameterError as error:
                 problems.append(str(error))
     else:
@@ -100,8 +101,9 @@ def parse_metadata(
 def missing_unit(name: str, value: object) -> str:
     """Say that a number under a key without its unit has none; empty where that is not so."""
     key = find_key(name)
-    bare = isinstance(value, int | float) or (isinstance(value, str) and is_bare(value))
-    if key is None or name == key.name or not bare or isinstance(value, bool):
+    if key is None or name == key.name or isinstance(value, bool):
+        return ""
+    if not isinstance(value, int | float) and not (isinstance(value, str) and is_bare(value)):
         return ""
     return (
         f"{name}: {value!r} has no unit; write for example '{float(value):g}{key.unit}', or name "
@@ -109,19 +111,29 @@ def missing_unit(name: str, value: object) -> str:
     )
 
 
-def parse_extra(name: str, value: object) -> MetadataValue:
-    """Check a key of the study's own and its value.
+def require_extra_name(name: str) -> None:
+    """Refuse what cannot be a key of the study's own.
 
     Raises
     ------
     ParameterError
-        If the key is none, or means something to srseg, or the value cannot be kept.
+        If it is no key, or means something to srseg.
     """
     label = f"extra.{name}"
     if not re.fullmatch(r"[a-zA-Z][0-9a-zA-Z_]{0,63}", name):
         raise ParameterError(f"{label}: a key is letters, digits and '_', letter first, at most 64")
     if find_key(name) or name in RESERVED:
         raise ParameterError(f"{label}: this key means something to srseg; do not put it here")
+
+
+def extra_value(value: object, label: str) -> MetadataValue:
+    """Check the value of a key of the study's own.
+
+    Raises
+    ------
+    ParameterError
+        If it cannot be kept.
+    """
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, str):

@@ -49,9 +49,9 @@ def _number(
     description: str,
     example: float,
     usual: tuple[float, float],
-    **limits: float,
+    **limits: Any,
 ) -> Any:
-    about = {"section": section, "unit": unit, "usual": list(usual)}
+    about: dict[str, Any] = {"section": section, "unit": unit, "usual": list(usual)}
     return Field(
         None,
         description=description,
