@@ -67,7 +67,7 @@ class ITKFormat(Format):
         """Read the header; see `Format.describe`."""
         require_data_beside(path, self.io_name)
         reader = _reader(path, self.io_name)
-        size = _drop_last(reader.GetSize(), path, single=reading.single_slice)
+        size = _drop_last(reader.GetSize(), path, single=reading.single_slices)
         if reader.GetNumberOfComponents() != 1:
             raise FileFormatError(
                 f"{path} holds {reader.GetNumberOfComponents()} numbers in each voxel (colour, "

@@ -40,9 +40,9 @@ class Reading:
     voxel_size : float, optional
         Edge length of the voxels in µm that holds whatever the file states; for a file that states
         a wrong one and cannot be corrected.
-    single_slice : bool, default=False
-        Whether the file may hold a single slice, which then is a volume of one: labels of a slice.
-        As a scan it is refused, because it is mostly one file of a folder.
+    single_slices : bool, default=False
+        Whether the file holds single slices of a volume, and not the whole of it: one slice is
+        enough then, and the numbers of the files in a folder may have gaps. For labels of slices.
 
     Raises
     ------
@@ -62,7 +62,7 @@ class Reading:
     dtype: str | None = None
     offset: int = 0
     voxel_size: float | None = None
-    single_slice: bool = False
+    single_slices: bool = False
 
     def __post_init__(self) -> None:
         if sorted(self.axes.replace("-", "")) != ["x", "y", "z"] or not _AXES.fullmatch(self.axes):
@@ -142,7 +142,7 @@ class Reading:
             "dtype": str,
             "offset": int,
             "follow_links": bool,
-            "single_slice": bool,
+            "single_slices": bool,
         }
         for name, kind in {**kinds, "voxel_size": (int, float)}.items():
             if name in values and not isinstance(values[name], kind):

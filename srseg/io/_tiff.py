@@ -45,7 +45,7 @@ class TIFFFormat(Format):
     def describe(self, path: Path, reading: Reading) -> ScanInfo:
         """Read what the file says of its volume; see `Format.describe`."""
         with opened_tiff(path) as tif:
-            shape, dtype = _shape(tif, path, single=reading.single_slice)
+            shape, dtype = _shape(tif, path, single=reading.single_slices)
             return ScanInfo(
                 path,
                 self.name,

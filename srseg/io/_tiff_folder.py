@@ -37,9 +37,9 @@ class TIFFFolderFormat(Format):
         """Fit any folder, weaker than a suffix does; see `Format.match`."""
         return int(path.is_dir())
 
-    def describe(self, path: Path, reading: Reading) -> ScanInfo:  # noqa: ARG002
+    def describe(self, path: Path, reading: Reading) -> ScanInfo:
         """Read the header of every slice; see `Format.describe`."""
-        slices = ordered_slices(path)
+        slices = ordered_slices(path, gaps=reading.single_slices)
         first: tuple[tuple[int, ...], np.dtype[Any]] | None = None
         for file in slices:
             found = _slice_shape(file)
@@ -49,7 +49,7 @@ class TIFFFolderFormat(Format):
                     f"{file} is {_said(found)}, the slices before it are {_said(first)}; all "
                     "slices of a volume have one size and type. Remove it or replace it"
                 )
-        assert first is not None  # noqa: S101 - there are at least two slices
+        assert first is not None  # noqa: S101 - there is at least one slice
         (rows, columns), dtype = first
         shape = (len(slices), rows, columns)
         names = tuple(file.name for file in slices)
@@ -120,18 +120,20 @@ class _NothingOpen:
         """Do nothing."""
 
 
-def ordered_slices(folder: Path) -> list[Path]:
+def ordered_slices(folder: Path, *, gaps: bool = False) -> list[Path]:
     """List the slices of a folder in the order of their numbers.
 
     Parameters
     ----------
     folder : Path
         The folder; files that are not TIFF and hidden ones are passed over.
+    gaps : bool, default=False
+        Whether it holds single slices: numbers may be missing, and one file is enough.
 
     Returns
     -------
     list of Path
-        At least two files.
+        At least two files, or one where gaps are allowed.
 
     Raises
     ------
@@ -143,7 +145,7 @@ def ordered_slices(folder: Path) -> list[Path]:
         for f in folder.iterdir()
         if f.suffix.lower() in _SUFFIXES and not f.name.startswith(".") and f.is_file()
     ]
-    if len(files) < 2:
+    if len(files) < (1 if gaps else 2):
         raise FileFormatError(
             f"the folder {folder} holds {len(files) or 'no'} TIFF slices; give the folder with the "
             "slices of one volume (.tif, one file each)"
@@ -160,11 +162,15 @@ def ordered_slices(folder: Path) -> list[Path]:
         )
     numbers = {file: tuple(int(n) for n in split[1::2]) for file, split in parts.items()}
     files.sort(key=lambda file: (numbers[file], file.name))
-    _require_no_gap(folder, files, [numbers[file] for file in files])
+    sequence = _running_numbers(folder, files, [numbers[file] for file in files])
+    if not gaps:
+        _require_no_gap(folder, files, sequence)
     return files
 
 
-def _require_no_gap(folder: Path, files: list[Path], numbers: list[tuple[int, ...]]) -> None:
+def _running_numbers(folder: Path, files: list[Path], numbers: list[tuple[int, ...]]) -> list[int]:
+    if len(files) == 1:
+        return [0]
     varying = [c for c in range(len(numbers[0])) if len({n[c] for n in numbers}) > 1]
     if len(varying) != 1:
         raise FileFormatError(
@@ -175,6 +181,10 @@ def _require_no_gap(folder: Path, files: list[Path], numbers: list[tuple[int, ..
     for file, before, after in zip(files[1:], sequence[:-1], sequence[1:], strict=True):
         if before == after:
             raise FileFormatError(f"two slices of {folder} have the number {after}: {file.name}")
+    return sequence
+
+
+def _require_no_gap(folder: Path, files: list[Path], sequence: list[int]) -> None:
     step = min(b - a for a, b in pairwise(sequence))
     # one wrong number can leave a gap of any length: it is counted, not listed
     n_missing = sum((b - a - 1) // step for a, b in pairwise(sequence))
