@@ -26,6 +26,13 @@ from srseg.testing import check_backbone
 
 ROOT = Path(__file__).parents[1]
 SMALL = {"width": "2", "depth": "1", "input_size": "32", "max_iter": "3"}
+# pages that begin with files, and build their dataset; others begin with one and a model
+WITH_FILES = ("README.md", "docs/howto/add.md", "docs/tutorial.md")
+WITH_DATASET = tuple(
+    page
+    for path in sorted((ROOT / "docs" / "howto").glob("*.md"))
+    if (page := path.relative_to(ROOT).as_posix()) not in WITH_FILES
+)
 BLOCK = re.compile(r"^```(python|sh|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -121,7 +128,7 @@ def dataset_with_model(workshop: Path, phantoms: list[Phantom]) -> Path:
     return workshop
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/howto/add.md", "docs/tutorial.md"])
+@pytest.mark.parametrize("page", WITH_FILES)
 def test_pages_that_begin_with_files(
     page: str, workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,12 +137,12 @@ def test_pages_that_begin_with_files(
     run_page(page, monkeypatch)
 
 
-@pytest.mark.parametrize("page", ["train", "predict", "evaluate", "search"])
+@pytest.mark.parametrize("page", WITH_DATASET)
 def test_pages_that_begin_with_a_dataset(
     page: str, dataset_with_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(shutil.copytree(dataset_with_model, tmp_path / "here"))
-    run_page(f"docs/howto/{page}.md", monkeypatch)
+    run_page(page, monkeypatch)
 
 
 def test_the_facts_of_the_paper_page(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,8 +156,7 @@ def test_the_facts_of_the_paper_page(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_sh_block_is_run_or_about_installing() -> None:
-    run = {"docs/tutorial.md", "docs/paper.md", *(f"docs/howto/{p}.md" for p in
-           ("add", "train", "predict", "evaluate", "search"))}  # fmt: skip
+    run = {*WITH_FILES, *WITH_DATASET, "docs/paper.md"}
     for path in sorted((ROOT / "docs").rglob("*.md")):
         page = path.relative_to(ROOT).as_posix()
         if "generated" not in page and page not in run | {"docs/install.md"}:

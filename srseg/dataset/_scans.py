@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from srseg.dataset._hashing import hash_scan
 from srseg.dataset._layout import Layout, SampleKey, require_label, suggest_label
 from srseg.dataset._metadata import parse_metadata, to_sections
 from srseg.dataset._schema_document import SCHEMA_VERSION
@@ -17,7 +19,13 @@ from srseg.errors import DatasetError, ParameterError, SRSegError, StorageError
 from srseg.io import Reading, copy_boxes, create_hdf5, describe, open_volume
 from srseg.preprocessing import find_field
 from srseg.progress import task
-from srseg.storage import FileStamp, file_sha256, file_stamp, require_free_space, write_json
+from srseg.storage import (
+    FileStamp,
+    file_stamp,
+    read_json,
+    require_free_space,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -148,6 +156,7 @@ def plan_sample(
         volume.grid.cropped(roi)  # refuses a box that is not inside
     volume.field = find_field(volume) if field == "auto" else field
     stamp = file_stamp(source, info.parts)
+    _warn_of_second(layout, source, info.dataset, roi)
     harvested = {k: v for k, v in _harvest(info).items() if k not in given}
     return SamplePlan(
         source=source,
@@ -201,18 +210,18 @@ def _write(layout: Layout, plan: SamplePlan, key: SampleKey) -> None:
             raise _changed(plan.source)
     elif plan.copied:
         _require_leftover(target, plan)
-        _copy(target, plan)
+        _copy(target, plan, key)
     stamp = file_stamp(target) if plan.copied else plan.stamp
     sha256 = None
     if plan.full_hash and not plan.copied:
         # a copy has the checksums of its chunks inside
-        sha256 = file_sha256(plan.source)
+        sha256 = hash_scan(plan.source, plan.parts, plan.stamp.size)
         if file_stamp(plan.source, plan.parts) != plan.stamp:
             raise _changed(plan.source)
     write_json(sidecar, _sidecar(plan, key, stamp, sha256))
 
 
-def _copy(target: Path, plan: SamplePlan) -> None:
+def _copy(target: Path, plan: SamplePlan, key: SampleKey) -> None:
     volume = plan.volume
     require_free_space(target.parent, volume.nbytes, f"the copy of {plan.source}")
     with (
@@ -221,6 +230,8 @@ def _copy(target: Path, plan: SamplePlan) -> None:
             compression="bitshuffle", title=target.name, overwrite=True,
             provenance={
                 "Source": str(plan.source), "SourceStamp": plan.stamp.to_dict(), **written_now(),
+                # should this process end before the sidecar stands, it can be made from the file
+                "Sidecar": _sidecar(plan, key, None, None),
             },
         ) as sink,
         task(f"copying {plan.name}", volume.grid.n_voxels) as progress,
@@ -259,7 +270,7 @@ def _require_leftover(target: Path, plan: SamplePlan) -> None:
 
 
 def _sidecar(
-    plan: SamplePlan, key: SampleKey, stamp: FileStamp, sha256: str | None
+    plan: SamplePlan, key: SampleKey, stamp: FileStamp | None, sha256: str | None
 ) -> dict[str, Any]:
     copied, field = plan.copied, plan.volume.field
     return {
@@ -271,7 +282,7 @@ def _sidecar(
             "Reading": {} if copied else plan.reading.to_dict(),
             "Parts": [] if copied else [str(part) for part in plan.parts],
             "Copied": copied,
-            "Stamp": stamp.to_dict(),
+            **({} if stamp is None else {"Stamp": stamp.to_dict()}),
             **({} if sha256 is None else {"Sha256": sha256}),
         },
         "DataType": str(plan.volume.dtype),
@@ -309,6 +320,27 @@ def _require_free(layout: Layout, name: str) -> None:
                 f"{layout.root} already has a sample {key.name!r} ({key.stem}_XPCT.json); choose "
                 "another name with --sample"
             )
+
+
+def _warn_of_second(layout: Layout, source: Path, dataset: str | None, roi: Region | None) -> None:
+    """Warn of a file that is a sample already; another part of it may well be a second one."""
+    for key in layout.samples():
+        path = layout.scan_sidecar(key)
+        try:
+            sidecar = read_json(path)
+            there = sidecar["Source"]
+            same = there["File"] == str(source) and there["Reading"].get("dataset") == dataset
+            box = None if roi is None else [[part.start, part.stop] for part in roi]
+            same = same and sidecar.get("Roi") == box
+        except (SRSegError, KeyError, TypeError, AttributeError):
+            continue  # check tells of it
+        if same:
+            warnings.warn(
+                f"{source} is registered already, as sample {key.name}; a scan that is in a "
+                "dataset twice can stand on both sides of a fold",
+                stacklevel=5,
+            )
+            return
 
 
 def _free_subject(layout: Layout, name: str) -> str:

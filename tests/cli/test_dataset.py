@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from srseg import Dataset
 from srseg.cli import app
+from srseg.io import open_volume
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def test_metadata_file_and_options_above_it(run, study, scan_file, tmp_path):
         ("--voxel-size", "2.4Mm", "2.4e+12 µm is unusual"),
         ("--voxel-size", "2.4nm", "0.0024 µm is unusual"),
         ("--voxel-size", "500um", None),
-        ("--energy", "38TeV", "3.8e+10 keV is unusual"),
+        ("--energy", "38MeV", "38000 keV is unusual"),
         ("--energy", "38eV", "0.038 keV is unusual"),
         ("--energy", "38keV", None),
     ],
@@ -189,7 +190,14 @@ BAD = {
     "unknown format": (1, "text.xyz", ["dataset", "add", "text.xyz"]),
     "taken": (1, "already has a sample 'A'", ["dataset", "add", "scan.mha", "--sample", "A"]),
     "bad name": (1, "for example 'A1'", ["dataset", "add", "scan.mha", "--sample", "A_1"]),
-    "no file": (2, "file", ["dataset", "add"]),
+    "no file": (2, "FILE", ["dataset", "add"]),
+    "one name, two files": (2, "one name for 2 files", [
+        "dataset", "add", "scan.mha", "plain.tif", "--sample", "A"]),
+    "a box": (2, "z0:z1,y0:y1,x0:x1", ["dataset", "add", "scan.mha", "--roi", "1:2,3:4"]),
+    "a box outside": (1, "does not lie in a volume of 8 x 10 x 12", [
+        "dataset", "add", "scan.mha", "--sample", "Q", "--roi", "0:9,0:4,0:4"]),
+    "axes": (2, "axes must name z, y and x", ["dataset", "add", "scan.mha", "--axes", "xy"]),
+    "shape": (2, "three numbers", ["dataset", "add", "scan.mha", "--shape", "10"]),
     "label: no sample": (1, "no sample 'Z'", [
         "dataset", "label", "labels.mha", "--sample", "Z", "--set", "WF"]),
     "label: values": (1, "plain.tif", [
@@ -278,3 +286,56 @@ def test_real_bone(run, tmp_path, shared_file):
     result = run("dataset", "add", scan, "--voxel-size", "19.5um", "-d", root)
     assert "sample lhdltrabecular200" in result.stdout
     np.testing.assert_array_equal(Dataset(root)[0].scan.read(), tifffile.imread(scan))
+
+
+def test_several_scans_at_once(run, study, scan_file, tmp_path):
+    """One that fails does not keep the others waiting, and is told of at the end."""
+    first, second = scan_file("n1.mha"), scan_file("n2.mha")
+    (tmp_path / "broken.mha").write_bytes(b"nothing")
+    result = run("dataset", "add", first, tmp_path / "broken.mha", second, "-d", study.path)
+    assert result.exit_code == 1
+    assert "added 2 of 3 scans, 1 failed" in result.stdout
+    assert "broken.mha" in result.stderr
+    assert {"n1", "n2"} <= set(Dataset(study.path).names)
+    again = run("dataset", "add", first, second, "-d", study.path, "--json")
+    assert again.exit_code == 1
+    answer = json.loads(again.stdout)
+    assert answer["samples"] == []
+    assert ["already has a sample" in f["error"] for f in answer["failed"]] == [True, True]
+
+
+def test_a_region_of_a_scan_is_a_sample(run, study, scan_file):
+    file = scan_file("pair.mha")
+    for name, box in {"L": "0:8,0:10,0:6", "R": "0:8,0:10,6:12"}.items():
+        result = run("dataset", "add", file, "--sample", name, "--roi", box, "-d", study.path)
+        assert result.exit_code == 0, result.stderr
+        assert result.stderr == ""  # another part is another sample
+        assert "region: voxels 0 to 8, 0 to 10" in result.stdout
+    whole = open_volume(file).read()
+    dataset = Dataset(study.path)
+    np.testing.assert_array_equal(dataset["L"].scan.read(), whole[:, :, :6])
+    np.testing.assert_array_equal(dataset["R"].scan.read(), whole[:, :, 6:])
+    assert dataset["R"].scan_grid.origin[2] == pytest.approx(
+        6 * dataset["R"].scan_grid.voxel_size[2]
+    )
+
+
+def test_a_scan_that_is_there_already(run, study, scan_file):
+    file = scan_file("twice.mha")
+    assert run("dataset", "add", file, "-d", study.path).stderr == ""
+    second = run("dataset", "add", file, "--sample", "other", "-d", study.path)
+    assert second.exit_code == 0
+    assert "is registered already, as sample twice" in second.stderr
+
+
+def test_axes_and_a_wrong_voxel_size(run, study, scan_file):
+    file = scan_file("odd.mha")
+    result = run(
+        "dataset", "add", file, "--axes", "x-yz", "--override-voxel-size", "4um", "-d", study.path,
+        "--by-reference", "--json",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["shape"] == [12, 10, 8]
+    sample = Dataset(study.path)["odd"]
+    assert sample.scan.grid.voxel_size == sample.scan_grid.voxel_size == (4.0, 4.0, 4.0)
+    np.testing.assert_array_equal(sample.scan.read(), open_volume(file).read().T[:, ::-1])

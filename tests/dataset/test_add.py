@@ -72,9 +72,9 @@ def test_a_reference_keeps_the_grid(study, scan_file):
         np.ones((4, 5, 6), np.float32),
         Grid((4, 5, 6), (3, 2, 1), (10, 20, 30), (0, 1, 0, -1, 0, 0, 0, 0, 1)),
     )
-    file = scan_file("a.mha").parent / "turned.mha"
-    write_volume(file, volume)
     for copy in (True, False):
+        file = scan_file("a.mha").parent / f"turned{copy}.mha"
+        write_volume(file, volume)
         sample = study.add_sample(file, name=f"T{copy}", copy=copy)
         assert sample.scan.grid.same_as(volume.grid)
         assert sample.sidecar["PixelSize"] == [1, 2, 3]  # x, y, z

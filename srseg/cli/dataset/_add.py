@@ -1,7 +1,7 @@
 """``srseg dataset add``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,7 +16,7 @@ from srseg.cli._options import (
     open_dataset,
     quantity,
 )
-from srseg.cli._output import lengths, say, say_json, voxels
+from srseg.cli._output import lengths, note, say, say_json, voxels
 from srseg.cli._reading import (
     AxesOption,
     DtypeOption,
@@ -27,12 +27,21 @@ from srseg.cli._reading import (
     how_to_read,
     parse_box,
 )
+from srseg.cli._root import FAILED
+
+if TYPE_CHECKING:
+    from srseg.dataset import Dataset, SamplePlan
 
 EXAMPLE = "Example: srseg dataset add scan.h5 --sample A --alloy Mg-5Gd --energy 38keV"
 
 
 def add(
-    file: Annotated[Path, typer.Argument(help="A scan, or a folder of TIFF slices.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...", help="A scan, or a folder of TIFF slices; or several of them."
+        ),
+    ],
     sample: Annotated[
         str | None,
         typer.Option(help="Name of the sample (default: the file's).", show_default=False),
@@ -91,17 +100,23 @@ def add(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Register a scan: HDF5/NeXus, TIFF or a folder of slices, MHA, NRRD, NIfTI, OME-Zarr, raw."""
+    """Register scans: HDF5/NeXus, TIFF files or folders, MHA, NRRD, NIfTI, Amira, OME-Zarr, raw."""
+    from srseg.errors import SRSegError
+
     options = {"energy": energy, "alloy": alloy, "beamline": beamline}
     said = read_metadata(metadata, options)
     name, animal = not_empty(sample, "--sample"), not_empty(subject, "--subject")
-    archive = open_dataset(dataset)
-    plan = archive.plan_sample(
-        file,
-        name=said.sample if name is None else name,
-        subject=said.subject if animal is None else animal,
-        voxel_size=quantity(voxel_size, "um", "--voxel-size") or said.voxel_size,
-        reading=how_to_read(
+    name = said.sample if name is None else name
+    if len(files) > 1 and name is not None:
+        raise typer.BadParameter(
+            f"one name for {len(files)} files; leave it out, and each is named after its file",
+            param_hint="--sample",
+        )
+    arguments = {
+        "name": name,
+        "subject": said.subject if animal is None else animal,
+        "voxel_size": quantity(voxel_size, "um", "--voxel-size") or said.voxel_size,
+        "reading": how_to_read(
             dataset=dataset_path,
             axes=axes,
             follow_links=follow_links,
@@ -110,26 +125,64 @@ def add(
             offset=offset,
             voxel_size=override_voxel_size,
         ),
-        metadata=said.values,
-        copy=copy,
-        roi=parse_box(roi, "--roi"),
-        field="auto" if find_field else None,
-        full_hash=full_hash,
-    )
+        "metadata": said.values,
+        "copy": copy,
+        "roi": parse_box(roi, "--roi"),
+        "field": "auto" if find_field else None,
+        "full_hash": full_hash,
+    }
+    archive = open_dataset(dataset)
+    if len(files) == 1:
+        answer = _add_one(archive, files[0], arguments, dry_run=dry_run, show=not as_json)
+        if as_json:
+            say_json({**answer, "dataset": str(archive.path), "dry_run": dry_run})
+        return
+    added, failed = [], []
+    for file in files:
+        try:
+            added.append(_add_one(archive, file, arguments, dry_run=dry_run, show=not as_json))
+        except SRSegError as error:
+            # the other scans of the night are not to wait for this one
+            message = str(getattr(error, "strerror", None) or error)
+            failed.append({"source": str(file), "error": message})
+            note(f"srseg: error: {message}")
+    if as_json:
+        say_json(
+            {"samples": added, "failed": failed, "dataset": str(archive.path), "dry_run": dry_run}
+        )
+    else:
+        done = "would add" if dry_run else "added"
+        say(
+            f"{done} {len(added)} of {len(files)} scans"
+            + (f", {len(failed)} failed" * bool(failed))
+        )
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def _add_one(
+    archive: "Dataset", file: Path, arguments: dict[str, Any], *, dry_run: bool, show: bool
+) -> dict[str, Any]:
+    plan = archive.plan_sample(file, **arguments)
     answer = plan.to_dict()
     if not dry_run:
         answer["subject"] = archive.register(plan).subject
-    if as_json:
-        say_json({**answer, "dataset": str(archive.path), "dry_run": dry_run})
-        return
+    if show:
+        _tell(plan, answer["subject"], dry_run=dry_run)
+    return answer
+
+
+def _tell(plan: "SamplePlan", subject: str | None, *, dry_run: bool) -> None:
     done = "would add" if dry_run else "added"
     how = "copied" if plan.copied else "by reference"
-    subject_text = f"subject {answer['subject']}" if answer["subject"] else "a new subject"
+    subject_text = f"subject {subject}" if subject else "a new subject"
     grid = plan.volume.grid
     say(
         f"{done} sample {plan.name} ({subject_text}): {voxels(grid.shape)} {plan.volume.dtype}, "
         f"voxel {lengths(grid.voxel_size)}, {how}"
     )
+    if plan.reading.dataset is not None:
+        say(f"  volume: {plan.reading.dataset} in {plan.source}")
     if plan.roi is not None:
         box = ", ".join(f"{part.start} to {part.stop}" for part in plan.roi)
         say(f"  region: voxels {box} (z, y, x)")
