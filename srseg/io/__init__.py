@@ -1,4 +1,7 @@
-"""Foreign bytes and volumes: HDF5/NeXus, TIFF, MHA, NRRD and NIfTI, read and written in parts."""
+"""Foreign bytes and volumes, read and written in parts.
+
+HDF5/NeXus, TIFF, MHA, NRRD and NIfTI; bare voxels are read only.
+"""
 
 from srseg.io._boxes import copy_boxes
 from srseg.io._format import FORMATS, Format, known_suffixes
@@ -8,7 +11,9 @@ from srseg.io._hdf5_verify import verify_hdf5
 from srseg.io._hdf5_write import create_hdf5
 from srseg.io._info import ScanInfo
 from srseg.io._itk import ITKFormat
+from srseg.io._nexus_write import write_nexus
 from srseg.io._open import describe, open_volume
+from srseg.io._raw import RawFormat
 from srseg.io._reading import Reading
 from srseg.io._source import FileSource
 from srseg.io._tiff import TIFFFormat
@@ -23,6 +28,7 @@ for _format in (
     ITKFormat("MHA", (".mha", ".mhd"), (".mhd",), "MetaImageIO"),
     ITKFormat("NRRD", (".nrrd", ".seg.nrrd", ".nhdr"), (".nhdr",), "NrrdImageIO"),
     ITKFormat("NIfTI", (".nii", ".nii.gz"), (), "NiftiImageIO"),
+    RawFormat(),
 ):
     FORMATS.register(_format.name, _format)
 
@@ -39,6 +45,7 @@ __all__ = [
     "known_suffixes",
     "open_volume",
     "verify_hdf5",
+    "write_nexus",
     "write_ome_zarr",
     "write_volume",
 ]

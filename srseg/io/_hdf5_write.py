@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +14,7 @@ from srseg.errors import ParameterError
 from srseg.io._boxes import copy_boxes
 from srseg.io._hdf5_header import Header
 from srseg.io._hdf5_sink import HDF5Sink
+from srseg.io._nexus import describe_scan, nx_group
 from srseg.io._provenance import provenance_json
 from srseg.progress import task
 from srseg.storage import ChunkChecksums, atomic_path, chunk_shape, require_free_space
@@ -48,6 +48,7 @@ def create_hdf5(
     compression: Compression | None = None,
     title: str = "",
     provenance: Mapping[str, Any] | None = None,
+    facts: Mapping[str, Any] | None = None,
     overwrite: bool = False,
 ) -> Iterator[HDF5Sink]:
     """Create an HDF5 volume, slab by slab, and put it into its place when all is written.
@@ -75,6 +76,9 @@ def create_hdf5(
         A title; the name of the file where it is empty; messages call the volume so.
     provenance : mapping, optional
         How the volume was made, kept as JSON.
+    facts : mapping, optional
+        What is known of a scan, under the keys of `srseg.dataset.METADATA_KEYS`; it goes into the
+        fields of NXtomoproc (source, energy, detector, program). ``sample`` names the sample.
     overwrite : bool, default=False
         Whether an existing file may be replaced.
 
@@ -104,6 +108,7 @@ def create_hdf5(
             compression=compression,
             title=title or path.name,
             provenance=provenance,
+            facts=facts,
         ) as sink,
     ):
         yield sink
@@ -121,6 +126,7 @@ def written(
     compression: Compression | None,
     title: str,
     provenance: Mapping[str, Any] | None,
+    facts: Mapping[str, Any] | None = None,
 ) -> Iterator[HDF5Sink]:
     """Write the file itself, without care for its place; parameters as of `create_hdf5`."""
     import h5py
@@ -144,15 +150,36 @@ def written(
         )
         Header(grid, normalised, scale, table).store(voxels)
         scan = table is None and not normalised
-        _describe(file, grid, title, note, scan=scan, scale=scale)
+        _describe(file, grid, title, note, scale=scale)
+        if scan:
+            describe_scan(file["entry"], title, facts or {})
         sink = HDF5Sink(voxels, sums, path.parent, title)
         yield sink
         sink.finish()
-        crc = file.create_dataset(CHECKSUMS, data=sums.table)
-        crc.attrs["algorithm"] = "CRC32 of the voxels of each chunk, little-endian, C order"
-        crc.attrs["chunk"] = sums.chunk
-        crc.attrs["crc32"] = zlib.crc32(sums.table.tobytes())
-        crc.attrs["of"] = "/" + DATASET
+        store_checksums(file, sums, "/" + DATASET)
+
+
+def store_checksums(
+    file: Any, sums: ChunkChecksums, of: str, name: str = CHECKSUMS.rpartition("/")[2]
+) -> None:
+    """Write the checksums of a dataset beside it.
+
+    Parameters
+    ----------
+    file : h5py.File
+        The open file.
+    sums : ChunkChecksums
+        The sums.
+    of : str
+        Path of the dataset.
+    name : str, default="crc32"
+        Name of the table in the group of checksums.
+    """
+    crc = file[CHECKSUMS.rpartition("/")[0]].create_dataset(name, data=sums.table)
+    crc.attrs["algorithm"] = "CRC32 of the voxels of each chunk, little-endian, C order"
+    crc.attrs["chunk"] = sums.chunk
+    crc.attrs["crc32"] = zlib.crc32(sums.table.tobytes())
+    crc.attrs["of"] = of
 
 
 def fill(sink: HDF5Sink, volume: Volume) -> None:
@@ -187,16 +214,14 @@ def _filters(compression: Compression | None) -> dict[str, Any]:
     raise ParameterError(f"compression must be None, 'gzip' or 'bitshuffle', found {compression!r}")
 
 
-def _describe(
-    file: Any, grid: Grid, title: str, note: str | None, *, scan: bool, scale: Any
-) -> None:
-    """Add what NeXus asks for: classes, default chain, axes, and the fields of NXtomoproc."""
-    root = _group(file, "NXroot")
-    root.attrs["default"], root.attrs["creator"] = "entry", f"srseg {__version__}"
-    entry = _group(file["entry"], "NXentry")
+def _describe(file: Any, grid: Grid, title: str, note: str | None, *, scale: Any) -> None:
+    """Add what NeXus asks for: classes, the way to the default, and the axes."""
+    file.attrs["NX_class"] = "NXroot"
+    file.attrs["default"], file.attrs["creator"] = "entry", f"srseg {__version__}"
+    entry = nx_group(file, "entry", "NXentry")
     entry.attrs["default"] = "data"
     entry["title"] = title
-    data = _group(entry["data"], "NXdata")
+    data = nx_group(entry, "data", "NXdata")
     data.attrs["signal"] = "data"
     data.attrs["axes"] = ["z", "y", "x"]
     factor, offset = scale or (1.0, 0.0)
@@ -206,24 +231,7 @@ def _describe(
         start = first if np.allclose(grid.direction, np.eye(3).ravel()) else 0.0
         data[name] = start + step * np.arange(n)
         data[name].attrs["units"] = "um"
-    _group(entry.require_group("integrity"), "NXcollection")
+    nx_group(entry, "integrity", "NXcollection")
     if note is not None:
-        kept = _group(entry.create_group("provenance"), "NXnote")
+        kept = nx_group(entry, "provenance", "NXnote")
         kept["type"], kept["data"] = "application/json", note
-    if not scan:
-        return
-    entry["definition"] = "NXtomoproc"
-    instrument = _group(entry.create_group("instrument"), "NXinstrument")
-    source = _group(instrument.create_group("source"), "NXsource")
-    source["type"], source["name"], source["probe"] = "Synchrotron X-ray Source", "n/a", "x-ray"
-    _group(entry.create_group("sample"), "NXsample")["name"] = title
-    process = _group(entry.create_group("reconstruction"), "NXprocess")
-    # srseg did not reconstruct the scan; who did is in the provenance, where it is known
-    process["program"], process["version"] = "n/a", "n/a"
-    process["date"] = datetime.now(UTC).isoformat(timespec="seconds")
-    _group(process.create_group("parameters"), "NXparameters")["raw_file"] = "n/a"
-
-
-def _group(group: Any, nx_class: str) -> Any:
-    group.attrs["NX_class"] = nx_class
-    return group

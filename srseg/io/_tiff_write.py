@@ -44,7 +44,7 @@ def write_tiff(path: Path, volume: Volume, provenance: Mapping[str, Any] | None,
     provenance : mapping, optional
         How it was made, kept in the image description.
     name : str
-        The name that the file will have; ``.ome.`` in it, or ``.btf`` at its end, asks for OME-TIFF.
+        The name that the file will have; ``.ome.`` in it or ``.btf`` at its end asks for OME-TIFF.
 
     Raises
     ------

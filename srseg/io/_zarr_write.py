@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from srseg.errors import FileFormatError, MissingPackageError, ParameterError
 from srseg.io._ahead import read_ahead
@@ -19,6 +16,7 @@ from srseg.storage import CHUNK, atomic_folder, require_free_space
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from srseg.volumes import Region, Volume
 
@@ -199,6 +197,3 @@ def _shard(shape: tuple[int, int, int]) -> tuple[int, int, int]:
 def _is_node(name: str) -> bool:
     allowed = name.isascii() and all(c.isalnum() or c in "._+-" for c in name)
     return bool(name) and allowed and name.strip(".") != "" and not name.startswith("__")
-
-
-__all__ = ["import_zarr", "shard_boxes", "write_ome_zarr", "write_zarr"]

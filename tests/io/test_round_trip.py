@@ -292,7 +292,7 @@ def test_compressed_slices_larger_than_a_band(tmp_path, monkeypatch):
 
 
 def test_more_than_imagej_can_count_becomes_ome(tmp_path, make, monkeypatch):
-    monkeypatch.setattr("srseg.io._tiff_write._LARGEST", 1000)
+    monkeypatch.setattr("srseg.io._tiff_write.LARGEST_TIFF", 1000)
     write_volume(tmp_path / "a.tif", make("uint8"))
     with tifffile.TiffFile(tmp_path / "a.tif") as tif:
         assert tif.is_bigtiff
