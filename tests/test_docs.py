@@ -95,6 +95,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory, phantoms: list[Phantom]) 
         "A-WF.mha": first.wf,
         "labels.mha": first.wf,
         "B.h5": second.scan,
+        "C.h5": second.scan,
         "B-HQ.mha": second.truth,
     }.items():
         write_volume(folder / name, volume)

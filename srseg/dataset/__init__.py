@@ -4,16 +4,19 @@ from srseg.dataset._changes import MetadataChange, MetadataChanges
 from srseg.dataset._dataset import Dataset
 from srseg.dataset._label_sets import LabelsPlan
 from srseg.dataset._layout import find_dataset
+from srseg.dataset._mender import Repair
 from srseg.dataset._metadata import parse_metadata, read_metadata_file
 from srseg.dataset._metadata_export import export_metadata
 from srseg.dataset._metadata_import import plan_metadata_import
 from srseg.dataset._metadata_write import apply_metadata, plan_metadata, set_metadata
 from srseg.dataset._prepared import Prepared
 from srseg.dataset._problem import Problem
+from srseg.dataset._repair import repair
 from srseg.dataset._sample import DatasetSample
 from srseg.dataset._scans import SamplePlan
-from srseg.dataset._schema import METADATA_KEYS, MetadataKey, SampleMetadata
+from srseg.dataset._schema import METADATA_KEYS, MetadataKey, SampleMetadata, unusual_metadata
 from srseg.dataset._schema_document import SCHEMA_VERSION, metadata_schema
+from srseg.dataset._sidecar import ScanFile
 from srseg.dataset._tables import read_label_table
 
 __all__ = [
@@ -27,8 +30,10 @@ __all__ = [
     "MetadataKey",
     "Prepared",
     "Problem",
+    "Repair",
     "SampleMetadata",
     "SamplePlan",
+    "ScanFile",
     "apply_metadata",
     "export_metadata",
     "find_dataset",
@@ -39,4 +44,6 @@ __all__ = [
     "read_label_table",
     "read_metadata_file",
     "set_metadata",
+    "unusual_metadata",
+    "repair",
 ]

@@ -9,7 +9,7 @@ from srseg.cli._output import lengths, say_json, say_pairs, voxels
 from srseg.cli.dataset._summary import summary
 
 if TYPE_CHECKING:
-    from srseg.dataset import Dataset
+    from srseg.dataset import Dataset, ScanFile
 
 EXAMPLE = "Example: srseg dataset show A"
 
@@ -40,11 +40,28 @@ def show(
             "kept": "copied" if facts["copied"] else "by reference",
             "voxels": f"{voxels(facts['shape'])} {one.scan_file.dtype}",
             "voxel size": lengths(facts["voxel_size_um"]),
+            **_part_lines(one.scan_file),
             **facts["metadata"],
             **{f"labels {name}": _labels_line(info) for name, info in sets.items()},
             **{f"prediction {i}": name for i, name in enumerate(one.predictions, 1)},
         }
     )
+
+
+def _part_lines(file: "ScanFile") -> dict[str, str]:
+    """Say which part of the file is the sample, and how the file is read."""
+    lines = {}
+    if file.roi is not None:
+        box = ", ".join(f"{part.start} to {part.stop}" for part in file.roi)
+        lines["region"] = f"voxels {box} of {voxels(file.grid.shape)} (z, y, x)"
+    if file.field is not None:
+        lines["field of view"] = f"a circle of radius {file.field.radius:g} µm"
+    said = {k: v for k, v in file.reading.to_dict().items() if k != "dataset"}
+    if file.reading.dataset is not None:
+        lines["path in the file"] = file.reading.dataset
+    if said:
+        lines["read with"] = ", ".join(f"{k} {v}" for k, v in said.items())
+    return lines
 
 
 def _labels_line(info: dict[str, Any]) -> str:
