@@ -165,8 +165,10 @@ def _write(path: Path, labels: "Volume", made: dict[str, Any], overwrite: bool) 
 
 
 def _note_start(what: str, scan: "Grid", ensemble: "MultiAxisEnsemble") -> None:
+    from srseg.preprocessing import model_grid
+
     size = ensemble.estimator_.voxel_size_
-    grid = scan if size is None else scan.resampled(size)
+    grid = scan if size is None else model_grid(scan, size)
     if grid is not scan:
         note(
             f"{what}: resampled from {lengths(scan.voxel_size)} to the model's {size:g} µm, "

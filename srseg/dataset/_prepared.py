@@ -14,7 +14,7 @@ from srseg.dataset._layout import PREPARED, Layout, SampleKey
 from srseg.dataset._sidecar import ScanFile, difference, pixel_size, written_now
 from srseg.errors import ParameterError, SRSegError
 from srseg.io import create_hdf5, open_volume
-from srseg.preprocessing import fit_normalisation, prepare, resample
+from srseg.preprocessing import fit_normalisation, model_grid, prepare, resample
 from srseg.progress import task
 from srseg.storage import FileStamp, read_json, require_free_space, write_json
 from srseg.volumes import Grid
@@ -93,7 +93,7 @@ def make_prepared(
         if scan.normalised:
             volume = prepare(scan, voxel_size=voxel_size, clip=clip)
         else:
-            grid = scan.grid.resampled(voxel_size)
+            grid = model_grid(scan.grid, voxel_size)
             normalisation = fit_normalisation(resample(scan, grid, order="linear"), clip)
             facts = normalisation.to_dict()
             volume = prepare(scan, voxel_size=voxel_size, clip=clip, normalisation=normalisation)

@@ -7,6 +7,7 @@ normalised again.
 
 from srseg.preprocessing._everywhere import labels_everywhere
 from srseg.preprocessing._field import find_field
+from srseg.preprocessing._model_grid import model_grid
 from srseg.preprocessing._normalise import Normalisation, fit_normalisation
 from srseg.preprocessing._prepare import prepare
 from srseg.preprocessing._resample import labels_on_grid, resample
@@ -17,6 +18,7 @@ __all__ = [
     "fit_normalisation",
     "labels_everywhere",
     "labels_on_grid",
+    "model_grid",
     "prepare",
     "resample",
 ]

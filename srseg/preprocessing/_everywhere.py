@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from srseg.errors import GridError
 from srseg.preprocessing._coordinates import index_transform, is_separable, nearest
+from srseg.preprocessing._resample import resample
 from srseg.volumes import Volume
 
 if TYPE_CHECKING:
@@ -18,15 +18,16 @@ def labels_everywhere(labels: Volume, grid: Grid) -> Volume:
     """Give each voxel of a grid the nearest label, also where it lies outside of the labels.
 
     For predictions: a scan can stand out over the model's grid by less than one of its voxels,
-    because sizes are rounded, and the last label goes on there. For labels that somebody drew see
-    `labels_on_grid`, which leaves what is outside unlabelled. Ties are decided as there.
+    because sizes are rounded, and the last label goes on there. The model's grid of a turned scan
+    covers it whole; what is outside of such labels is 255 (unlabelled). For labels that somebody
+    drew see `labels_on_grid`, which leaves what is outside unlabelled. Ties are decided as there.
 
     Parameters
     ----------
     labels : Volume
         The labels.
     grid : Grid
-        Where they are wanted; its axes are parallel to those of the labels.
+        Where they are wanted.
 
     Returns
     -------
@@ -36,7 +37,7 @@ def labels_everywhere(labels: Volume, grid: Grid) -> Volume:
     Raises
     ------
     GridError
-        If the axes of the two grids are not parallel.
+        If the axes of the two grids are not parallel, and they do not overlap in space.
 
     Examples
     --------
@@ -47,7 +48,7 @@ def labels_everywhere(labels: Volume, grid: Grid) -> Volume:
     matrix, offset = index_transform(labels.grid, grid)
     steps = np.diag(matrix)
     if not is_separable(matrix, grid.shape) or not np.allclose(matrix, np.diag(steps), atol=1e-6):
-        raise GridError("labels can be carried over only between grids with parallel axes")
+        return Volume(resample(labels, grid, order="nearest").read(), grid, table=labels.table)
     taken = [
         nearest(offset[axis] + steps[axis] * np.arange(size), labels.shape[axis])
         for axis, size in enumerate(grid.shape)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import ParameterError
+from srseg.preprocessing._model_grid import model_grid
 from srseg.preprocessing._normalise import Normalisation, check_clip, fit_normalisation
 from srseg.preprocessing._resample import resample
 from srseg.volumes import Volume
@@ -46,7 +47,7 @@ def prepare(
     Returns
     -------
     Volume
-        Normalised, float32, on ``volume.grid.resampled(voxel_size)``.
+        Normalised, float32, on ``model_grid(volume.grid, voxel_size)``.
 
     Raises
     ------
@@ -67,7 +68,7 @@ def prepare(
         voxel_size = _own_voxel_size(volume)
     elif not (math.isfinite(voxel_size) and voxel_size > 0):
         raise ParameterError(f"voxel_size must be a positive length in µm, found {voxel_size!r}")
-    resampled = resample(volume, volume.grid.resampled(voxel_size), order="linear")
+    resampled = resample(volume, model_grid(volume.grid, voxel_size), order="linear")
     if volume.normalised:
         return resampled
     if normalisation is None:
