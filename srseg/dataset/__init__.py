@@ -11,6 +11,7 @@ from srseg.dataset._metadata_import import plan_metadata_import
 from srseg.dataset._metadata_write import apply_metadata, plan_metadata, set_metadata
 from srseg.dataset._prepared import Prepared
 from srseg.dataset._problem import Problem
+from srseg.dataset._relocate import Relocation, relocate
 from srseg.dataset._repair import repair
 from srseg.dataset._sample import DatasetSample
 from srseg.dataset._scans import SamplePlan
@@ -30,6 +31,7 @@ __all__ = [
     "MetadataKey",
     "Prepared",
     "Problem",
+    "Relocation",
     "Repair",
     "SampleMetadata",
     "SamplePlan",
@@ -43,7 +45,8 @@ __all__ = [
     "plan_metadata_import",
     "read_label_table",
     "read_metadata_file",
+    "relocate",
+    "repair",
     "set_metadata",
     "unusual_metadata",
-    "repair",
 ]

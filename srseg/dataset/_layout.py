@@ -111,6 +111,11 @@ class Layout:
         except (StorageError, MissingFileError):
             return False  # where nothing can be written, nobody writes
 
+    def samples_in_use(self) -> list[str]:
+        """List the locks of samples that a process holds now."""
+        locks = (p.name[1:-5] for p in sorted(self.private.glob(".sample-*.lock")))
+        return [lock for lock in locks if self.in_use(lock)]
+
     @staticmethod
     def sample_lock(name: str) -> str:
         """Name the lock of a sample's scan and sidecar."""
@@ -174,6 +179,12 @@ class Layout:
         folder = self._micr(self.derivative(derivative), key)
         matches = (_DSEG.fullmatch(p.name) for p in folder.glob(f"{key.stem}_desc-*_dseg.json"))
         return sorted(m[3] for m in matches if m and m[4] is None)
+
+    def label_files(self) -> list[tuple[SampleKey, str]]:
+        """List the label sets of which any file is there: sidecar, voxels, or an older revision."""
+        found = self.derivative(LABELS).glob("sub-*/micr/*_dseg.*")
+        matches = (_DSEG.fullmatch(path.name) for path in found)
+        return sorted({(SampleKey(m[1], m[2]), m[3]) for m in matches if m})
 
     def revisions(self, key: SampleKey, label_set: str) -> list[int]:
         """List the older revisions of a label set of which a sidecar or voxels were kept."""

@@ -131,15 +131,26 @@ def _columns_of_people(path: Path) -> tuple[dict[str, dict[str, str]], list[str]
 
 
 def update_tables(layout: Layout) -> None:
-    """Make the tables anew, one writer at a time, so that two who add lose nothing."""
-    with layout.lock("tables", timeout=60):
+    """Make the tables anew, and warn of what cannot be in them."""
+    for message in write_tables(layout):
+        warnings.warn(message, stacklevel=3)
+
+
+def write_tables(layout: Layout) -> tuple[str, ...]:
+    """Make the tables anew, one writer at a time, so that two who add lose nothing.
+
+    Returns
+    -------
+    tuple of str
+        What is missing in them, and why.
+    """
+    with layout.lock("tables"):
         tables = make_tables(layout)
         for name, text in tables.files.items():
             path = layout.root / name
             if not path.is_file() or path.read_bytes() != text.encode():
                 write_text(path, text, overwrite=True)
-    for message in tables.left_out:
-        warnings.warn(message, stacklevel=3)
+    return tables.left_out
 
 
 def read_label_table(path: Path | str) -> LabelTable:

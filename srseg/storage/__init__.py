@@ -1,6 +1,6 @@
 """How bytes survive: atomic writing, checksums, locks, free space. Everyone who writes uses it."""
 
-from srseg.storage._atomic import atomic_path
+from srseg.storage._atomic import atomic_path, put_in_place
 from srseg.storage._atomic_folder import atomic_folder
 from srseg.storage._checksums import CHUNK, Box, ChunkChecksums, chunk_shape
 from srseg.storage._locks import locked
@@ -22,6 +22,7 @@ __all__ = [
     "file_sha256",
     "file_stamp",
     "locked",
+    "put_in_place",
     "read_json",
     "require_free_space",
     "unfinished",

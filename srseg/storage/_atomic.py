@@ -100,6 +100,33 @@ def atomic_path(target: Path | str, *, overwrite: bool = False, suffix: str = ""
         raise
 
 
+def put_in_place(temporary: Path, target: Path) -> None:
+    """Give a temporary file that a writer left, and that is whole, the name it was meant to have.
+
+    Parameters
+    ----------
+    temporary : Path
+        What `unfinished` lists.
+    target : Path
+        The file to make; one that is there is never replaced.
+
+    Raises
+    ------
+    StorageError
+        If the target exists, or cannot be made.
+    """
+    try:
+        _sync(temporary)
+        _place(temporary, target)
+        _sync(target.parent)
+    except OSError as error:
+        if isinstance(error, StorageError):
+            raise
+        raise StorageError(
+            error.errno, f"cannot make {target}: {error.strerror}; {temporary} is kept"
+        ) from error
+
+
 def _place(temporary: Path, target: Path) -> None:
     """Rename without ever replacing: a link fails where the name is taken, a rename does not."""
     try:
