@@ -1,34 +1,99 @@
 """``srseg dataset check``."""
 
-from typing import Annotated
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from srseg.cli._options import DatasetOption, JsonOption, open_dataset
+from srseg.cli._options import DatasetOption, JsonOption, SamplesArgument, open_dataset
 from srseg.cli._output import say, say_json
 from srseg.cli._root import PROBLEMS
+
+if TYPE_CHECKING:
+    from srseg.dataset import Dataset, Problem, Repair
 
 EXAMPLE = "Example: srseg dataset check --deep"
 
 
 def check(
+    samples: SamplesArgument = None,
     deep: Annotated[
-        bool, typer.Option("--deep", help="Read every voxel and compare checksums and values.")
+        bool,
+        typer.Option(
+            "--deep",
+            help="Read every voxel and compare checksums and values; also every byte of scans "
+            "elsewhere that were added with --hash.",
+        ),
+    ] = False,
+    look_in: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR", exists=True, file_okay=False,
+            help="A folder in which scans that are not at their place are looked for; may be "
+            "repeated.",
+        ),
+    ] = None,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="First finish or remove what interrupted work left in the dataset, and make its "
+            "tables anew. Voxels that lie nowhere else are never removed.",
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --repair: say what it would do, and do nothing.")
     ] = False,
     dataset: DatasetOption = None,
     as_json: JsonOption = False,
-) -> None:
-    """Look for what is wrong; the exit code is 3 where something is."""
+) -> None:  # fmt: skip
+    """Look for what is wrong; the exit code is 3 where something is.
+
+    The most serious comes first: damaged, changed, missing and moved files, then what cannot be
+    read, what was left unfinished, and files that are nobody's.
+    """
+    if dry_run and not repair:
+        raise typer.BadParameter("it says what --repair would do; add that", param_hint="--dry-run")
+    if repair and samples:
+        raise typer.BadParameter(
+            "the whole dataset is repaired; leave the samples out", param_hint="--repair"
+        )
     archive = open_dataset(dataset)
-    problems = archive.check(deep=deep)
+    steps = _repair(archive, dry_run=dry_run) if repair else []
+    chosen = archive.select(name=samples) if samples else open_dataset(archive.path)
+    problems = chosen.check(deep=deep, look_in=look_in or ())
     if as_json:
         say_json(
-            {"dataset": str(archive.path), "problems": [problem.to_dict() for problem in problems]}
+            {
+                "dataset": str(archive.path),
+                "problems": [problem.to_dict() for problem in problems],
+                **({"repairs": [step.to_dict() for step in steps]} if repair else {}),
+            }
         )
     else:
-        for problem in problems:
-            say(str(problem))
-        if not problems:
-            say(f"{archive.path}: {len(archive)} samples, no problems")
+        _say(chosen, steps, problems, dry_run=dry_run)
     if problems:
         raise typer.Exit(PROBLEMS)
+
+
+def _repair(archive: "Dataset", *, dry_run: bool) -> "list[Repair]":
+    from srseg.dataset import repair
+
+    return repair(archive, dry_run=dry_run)
+
+
+def _say(
+    chosen: "Dataset", steps: "list[Repair]", problems: "list[Problem]", *, dry_run: bool
+) -> None:
+    for step in steps:
+        say(f"{'would be ' if dry_run and step.action != 'left' else ''}{step}")
+    for problem in problems:
+        say(str(problem))
+    counts = Counter(problem.kind for problem in problems)
+    found = ", ".join(f"{n} {kind}" for kind, n in counts.items())
+    n = len(problems)
+    say(
+        f"{chosen.path}: {len(chosen)} samples, "
+        + (f"{n} problem{'s' if n > 1 else ''}: {found}" if n else "no problems")
+    )
