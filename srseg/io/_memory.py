@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from srseg.errors import FileFormatError
+from srseg.machine import usable_memory
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _MOST = 0.8
 # SimpleITK's image and the array that is copied from it
@@ -27,31 +30,10 @@ def require_memory(path: Path, n_bytes: int) -> None:
     FileFormatError
         If that is more than 80 % of the memory that is available.
     """
-    available = available_memory()
+    available = usable_memory()
     if available is not None and _COPIES * n_bytes > _MOST * available:
         raise FileFormatError(
             f"{path} is compressed and can only be decoded whole: {n_bytes / 1e9:.2f} GB of "
             f"voxels, for a moment twice, but {available / 1e9:.2f} GB of memory are available. "
             "Save it uncompressed, or as .h5 or .tif; those are read in parts"
         )
-
-
-def available_memory() -> int | None:
-    """Tell how much memory can be had without swapping.
-
-    Returns
-    -------
-    int or None
-        Bytes; None where the system does not say.
-    """
-    try:
-        # what the kernel keeps of files counts as free here, and does not in sysconf
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) << 10
-    except OSError:
-        pass
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return None

@@ -416,16 +416,16 @@ class TestITK:
         sitk.WriteImage(image, tmp_path / f"a{suffix}", True)
         volume = open_volume(tmp_path / f"a{suffix}", voxel_size=5)
         needed = 2 * STACK.nbytes / 0.8
-        monkeypatch.setattr("srseg.io._memory.available_memory", lambda: needed - 1)
+        monkeypatch.setattr("srseg.io._memory.usable_memory", lambda: needed - 1)
         with pytest.raises(FileFormatError, match=rf"a\{suffix} is compressed .*uncompressed, or"):
             volume.read()
-        monkeypatch.setattr("srseg.io._memory.available_memory", lambda: needed)
+        monkeypatch.setattr("srseg.io._memory.usable_memory", lambda: needed)
         np.testing.assert_array_equal(volume.read(), STACK)
 
     @pytest.mark.parametrize("suffix", [".mha", ".nrrd", ".nii"])
     def test_uncompressed_voxels_need_not_fit(self, tmp_path, suffix, monkeypatch):
         sitk.WriteImage(sitk.GetImageFromArray(STACK), tmp_path / f"a{suffix}", False)
-        monkeypatch.setattr("srseg.io._memory.available_memory", lambda: 1)
+        monkeypatch.setattr("srseg.io._memory.usable_memory", lambda: 1)
         volume = open_volume(tmp_path / f"a{suffix}", voxel_size=5)
         np.testing.assert_array_equal(volume.read(), STACK)
 
