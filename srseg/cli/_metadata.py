@@ -1,5 +1,6 @@
 """What the command line says of a sample: a file of metadata, and options that stand above it."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -42,7 +43,12 @@ class Said:
 
 def read_metadata(file: Path | None, options: dict[str, str | None]) -> Said:
     """Read the metadata file, and let the options replace what it says."""
-    from srseg.dataset import METADATA_KEYS, parse_metadata, read_metadata_file
+    from srseg.dataset import (
+        METADATA_KEYS,
+        parse_metadata,
+        read_metadata_file,
+        unusual_metadata,
+    )
     from srseg.errors import ParameterError
 
     given: dict[str, Any] = {}
@@ -60,9 +66,8 @@ def read_metadata(file: Path | None, options: dict[str, str | None]) -> Said:
     parsed = parse_metadata(told, where=str(file))
     extra = {key: value for key, value in parsed.items() if key not in METADATA_KEYS}
     known = {key: value for key, value in parsed.items() if key in METADATA_KEYS}
-    energy = (known | given).get("energy_kev")
-    if energy is not None:
-        warn_if_unusual(energy, "keV", "energy")
+    for message in unusual_metadata(known | given):
+        warnings.warn(message, stacklevel=2)
     return Said(sample, subject, voxel_size, {**known, **given, "extra": extra})
 
 

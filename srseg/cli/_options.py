@@ -118,18 +118,18 @@ def quantity(text: str | None, unit: str, option: str) -> float | None:
     return value
 
 
-_USUAL = {"um": ("µm", 0.02, 500.0), "keV": ("keV", 1.0, 1000.0)}
+_USUAL = {"um": ("µm", 0.02, 500.0)}
 
 
 def warn_if_unusual(value: float, unit: str, where: str) -> None:
-    """Warn of a voxel size or a photon energy that no scan has: a slip in the prefix of its unit.
+    """Warn of a voxel size that no scan has: a slip in the prefix of its unit.
 
     Parameters
     ----------
     value : float
         In `unit`.
-    unit : {"um", "keV"}
-        Of a voxel size, or of a photon energy.
+    unit : {"um"}
+        Of a voxel size; what metadata may be is in their schema.
     where : str
         The option or file that says it.
     """

@@ -2,6 +2,8 @@
 
 from srseg.dataset._changes import MetadataChange, MetadataChanges
 from srseg.dataset._dataset import Dataset
+from srseg.dataset._export import export_dataset, write_export
+from srseg.dataset._export_plan import ExportFile, ExportPlan, plan_export
 from srseg.dataset._label_sets import LabelsPlan
 from srseg.dataset._layout import find_dataset
 from srseg.dataset._mender import Repair
@@ -25,6 +27,8 @@ __all__ = [
     "SCHEMA_VERSION",
     "Dataset",
     "DatasetSample",
+    "ExportFile",
+    "ExportPlan",
     "LabelsPlan",
     "MetadataChange",
     "MetadataChanges",
@@ -37,10 +41,12 @@ __all__ = [
     "SamplePlan",
     "ScanFile",
     "apply_metadata",
+    "export_dataset",
     "export_metadata",
     "find_dataset",
     "metadata_schema",
     "parse_metadata",
+    "plan_export",
     "plan_metadata",
     "plan_metadata_import",
     "read_label_table",
@@ -49,4 +55,5 @@ __all__ = [
     "repair",
     "set_metadata",
     "unusual_metadata",
+    "write_export",
 ]

@@ -23,7 +23,7 @@ from srseg.dataset._metadata_export import (
     sample_keys,
     voxel_size_cell,
 )
-from srseg.dataset._schema import METADATA_KEYS, unusual, validate
+from srseg.dataset._schema import METADATA_KEYS, unusual_metadata, validate
 from srseg.dataset._sidecar import read_sample_sidecar
 from srseg.dataset._spreadsheet import (
     Row,
@@ -198,7 +198,7 @@ class _Reader:
         found, problems = validate(given)
         self.problems += [f"{where}, {problem}" for problem in problems.values()]
         said = {**found, **said}
-        self.notes += [f"{where}: {note}" for note in unusual(found)]
+        self.notes += [f"{where}: {note}" for note in unusual_metadata(found)]
         return list(differences(key, known, said, gone))
 
     def _find(self, number: int, cells: Mapping[str, tuple[str, str]]) -> SampleKey | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from srseg.dataset._changes import MetadataChange, MetadataChanges, differences, same
 from srseg.dataset._layout import Layout, SampleKey
 from srseg.dataset._metadata import find_key, from_sidecar, hint, parse_metadata
-from srseg.dataset._schema import EXTRA, METADATA_KEYS, SECTIONS, unusual
+from srseg.dataset._schema import EXTRA, METADATA_KEYS, SECTIONS, unusual_metadata
 from srseg.dataset._schema_document import SCHEMA_VERSION
 from srseg.dataset._sidecar import read_sample_sidecar, written_now
 from srseg.dataset._tables import update_tables
@@ -72,7 +72,7 @@ def plan_metadata(
     )
     return MetadataChanges(
         tuple(differences(SampleKey(there.subject, sample), known, said, gone)),
-        tuple(f"{where}: {note}" for note in unusual(said)),
+        tuple(f"{where}: {note}" for note in unusual_metadata(said)),
     )
 
 
@@ -116,7 +116,16 @@ def set_metadata(dataset: SampleView, sample: str, values: Mapping[str, object])
 
     Examples
     --------
-    >>> set_metadata(dataset, "A", {"energy": "38 keV"})  # doctest: +SKIP
+    >>> import numpy as np
+    >>> import tifffile
+    >>> from srseg.dataset import Dataset
+    >>> folder = getfixture("tmp_path")
+    >>> scan = np.zeros((4, 4, 4), np.uint8)
+    >>> tifffile.imwrite(folder / "A.tif", scan, photometric="minisblack")
+    >>> dataset = Dataset.create(folder / "mgbone")
+    >>> _ = dataset.add_sample(folder / "A.tif", voxel_size=5.0)
+    >>> set_metadata(dataset, "A", {"energy": "38 keV"}).changes
+    (MetadataChange(sample='A', subject='01', key='energy_kev', old=None, new=38.0),)
     """
     changes = plan_metadata(dataset, sample, values)
     apply_metadata(dataset, changes)

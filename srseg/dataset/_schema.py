@@ -245,7 +245,10 @@ def validate(
         }
         good = {name: value for name, value in values.items() if name not in problems}
         found = SampleMetadata.model_validate(good)
-    return {name: getattr(found, name) for name in values if name not in problems}, problems
+    return (
+        {name: getattr(found, name) for name in values if name not in problems},
+        {name: problems[name] for name in values if name in problems},
+    )
 
 
 def _explain(name: str, error: Any) -> str:
@@ -265,7 +268,7 @@ def _explain(name: str, error: Any) -> str:
     )
 
 
-def unusual(metadata: Mapping[str, MetadataValue]) -> list[str]:
+def unusual_metadata(metadata: Mapping[str, MetadataValue]) -> list[str]:
     """Say which numbers no scan has: mostly a slip in the prefix of a unit.
 
     Parameters

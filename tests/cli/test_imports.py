@@ -5,7 +5,17 @@ import sys
 
 import pytest
 
-HEAVY = {"torch", "numpy", "scipy", "sklearn", "h5py", "SimpleITK", "matplotlib", "pint"}
+HEAVY = {
+    "torch",
+    "numpy",
+    "scipy",
+    "sklearn",
+    "h5py",
+    "SimpleITK",
+    "matplotlib",
+    "pint",
+    "pydantic",
+}
 
 
 @pytest.mark.parametrize(
@@ -17,6 +27,7 @@ HEAVY = {"torch", "numpy", "scipy", "sklearn", "h5py", "SimpleITK", "matplotlib"
         ("-m", "srseg", "predict", "--help"),
         ("-m", "srseg", "evaluate", "--help"),
         ("-m", "srseg", "demo", "--help"),
+        ("-m", "srseg", "dataset", "metadata", "set", "--help"),
     ],
     ids=lambda words: " ".join(words[1:]),
 )
