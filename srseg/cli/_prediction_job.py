@@ -95,6 +95,7 @@ class PredictionJob:
 
     def _predict_sample(self, dataset: "Dataset", sample: "DatasetSample") -> dict[str, Any]:
         made = provenance(self._model, self._sha256, self.ensemble, source_of_sample(sample))
+        alignment = sample.scan_file.alignment
         row: dict[str, Any] = {"scan": sample.name, "status": "done", "labels": self._prediction}
         if self._prediction in sample.predictions and not self._overwrite:
             labels = sample.labels(self._prediction)
@@ -104,7 +105,7 @@ class PredictionJob:
             labels = self.ensemble.predict(sample, grid=self._grid)
             with dataset.prediction_sink(
                 sample.name, self._name, labels.grid, description=self._description,
-                provenance=made, table=labels.table, overwrite=self._overwrite,
+                provenance=made, table=labels.table, alignment=alignment, overwrite=self._overwrite,
             ) as sink:  # fmt: skip
                 for start, block in labels.slabs():
                     sink[start : start + len(block)] = block

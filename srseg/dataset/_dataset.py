@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from srseg.dataset._problem import Problem
+    from srseg.dataset._placement import Placement
     from srseg.io import HDF5Sink, Reading
-    from srseg.volumes import FieldOfView, Grid, Region
+    from srseg.volumes import FieldOfView, Grid, Region, RigidTransform
 
 
 class Dataset(SampleView):
@@ -245,6 +246,7 @@ class Dataset(SampleView):
         label_set: str,
         voxel_size: float | None = None,
         reading: Reading | None = None,
+        placement: Placement | None = None,
     ) -> LabelsPlan:
         """Look at a label file and tell what `add_labels` would do.
 
@@ -260,6 +262,8 @@ class Dataset(SampleView):
             Edge length of the voxels, in µm.
         reading : Reading, optional
             How to read the file, where it does not say.
+        placement : Placement, optional
+            Where the labels lie and what their values mean, where the file does not say.
 
         Returns
         -------
@@ -277,6 +281,7 @@ class Dataset(SampleView):
             label_set=label_set,
             voxel_size=voxel_size,
             reading=reading,
+            placement=placement,
         )
 
     def add_labels(
@@ -287,6 +292,7 @@ class Dataset(SampleView):
         label_set: str,
         voxel_size: float | None = None,
         reading: Reading | None = None,
+        placement: Placement | None = None,
         manual: bool | None = None,
         sources: Sequence[str] = (),
         note: str = "",
@@ -307,6 +313,9 @@ class Dataset(SampleView):
         reading : Reading, optional
             How to read the file, where it does not say: the path inside an HDF5 file, the order of
             its axes, shape and type of bare voxels.
+        placement : Placement, optional
+            Where the labels lie and what their values mean, where the file does not say: numbers of
+            slices, a box, a transform, a map of values.
         manual : bool, optional
             Whether they were drawn by hand; None where that is not known.
         sources : sequence of str, default=()
@@ -334,6 +343,7 @@ class Dataset(SampleView):
             label_set=label_set,
             voxel_size=voxel_size,
             reading=reading,
+            placement=placement,
         )
         return self.register_labels(plan, manual=manual, sources=sources, note=note)
 
@@ -375,6 +385,7 @@ class Dataset(SampleView):
         description: str,
         provenance: Mapping[str, Any],
         table: LabelTable | None = None,
+        alignment: RigidTransform | Literal["now"] | None = "now",
         overwrite: bool = False,
     ) -> AbstractContextManager[HDF5Sink]:
         """Give a place for the labels that a model predicts.
@@ -393,6 +404,9 @@ class Dataset(SampleView):
             How they are made: model file, parameters, versions, checksum of the input.
         table : LabelTable, optional
             The model's label table, which must be the dataset's.
+        alignment : RigidTransform, "now" or None, default="now"
+            The alignment (``scan_file.alignment``) that the scan had when it was read, which may
+            be hours ago: the labels follow later ones.
         overwrite : bool, default=False
             Whether an earlier prediction of that name may be replaced.
 
@@ -405,14 +419,16 @@ class Dataset(SampleView):
         ours = self.table
         if table is not None:
             ours.require_same(table, where=f"the model {model}")
+        key = find_sample(self._layout, sample)
         return prediction_sink(
             self._layout,
-            find_sample(self._layout, sample),
+            key,
             model,
             grid,
             ours,
             description=description,
             provenance=provenance,
+            alignment=self._sample(key).scan_file.alignment if alignment == "now" else alignment,
             overwrite=overwrite,
         )
 

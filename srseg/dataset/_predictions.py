@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from srseg.dataset._aligned import alignment_entry
 from srseg.dataset._create import describe_derivative
 from srseg.dataset._layout import (
     PREDICTION_PREFIX,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from srseg.io import HDF5Sink
     from srseg.labels import LabelTable
-    from srseg.volumes import Grid
+    from srseg.volumes import Grid, RigidTransform
 
 
 @contextmanager
@@ -38,6 +39,7 @@ def prediction_sink(
     *,
     description: str,
     provenance: Mapping[str, Any],
+    alignment: RigidTransform | None,
     overwrite: bool,
 ) -> Iterator[HDF5Sink]:
     """Take the labels that a model predicts; they are kept when the block ends without an error."""
@@ -60,6 +62,7 @@ def prediction_sink(
             "Sources": [f"bids::sub-{key.subject}/micr/{key.stem}_XPCT.json"],
             **pixel_size(grid),
             "Grid": grid.to_dict(),
+            **alignment_entry(alignment),
             "LabelTable": table.to_dicts(),
             "Provenance": dict(provenance),
             "Written": written_now(),

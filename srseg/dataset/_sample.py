@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from srseg.dataset._aligned import alignment_in, follow
 from srseg.dataset._layout import PREDICTION_PREFIX, Layout, SampleKey
 from srseg.dataset._metadata import from_sidecar
 from srseg.dataset._prepared import open_prepared
@@ -109,7 +110,7 @@ class DatasetSample:
         ]
 
     def labels(self, label_set: str | None = None) -> Volume:
-        """Give a label set, or a prediction, on its own grid.
+        """Give a label set, or a prediction, on its own grid; it follows the scan's alignment.
 
         Parameters
         ----------
@@ -134,7 +135,8 @@ class DatasetSample:
             If its file has another label table than the dataset.
         """
         sidecar = self.labels_sidecar(label_set)
-        path = voxels_of(sidecar, read_json(sidecar))
+        described = read_json(sidecar)
+        path = voxels_of(sidecar, described)
         if path is None:
             raise _not_as_added(sidecar)
         volume = open_volume(path, labels=True)
@@ -142,7 +144,7 @@ class DatasetSample:
         if volume.table is not None:
             require_known_classes(table, volume.table, where=str(path))
         volume.table = table
-        return volume
+        return follow(volume, alignment_in(described, sidecar), self.scan_file.alignment)
 
     def labels_info(self, label_set: str | None = None) -> dict[str, Any]:
         """Give what the sidecar of a label set says: who, when, how, which revision.

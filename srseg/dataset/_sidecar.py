@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srseg._version import __version__
+from srseg.dataset._aligned import alignment_in
 from srseg.dataset._schema_document import require_known_version
 from srseg.errors import DatasetError, FileFormatError, SRSegError
 from srseg.io import Reading, open_volume
@@ -18,7 +19,7 @@ from srseg.volumes import FieldOfView, Grid
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from srseg.volumes import Region, Volume
+    from srseg.volumes import Region, RigidTransform, Volume
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class ScanFile:
         The part of the file that is the sample; the whole where it is None.
     field : FieldOfView, optional
         Where the reconstruction saw anything, in the space of `grid`.
+    alignment : RigidTransform, optional
+        Where alignment takes it from there.
     """
 
     path: Path
@@ -59,11 +62,13 @@ class ScanFile:
     sha256: str | None = None
     roi: Region | None = None
     field: FieldOfView | None = None
+    alignment: RigidTransform | None = None
 
     @property
     def placed_grid(self) -> Grid:
         """Where the voxels of the sample lie."""
-        return self.grid if self.roi is None else self.grid.cropped(self.roi)
+        grid = self.grid if self.roi is None else self.grid.cropped(self.roi)
+        return grid if self.alignment is None else grid.moved(self.alignment)
 
     def open(self) -> Volume:
         """Open the scan as the sample has it, still unread.
@@ -78,7 +83,8 @@ class ScanFile:
         self.require_unchanged()
         volume = open_volume(self.path, self.reading, default_grid=self.grid)
         volume.field = self.field
-        return volume if self.roi is None else volume.cropped(self.roi)
+        part = volume if self.roi is None else volume.cropped(self.roi)
+        return part if self.alignment is None else part.moved(self.alignment)
 
     def changed(self) -> str:
         """Say how the file differs from what was registered; empty where it does not.
@@ -131,6 +137,7 @@ def read_scan_file(sidecar: Mapping[str, Any], path: Path) -> ScanFile:
     FileFormatError
         If the sidecar does not say it.
     """
+    alignment = alignment_in(sidecar, path)
     try:
         scan = sidecar["Scan"]
         file, copied = str(scan["File"]), bool(scan["Copied"])
@@ -150,6 +157,7 @@ def read_scan_file(sidecar: Mapping[str, Any], path: Path) -> ScanFile:
             sha256=scan.get("Sha256"),
             roi=_roi(sidecar.get("Roi"), grid),
             field=None if field is None else FieldOfView.from_dict(field),
+            alignment=alignment,
         )
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError, SRSegError) as error:
         raise not_a_sidecar(path, error) from None
