@@ -18,6 +18,7 @@ from srseg.io._reading import Reading
 from srseg.io._source import FileSource
 from srseg.io._tiff import TIFFFormat
 from srseg.io._tiff_folder import TIFFFolderFormat
+from srseg.io._tiff_write import LARGEST_TIFF
 from srseg.io._write import write_volume
 from srseg.io._zarr_write import write_ome_zarr
 
@@ -34,6 +35,7 @@ for _format in (
 
 __all__ = [
     "FORMATS",
+    "LARGEST_TIFF",
     "FileSource",
     "Format",
     "HDF5Sink",
