@@ -50,6 +50,15 @@ def lengths(sizes: Sequence[float]) -> str:
     return f"{texts[0] if len(set(texts)) == 1 else ' x '.join(texts)} µm"
 
 
+def size(n_bytes: float) -> str:
+    """Give a number of bytes for reading: ``26.8 GB``."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if n_bytes < 1000 or unit == "GB":
+            break
+        n_bytes /= 1000
+    return f"{n_bytes:.4g} {unit}"
+
+
 def _cell(value: object) -> str:
     if value is None or value == "":
         return "-"
