@@ -2,7 +2,17 @@
 
 import typer
 
-from srseg.cli.dataset import _add, _check, _init, _label, _list, _show
+from srseg.cli.dataset import (
+    _add,
+    _check,
+    _export,
+    _init,
+    _label,
+    _list,
+    _metadata,
+    _relocate,
+    _show,
+)
 
 app = typer.Typer(
     no_args_is_help=True, help="Keep scans, metadata and label sets in one tidy folder."
@@ -13,3 +23,6 @@ app.command("label", epilog=_label.EXAMPLE)(_label.label)
 app.command("list", epilog=_list.EXAMPLE)(_list.list_)
 app.command("show", epilog=_show.EXAMPLE)(_show.show)
 app.command("check", epilog=_check.EXAMPLE)(_check.check)
+app.command("export", epilog=_export.EXAMPLE)(_export.export)
+app.command("relocate", epilog=_relocate.EXAMPLE)(_relocate.relocate)
+app.add_typer(_metadata.app, name="metadata")
