@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from srseg.dataset._problem import Problem
     from srseg.dataset._placement import Placement
+    from srseg.dataset._problem import Problem
     from srseg.io import HDF5Sink, Reading
     from srseg.volumes import FieldOfView, Grid, Region, RigidTransform
 
@@ -271,11 +271,10 @@ class Dataset(SampleView):
             What would be added.
         """
         key = find_sample(self._layout, sample)
-        grid = self._sample(key).scan_grid
         return plan_labels(
             self._layout,
             key,
-            grid,
+            self._sample(key).scan_file,
             self.table,
             file,
             label_set=label_set,

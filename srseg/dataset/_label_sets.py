@@ -3,30 +3,45 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from srseg.dataset._aligned import alignment_entry
 from srseg.dataset._boxes import boxes
 from srseg.dataset._create import describe_derivative
-from srseg.dataset._layout import LABELS, Layout, SampleKey, require_label
+from srseg.dataset._label_grid import (
+    check_grid,
+    default_grid,
+    follow_alignment,
+    grid_of_part,
+    shares,
+)
+from srseg.dataset._layout import LABELS, require_label
+from srseg.dataset._placement import Placement
 from srseg.dataset._revisions import keep_revision, number_revisions
 from srseg.dataset._sidecar import pixel_size, written_now
-from srseg.dataset._tables import require_known_classes
-from srseg.errors import GridError, LabelError
-from srseg.io import create_hdf5, describe, open_volume
+from srseg.dataset._spread import SpreadSource
+from srseg.dataset._value_map import MappedSource, fix_map
+from srseg.errors import LabelError
+from srseg.io import Reading, create_hdf5, describe, open_volume
 from srseg.labels import UNLABELLED
 from srseg.progress import task
 from srseg.storage import file_stamp, require_free_space, write_json
+from srseg.volumes import Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from srseg.io import HDF5Sink, Reading
+    from numpy.typing import NDArray
+
+    from srseg.dataset._layout import Layout, SampleKey
+    from srseg.dataset._sidecar import ScanFile
+    from srseg.io import HDF5Sink, ScanInfo
     from srseg.labels import LabelTable
-    from srseg.volumes import Grid, Volume
+    from srseg.volumes import Grid, VoxelSource
 
 # voxels that are counted at once: counting widens each to 8 bytes
 _PIECE = 1 << 22
@@ -45,9 +60,17 @@ class LabelsPlan:
     label_set : str
         Name of the label set.
     volume : Volume
-        The labels on their grid.
+        The labels on their grid, with the values and the table of the dataset.
     revision : int
         The number that the new revision gets.
+    inside : float
+        Share of the labels' volume that lies in the scan, to a percent or so.
+    covered : float
+        Share of the scan that the labels cover: of its volume, or of its slices.
+    facts : mapping, default={}
+        How the file was read, placed and mapped, as the sidecar has it: what it does not say.
+    mapped : MappedSource, optional
+        The voxels of the file, where their values are mapped.
     """
 
     source: Path
@@ -55,6 +78,19 @@ class LabelsPlan:
     label_set: str
     volume: Volume
     revision: int
+    inside: float
+    covered: float
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    mapped: MappedSource | None = None
+
+    @property
+    def n_filled(self) -> int:
+        """Number of voxels that the file says something of."""
+        slices = self.facts.get("Slices")
+        if slices is None:
+            return self.volume.grid.n_voxels
+        axis = "zyx".index(self.facts["SlicesAlong"])
+        return self.volume.grid.n_voxels // self.volume.shape[axis] * len(slices)
 
     def check_values(self) -> list[int]:
         """Read every voxel and refuse values that the label table lacks.
@@ -67,7 +103,8 @@ class LabelsPlan:
         Raises
         ------
         LabelError
-            If a value is not in the table, or nothing is labelled.
+            If a value is not in the table, nothing is labelled, or a value that is to be mapped
+            does not occur.
         """
         return _copy(self, None)
 
@@ -77,34 +114,106 @@ class LabelsPlan:
         Returns
         -------
         dict
-            Keys ``source``, ``sample``, ``set``, ``revision``, ``shape``, ``voxel_size_um``.
+            Keys ``source``, ``sample``, ``set``, ``revision``, ``shape``, ``voxel_size_um``,
+            ``origin_um``, ``inside_scan``, ``covers_scan``, ``facts``.
         """
+        grid = self.volume.grid
         return {
             "source": str(self.source),
             "sample": self.sample,
             "set": self.label_set,
             "revision": self.revision,
-            "shape": list(self.volume.shape),
-            "voxel_size_um": list(self.volume.grid.voxel_size),
+            "shape": list(grid.shape),
+            "voxel_size_um": list(grid.voxel_size),
+            "origin_um": list(grid.origin),
+            "inside_scan": self.inside,
+            "covers_scan": self.covered,
+            "facts": dict(self.facts),
         }
 
 
 def plan_labels(
     layout: Layout,
     key: SampleKey,
-    scan_grid: Grid,
+    scan: ScanFile,
     table: LabelTable,
     file: Path | str,
     *,
     label_set: str,
     voxel_size: float | None,
     reading: Reading | None,
+    placement: Placement | None,
 ) -> LabelsPlan:
     """Look at a label file and check its type, its table and its grid; values are checked later."""
     require_label(label_set, what="the label set")
+    placement = placement or Placement()
+    reading = placement.reading(reading or Reading())
     info = describe(file, reading)
-    states = info.voxel_size is not None
-    default = None if states else _default_grid(scan_grid, info.shape, voxel_size, file, key.name)
+    fixed = fix_map(placement.values, info.table, table, file)
+    scan_grid = scan.placed_grid
+    stack = _open(file, info, reading, scan_grid, voxel_size, placement, key.name)
+    mapped = None if fixed is None else MappedSource(stack.source, fixed)
+    source: VoxelSource = stack.source if mapped is None else mapped
+    grid = stack.grid
+    if placement.slices is not None:
+        source = SpreadSource(source, grid.shape, placement.axis, placement.slices)
+    if placement.transform is not None:
+        grid = grid.moved(placement.transform)
+    elif scan.alignment is not None:
+        grid = follow_alignment(grid, scan_grid, scan.alignment)
+    check_grid(grid, scan_grid, file, key.name, moved=placement.transform is not None)
+    inside, covered = shares(grid, scan_grid)
+    if placement.slices is not None:
+        covered *= len(placement.slices) / grid.shape[placement.axis]
+    said = replace(reading, single_slices=False).to_dict()
+    return LabelsPlan(
+        info.path.resolve(),
+        key.name,
+        label_set,
+        Volume(source, grid, table=table),
+        number_revisions(layout, key, label_set).following,
+        inside,
+        covered,
+        {
+            **({"Reading": said} if said else {}),
+            **placement.to_dict(),
+            **({"ValueMap": fixed.to_dict()} if fixed else {}),
+            **alignment_entry(scan.alignment),
+        },
+        mapped,
+    )
+
+
+class _Opened(NamedTuple):
+    source: VoxelSource
+    grid: Grid
+
+
+def _open(
+    file: Path | str,
+    info: ScanInfo,
+    reading: Reading,
+    scan_grid: Grid,
+    voxel_size: float | None,
+    placement: Placement,
+    sample: str,
+) -> _Opened:
+    """Open the file and find the grid of the labels: for slices, that of the whole volume."""
+    size = voxel_size
+    if reading.voxel_size is not None:
+        # the file's own does not hold; with it goes a place of which nothing was said
+        size = reading.voxel_size if size is None else size
+        silent = info.voxel_size is None or not any(info.origin)
+        info = replace(info, voxel_size=None if silent else (reading.voxel_size,) * 3)
+    if placement.slices is not None or placement.box is not None:
+        base = scan_grid if size is None else scan_grid.resampled(size)
+        grid = grid_of_part(placement, base, info, sample)
+        states = info.voxel_size is not None or reading.voxel_size is not None
+        given = None if states else base.voxel_size[0]
+        return _Opened(open_volume(file, reading, voxel_size=given, labels=True).source, grid)
+    default = None
+    if info.voxel_size is None:
+        default = default_grid(scan_grid, info.shape, size, file, sample)
     volume = open_volume(
         file,
         reading,
@@ -112,12 +221,7 @@ def plan_labels(
         default_grid=default,
         labels=True,
     )
-    if volume.table is not None:
-        require_known_classes(table, volume.table, where=str(file))
-    volume.table = table
-    _check_grid(volume.grid, scan_grid, file, key.name)
-    number = number_revisions(layout, key, label_set).following
-    return LabelsPlan(info.path.resolve(), key.name, label_set, volume, number)
+    return _Opened(volume.source, volume.grid if default is None else default)
 
 
 def write_labels(
@@ -139,7 +243,7 @@ def write_labels(
         sidecar.parent.mkdir(parents=True, exist_ok=True)
         grid, table = plan.volume.grid, plan.volume.table
         assert table is not None  # noqa: S101 - plan_labels set it
-        require_free_space(path.parent, grid.n_voxels // 4, f"the label set of {plan.source}")
+        require_free_space(path.parent, plan.n_filled // 4, f"the label set of {plan.source}")
         description: dict[str, Any] = {
             **({} if manual is None else {"Manual": manual}),
             **({"Description": note} if note else {}),
@@ -151,6 +255,7 @@ def write_labels(
             "Grid": grid.to_dict(),
             "LabelTable": table.to_dicts(),
             "SourceFile": str(plan.source),
+            **plan.facts,
             "Written": written_now(),
         }
         with create_hdf5(
@@ -175,7 +280,7 @@ def _copy(plan: LabelsPlan, sink: HDF5Sink | None) -> list[int]:
     with task(f"labelling {plan.sample}", volume.grid.n_voxels) as progress:
         for box in boxes(volume.shape, volume.dtype.itemsize):
             block = volume.read(box)
-            volume.table.check(block, where=str(plan.source))
+            _check(block, volume.table, plan)
             block = block.astype(np.uint8, copy=False)
             flat = block.reshape(-1)
             for start in range(0, flat.size, _PIECE):
@@ -183,67 +288,25 @@ def _copy(plan: LabelsPlan, sink: HDF5Sink | None) -> list[int]:
             if sink is not None:
                 sink[box] = block
             progress.advance(block.size)
+    if plan.mapped is not None:
+        plan.mapped.require_found(plan.source)
     if counts[UNLABELLED] == counts.sum():
         raise LabelError(
             f"{plan.source}: every voxel is {UNLABELLED} (unlabelled); nothing would be added"
         )
+    background = volume.table.values[0]
+    if counts[UNLABELLED] and counts[background] + counts[UNLABELLED] == counts.sum():
+        warnings.warn(
+            f"{plan.source} holds only {background} ({volume.table.names[0]}) and {UNLABELLED}, "
+            f"which is unlabelled. If {UNLABELLED} is the mask of a class, say of which: "
+            f"--map {UNLABELLED}={volume.table.values[1]}",
+            stacklevel=4,
+        )
     return [int(n) for n in counts]
 
 
-def _default_grid(
-    scan_grid: Grid,
-    shape: tuple[int, int, int],
-    voxel_size: float | None,
-    file: Path | str,
-    sample: str,
-) -> Grid | None:
-    """Find the grid of labels whose file states none: the scan's, or the scan's resampled.
-
-    Raises
-    ------
-    GridError
-        If it has the shape of neither: where it lies cannot be known.
-    """
-    if voxel_size is None:
-        return scan_grid if shape == scan_grid.shape else None
-    resampled = scan_grid.resampled(voxel_size)
-    if shape != resampled.shape:
-        raise GridError(
-            f"{file} does not state where its voxels lie, and its shape {shape} is not that of the "
-            f"scan of {sample} at {voxel_size:g} µm, {resampled.shape} (z, y, x; the scan itself: "
-            f"{scan_grid.shape} at {_size(scan_grid)} µm). Are the axes in that order? Labels of a "
-            "part need a file that states its origin, such as .mha or .nrrd"
-        )
-    return resampled
-
-
-def _check_grid(grid: Grid, scan_grid: Grid, file: Path | str, sample: str) -> None:
-    ours, theirs = _size(grid), _size(scan_grid)
-    if grid.shape == scan_grid.shape and not np.allclose(
-        grid.voxel_size, scan_grid.voxel_size, rtol=1e-3
-    ):
-        raise GridError(
-            f"{file} has as many voxels as the scan of {sample}, {grid.shape}, but a voxel size of "
-            f"{ours} µm where the scan has {theirs} µm; one of the two is wrong. Correct it in the "
-            "file, or register the scan with its right --voxel-size"
-        )
-    if not grid.overlaps(scan_grid):
-        raise GridError(
-            f"{file} does not overlap the scan of {sample} in space: labels {grid.shape} of {ours} "
-            f"µm from {grid.origin}, scan {scan_grid.shape} of {theirs} µm from "
-            f"{scan_grid.origin} (z, y, x; µm). Is it the right sample?"
-        )
-    if grid.shape == scan_grid.shape and not grid.same_as(scan_grid):
-        # it may be meant so, but labels are seldom drawn on a grid that is only moved
-        shift = ", ".join(f"{a - b:g}" for a, b in zip(grid.origin, scan_grid.origin, strict=True))
-        turned = "" if grid.direction == scan_grid.direction else " and its axes are turned"
-        warnings.warn(
-            f"{file} has the shape and voxel size of the scan of {sample}, but states an origin "
-            f"that lies ({shift}) µm from the scan's (z, y, x){turned}; the labels are placed "
-            "there. If they were drawn on the whole scan, give them the scan's origin",
-            stacklevel=4,
-        )
-
-
-def _size(grid: Grid) -> str:
-    return " x ".join(f"{v:g}" for v in grid.voxel_size)
+def _check(block: NDArray[Any], table: LabelTable, plan: LabelsPlan) -> None:
+    try:
+        table.check(block, where=str(plan.source))
+    except LabelError as error:
+        raise LabelError(f"{error}; or say what it is to become, with --map VALUE=CLASS") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from srseg.dataset._aligned import alignment_in, follow
+from srseg.dataset._history import list_revisions, sidecar_of
 from srseg.dataset._layout import PREDICTION_PREFIX, Layout, SampleKey
 from srseg.dataset._metadata import from_sidecar
 from srseg.dataset._prepared import open_prepared
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from srseg.dataset._history import LabelRevision
     from srseg.dataset._values import MetadataValue
     from srseg.volumes import Grid, Volume
 
@@ -109,7 +111,7 @@ class DatasetSample:
             for description in self._layout.label_sets_of(self._key, PREDICTION_PREFIX + model)
         ]
 
-    def labels(self, label_set: str | None = None) -> Volume:
+    def labels(self, label_set: str | None = None, *, revision: int | None = None) -> Volume:
         """Give a label set, or a prediction, on its own grid; it follows the scan's alignment.
 
         Parameters
@@ -117,6 +119,8 @@ class DatasetSample:
         label_set : str, optional
             Its name, the target where it is None. ``"srseg-wf/soft9"`` is a prediction;
             ``"srseg-wf"`` is enough where that model has only one.
+        revision : int, optional
+            The number of an older revision; the newest where it is None.
 
         Returns
         -------
@@ -126,7 +130,7 @@ class DatasetSample:
         Raises
         ------
         UnknownNameError
-            If the sample has no such label set.
+            If the sample has no such label set, or the label set no such revision.
         MissingFileError
             If its file is gone.
         DatasetError
@@ -134,7 +138,7 @@ class DatasetSample:
         LabelError
             If its file has another label table than the dataset.
         """
-        sidecar = self.labels_sidecar(label_set)
+        sidecar = self.labels_sidecar(label_set, revision)
         described = read_json(sidecar)
         path = voxels_of(sidecar, described)
         if path is None:
@@ -146,8 +150,8 @@ class DatasetSample:
         volume.table = table
         return follow(volume, alignment_in(described, sidecar), self.scan_file.alignment)
 
-    def labels_info(self, label_set: str | None = None) -> dict[str, Any]:
-        """Give what the sidecar of a label set says: who, when, how, which revision.
+    def revisions(self, label_set: str | None = None) -> list[LabelRevision]:
+        """List the revisions of a label set.
 
         Parameters
         ----------
@@ -156,18 +160,39 @@ class DatasetSample:
 
         Returns
         -------
+        list of LabelRevision
+            Number, who, when, note and voxels of each class; the oldest first.
+        """
+        return list_revisions(self._layout, self._key, self._own_set(label_set))
+
+    def labels_info(
+        self, label_set: str | None = None, *, revision: int | None = None
+    ) -> dict[str, Any]:
+        """Give what the sidecar of a label set says: who, when, how, which revision.
+
+        Parameters
+        ----------
+        label_set : str, optional
+            Its name, the target where it is None.
+        revision : int, optional
+            The number of an older revision; the newest where it is None.
+
+        Returns
+        -------
         dict
             The sidecar.
         """
-        return read_json(self.labels_sidecar(label_set))
+        return read_json(self.labels_sidecar(label_set, revision))
 
-    def labels_sidecar(self, label_set: str | None = None) -> Path:
+    def labels_sidecar(self, label_set: str | None = None, revision: int | None = None) -> Path:
         """Find the sidecar of a label set; its voxels lie beside it.
 
         Parameters
         ----------
         label_set : str, optional
             Its name, the target where it is None.
+        revision : int, optional
+            The number of an older revision; the newest where it is None.
 
         Returns
         -------
@@ -177,8 +202,10 @@ class DatasetSample:
         Raises
         ------
         UnknownNameError
-            If the sample has no such label set.
+            If the sample has no such label set, or the label set no such revision.
         """
+        if revision is not None:
+            return sidecar_of(self._layout, self._key, self._own_set(label_set), revision)
         wanted = label_set or self.target
         if wanted in self.label_sets:
             return self._layout.labels_sidecar(self._key, wanted)
@@ -193,6 +220,16 @@ class DatasetSample:
             )
         there = ", ".join([*self.label_sets, *self.predictions]) or "none"
         raise UnknownNameError(f"sample {self.name} has no label set {wanted!r}; it has: {there}")
+
+    def _own_set(self, label_set: str | None) -> str:
+        """Give the name of a label set, which has revisions; predictions have none."""
+        wanted = label_set or self.target
+        if wanted not in self.label_sets:
+            there = ", ".join(self.label_sets) or "none"
+            raise UnknownNameError(
+                f"sample {self.name} has no label set {wanted!r} with revisions; it has: {there}"
+            )
+        return wanted
 
     def prepared(self, voxel_size: float | None, clip: tuple[float, float]) -> Volume | None:
         """Give the kept working copy made with these settings.

@@ -5,12 +5,15 @@ import typer
 from srseg.cli.dataset import (
     _add,
     _check,
+    _diff,
     _export,
+    _history,
     _init,
     _label,
     _list,
     _metadata,
     _relocate,
+    _restore,
     _show,
 )
 
@@ -20,6 +23,9 @@ app = typer.Typer(
 app.command("init", epilog=_init.EXAMPLE)(_init.init)
 app.command("add", epilog=_add.EXAMPLE)(_add.add)
 app.command("label", epilog=_label.EXAMPLE)(_label.label)
+app.command("history", epilog=_history.EXAMPLE)(_history.history)
+app.command("diff", epilog=_diff.EXAMPLE)(_diff.diff)
+app.command("restore", epilog=_restore.EXAMPLE)(_restore.restore)
 app.command("list", epilog=_list.EXAMPLE)(_list.list_)
 app.command("show", epilog=_show.EXAMPLE)(_show.show)
 app.command("check", epilog=_check.EXAMPLE)(_check.check)

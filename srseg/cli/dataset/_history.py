@@ -1,0 +1,53 @@
+"""``srseg dataset history``."""
+
+from typing import Annotated
+
+import typer
+
+from srseg.cli._options import DatasetOption, JsonOption, open_dataset
+from srseg.cli._output import say_json, say_table, voxels
+
+EXAMPLE = "Example: srseg dataset history A --set WF"
+
+
+def history(
+    sample: Annotated[str, typer.Argument(help="Name of the sample.")],
+    label_set: Annotated[
+        str, typer.Option("--set", metavar="NAME", help="Name of the label set.")
+    ] = "WF",
+    dataset: DatasetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the revisions of a label set: who added them, when, and how they were made."""
+    archive = open_dataset(dataset)
+    found = archive[sample].revisions(label_set)
+    if as_json:
+        say_json(
+            {
+                "dataset": str(archive.path),
+                "sample": sample,
+                "set": label_set,
+                "revisions": [one.to_dict() for one in found],
+            }
+        )
+        return
+    table = archive.table
+    say_table(
+        ("revision", "by", "at", "voxels", *table.names, "note", "source"),
+        (
+            (
+                f"{one.number}{' (newest)' if one.newest else ''}",
+                one.by,
+                one.at[:19].replace("T", " "),
+                voxels(one.shape),
+                *(one.voxels.get(c.value, 0) for c in table),
+                one.note if one.restored is None else _restored(one.restored, one.note),
+                one.source,
+            )
+            for one in found
+        ),
+    )
+
+
+def _restored(number: int, note: str) -> str:
+    return f"revision {number} again" + (f": {note}" if note else "")

@@ -1,0 +1,120 @@
+"""Rigid transforms in files: ITK's, and srseg's own JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from srseg.errors import FileFormatError, GridError
+from srseg.io._format import require_file
+from srseg.io._itk import simple_itk
+from srseg.storage import read_json
+from srseg.volumes import RigidTransform
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_ITK = (".tfm", ".txt", ".mat", ".h5", ".hdf5")
+# what the rounding of a text file does to a rotation is far below this, a real stretch above
+_TOLERANCE = 1e-5
+
+
+def read_transform(path: Path | str, *, inverse: bool = False) -> RigidTransform:
+    """Read the rotation and shift that bring one volume to the place of another.
+
+    The result takes points of the *moving* volume (labels, say) to the *fixed* one (their scan),
+    in (z, y, x) and µm.
+
+    - ``.tfm``, ``.txt``, ``.mat``, ``.h5``, ``.hdf5``: an ITK transform, (x, y, z) in mm. ITK's own
+      direction holds: it takes points of the fixed volume to the moving one, as
+      ``SimpleITK.Resample(moving, fixed, transform)`` wants it, as a registration with SimpleITK
+      gives it and as 3D Slicer saves it.
+    - ``.json``: ``{"rotation": [9 numbers, row by row], "translation_um": [z, y, x]}``, as
+      `RigidTransform.to_dict` gives it, from the moving volume to the fixed one.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    inverse : bool, default=False
+        Whether the file holds the opposite direction.
+
+    Returns
+    -------
+    RigidTransform
+        From the moving volume to the fixed one.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no such file.
+    FileFormatError
+        If it holds no transform, or one that bends, stretches, shears or mirrors.
+    """
+    path = require_file(path)
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        try:
+            forward = RigidTransform.from_dict(read_json(path))
+        except GridError as error:
+            raise FileFormatError(
+                f'{path}: {error}; it must hold {{"rotation": [9 numbers], "translation_um": '
+                "[z, y, x]}"
+            ) from None
+    elif suffix in _ITK:
+        # the file says where a voxel of the fixed volume is looked up
+        forward = _from_itk(path).inverse()
+    else:
+        raise FileFormatError(
+            f"{path} is no transform that srseg reads; ITK transforms ({', '.join(_ITK)}) and "
+            ".json are"
+        )
+    return forward.inverse() if inverse else forward
+
+
+def _from_itk(path: Path) -> RigidTransform:
+    try:
+        transform = simple_itk().ReadTransform(str(path))
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise FileFormatError(
+            f"{path} cannot be read as an ITK transform ({reason}); save it with SimpleITK or 3D "
+            "Slicer"
+        ) from None
+    if transform.GetDimension() != 3:
+        raise FileFormatError(f"{path} holds a transform of a plane; volumes need one of space")
+    if not transform.IsLinear():
+        raise FileFormatError(
+            f"{path} holds a {transform.GetName()} that bends space; labels keep their voxels, so "
+            "only a rotation and a shift can be applied. Resample the labels with the program that "
+            "made the transform, and add those"
+        )
+    at_zero = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
+    columns = [np.array(transform.TransformPoint(tuple(unit))) - at_zero for unit in np.eye(3)]
+    matrix = _rotation(np.stack(columns, 1), path)
+    # x, y, z in mm become z, y, x in µm
+    z, y, x = (at_zero[::-1] * 1000).tolist()
+    return RigidTransform(tuple(matrix[::-1, ::-1].ravel().tolist()), (z, y, x))
+
+
+def _rotation(matrix: NDArray[Any], path: Path) -> NDArray[np.float64]:
+    """Give the rotation nearest to a matrix; refuse one that is none."""
+    left, stretches, right = np.linalg.svd(matrix)
+    factors = ", ".join(f"{s:.6g}" for s in stretches)
+    if np.abs(stretches - 1).max() > _TOLERANCE:
+        raise FileFormatError(
+            f"{path} stretches or shears space, by the factors {factors} along its main "
+            "directions; labels keep their voxels, so only a rotation and a shift can be applied. "
+            "Register with a rigid transform (SimpleITK: Euler3DTransform); where the factor is a "
+            "wrong voxel size, correct that with --override-voxel-size"
+        )
+    if np.linalg.det(matrix) < 0:
+        raise FileFormatError(
+            f"{path} mirrors space (determinant {np.linalg.det(matrix):.6g}); an axis that runs "
+            "backwards in a file is said with --axes, for example --axes=-zyx"
+        )
+    rotation: NDArray[np.float64] = left @ right
+    return rotation
