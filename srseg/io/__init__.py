@@ -1,8 +1,9 @@
 """Foreign bytes and volumes, read and written in parts.
 
-HDF5/NeXus, TIFF, MHA, NRRD and NIfTI; bare voxels are read only.
+HDF5/NeXus, TIFF, MHA, NRRD and NIfTI; bare voxels and Amira's files are read only.
 """
 
+from srseg.io._amira import AmiraFormat
 from srseg.io._boxes import copy_boxes
 from srseg.io._format import FORMATS, Format, known_suffixes
 from srseg.io._hdf5 import HDF5Format
@@ -19,6 +20,7 @@ from srseg.io._source import FileSource
 from srseg.io._tiff import TIFFFormat
 from srseg.io._tiff_folder import TIFFFolderFormat
 from srseg.io._tiff_write import LARGEST_TIFF
+from srseg.io._transform import read_transform
 from srseg.io._write import write_volume
 from srseg.io._zarr_write import write_ome_zarr
 
@@ -30,6 +32,7 @@ for _format in (
     ITKFormat("NRRD", (".nrrd", ".seg.nrrd", ".nhdr"), (".nhdr",), "NrrdImageIO"),
     ITKFormat("NIfTI", (".nii", ".nii.gz"), (), "NiftiImageIO"),
     RawFormat(),
+    AmiraFormat(),
 ):
     FORMATS.register(_format.name, _format)
 
@@ -46,6 +49,7 @@ __all__ = [
     "describe",
     "known_suffixes",
     "open_volume",
+    "read_transform",
     "verify_hdf5",
     "write_nexus",
     "write_ome_zarr",
