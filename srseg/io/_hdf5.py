@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from srseg.errors import FileFormatError
 from srseg.io._format import Format
-from srseg.io._hdf5_facts import metadata, voxel_size
+from srseg.io._hdf5_facts import metadata
 from srseg.io._hdf5_find import find_volume
 from srseg.io._hdf5_header import Header
-from srseg.io._hdf5_safe import open_file, opened, resolve
+from srseg.io._hdf5_links import links_of
+from srseg.io._hdf5_open import open_file, opened
+from srseg.io._hdf5_safe import resolve
+from srseg.io._hdf5_size import voxel_size
 from srseg.io._hdf5_values import is_volume, require_plain
+from srseg.io._hdf5_virtual import OpenPieces, pieces_of
 from srseg.io._info import ScanInfo
 from srseg.io._source import WHOLE_SLICES, FileSource
 from srseg.io._voxels import voxel_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from srseg.io._hdf5_virtual import Piece
     from srseg.io._reading import Reading
     from srseg.volumes import Region, Volume
 
@@ -37,12 +42,19 @@ class HDF5Format(Format):
 
     def describe(self, path: Path, reading: Reading) -> ScanInfo:
         """Read what the file says of its volume; see `Format.describe`."""
-        with opened(path) as file:
-            found = find_volume(file, reading.dataset)
-            header = Header.load(found, path)
+        with opened(path) as file, links_of(file, path, reading.follow_links) as links:
+            place = find_volume(file, reading.dataset, links)
+            found = place.item
+            holder = Path(found.file.filename) if place.trail else path
+            if found.is_virtual and links.allowed:
+                pieces = pieces_of(found)
+            else:
+                require_plain(found)
+                pieces = ()
+            header = Header.load(found, holder)
             dtype, scale = voxel_type(found.dtype), None
             if header is None:
-                facts: dict[str, Any] = {"voxel_size": voxel_size(found)}
+                facts: dict[str, Any] = {"voxel_size": voxel_size(place)}
             else:
                 scale = header.scale
                 facts = {
@@ -54,21 +66,22 @@ class HDF5Format(Format):
                 }
                 if header.grid.shape != found.shape:
                     raise FileFormatError(
-                        f"{path}: {found.name} has shape {found.shape}, its header says "
+                        f"{holder}: {found.name} has shape {found.shape}, its header says "
                         f"{header.grid.shape}; another program changed it"
                     )
             return ScanInfo(
-                path,
+                holder,
                 self.name,
                 found.shape,
                 dtype if scale is None else np.dtype(np.float32),
                 dataset=found.name,
-                metadata=metadata(found),
+                parts=tuple(dict.fromkeys(p.path for p in pieces if p.path != holder)),
+                metadata=metadata(place),
                 details={
                     "stored": dtype,
                     "scale": scale,
-                    "whole_slices": found.chunks is not None
-                    and WHOLE_SLICES % found.chunks[0] == 0,
+                    "pieces": pieces,
+                    "whole_slices": _whole_slices(found, pieces),
                 },
                 **facts,
             )
@@ -82,6 +95,7 @@ class HDF5Format(Format):
             info.details["stored"],
             info.dataset,
             info.details["scale"],
+            info.details["pieces"],
             whole_slices=info.details["whole_slices"],
         )
 
@@ -105,6 +119,12 @@ class HDF5Format(Format):
             fill(sink, volume)
 
 
+def _whole_slices(dataset: Any, pieces: tuple[Piece, ...]) -> bool:
+    """Whether the chunks are single slices or a few, which are decoded whole."""
+    chunks = pieces[0].chunks if pieces else dataset.chunks
+    return chunks is not None and len(chunks) == 3 and WHOLE_SLICES % chunks[0] == 0
+
+
 class HDF5Source(FileSource):
     """The voxels of a dataset in an HDF5 file.
 
@@ -120,6 +140,8 @@ class HDF5Source(FileSource):
         Path of the dataset inside the file.
     scale : tuple of float, optional
         Factor and offset; the voxels are then ``stored * factor + offset`` in float32.
+    pieces : tuple of Piece, default=()
+        What a virtual dataset is made of.
     whole_slices : bool, default=False
         Whether the chunks are single slices or a few, which are decoded whole.
     """
@@ -131,6 +153,8 @@ class HDF5Source(FileSource):
         stored: np.dtype[Any],
         dataset: str,
         scale: tuple[float, float] | None = None,
+        pieces: tuple[Piece, ...] = (),
+        *,
         whole_slices: bool = False,
     ) -> None:
         dtype = stored if scale is None else np.dtype(np.float32)
@@ -138,8 +162,11 @@ class HDF5Source(FileSource):
         self.stored = stored
         self.dataset = dataset
         self.scale = scale
+        self.pieces = pieces
 
-    def _open(self) -> _OpenHDF5:
+    def _open(self) -> _OpenHDF5 | OpenPieces:
+        if self.pieces:
+            return OpenPieces(self.pieces, self.stored)
         file = open_file(self.path)
         try:
             found = resolve(file, self.dataset)
@@ -160,8 +187,8 @@ class HDF5Source(FileSource):
             raise
         return _OpenHDF5(file, found)
 
-    def _read(self, handle: _OpenHDF5, region: Region) -> NDArray[Any]:
-        voxels: NDArray[Any] = handle.dataset[region]
+    def _read(self, handle: _OpenHDF5 | OpenPieces, region: Region) -> NDArray[Any]:
+        voxels = handle.read(region)
         if self.scale is None:
             return voxels
         factor, offset = np.float32(self.scale[0]), np.float32(self.scale[1])
@@ -176,6 +203,11 @@ class _OpenHDF5:
     def __init__(self, file: Any, dataset: Any) -> None:
         self.file = file
         self.dataset = dataset
+
+    def read(self, region: Region) -> NDArray[Any]:
+        """Read a box of voxels."""
+        voxels: NDArray[Any] = self.dataset[region]
+        return voxels
 
     def close(self) -> None:
         """Close the file."""

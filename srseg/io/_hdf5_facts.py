@@ -1,75 +1,100 @@
-"""Voxel size and metadata that programs leave in their HDF5 files."""
+"""What programs leave in their HDF5 files on sample, instrument and reconstruction."""
 
 from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from srseg.errors import ParameterError
-from srseg.io._hdf5_safe import child, walk
-from srseg.io._hdf5_values import text_of
+from srseg.io._hdf5_safe import child
+from srseg.io._hdf5_size import axis_names
+from srseg.io._hdf5_values import is_numbers, text_of
 from srseg.units import parse_quantity
 
-_MOST_POSITIONS = 1 << 16
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
-# what is worth showing, and where programs put it below an entry
+    from srseg.io._hdf5_safe import Place
+
+# Where programs put what is worth knowing, below an NXentry or the ``measurement`` of a Data
+# Exchange file, which have the same shape. A name in angle brackets is the only group of that NeXus
+# class, or the group that is called so.
+_INSTRUMENT = "<NXinstrument:instrument>"
+_DETECTOR = f"{_INSTRUMENT}/<NXdetector:detector>"
+_SOURCE = f"{_INSTRUMENT}/<NXsource:source>"
+_SAMPLE = "<NXsample:sample>"
+
 _TEXTS = {
     "title": ("title",),
-    "sample": ("sample/name",),
-    "instrument": ("instrument/name", "instrument/beamline"),
-    "source": ("instrument/source/name",),
-    "program": ("reconstruction/program", "program_name"),
+    "sample": (f"{_SAMPLE}/name", f"{_SAMPLE}/sample_name"),
+    "instrument": (
+        f"{_INSTRUMENT}/beamline", f"{_SOURCE}/beamline", f"{_INSTRUMENT}/name",
+        f"{_INSTRUMENT}/instrument_name",
+    ),
+    "source": (f"{_SOURCE}/name", f"{_SOURCE}/source_name"),
+    "proposal": ("experiment_identifier", f"{_SAMPLE}/experiment/proposal"),
+    "optics": (f"{_INSTRUMENT}/detection_system/objective/camera_objective",),
+}  # fmt: skip
+
+# key, unit it is kept in, and places; an energy of a source is that of its electrons
+_QUANTITIES = {
+    "energy_keV": ("keV", (
+        f"{_INSTRUMENT}/<NXmonochromator:monochromator>/energy",
+        f"{_INSTRUMENT}/<NXbeam:beam>/incident_energy", f"{_INSTRUMENT}/<NXbeam:beam>/energy",
+        "<NXbeam:beam>/incident_energy", f"{_SAMPLE}/<NXbeam:beam>/incident_energy",
+    )),
+    "distance_mm": ("mm", (
+        f"{_DETECTOR}/distance", f"{_DETECTOR}/sample_detector_distance",
+        f"{_INSTRUMENT}/camera_motor_stack/setup/camera_distance",
+        f"{_INSTRUMENT}/sample_motor_stack/detector_distance",
+    )),
+    "camera_pixel_um": ("um", (
+        f"{_DETECTOR}/real_x_pixel_size", f"{_DETECTOR}/x_pixel_size", f"{_DETECTOR}/pixel_size",
+    )),
+    "image_pixel_um": ("um", (
+        f"{_DETECTOR}/x_magnified_pixel_size",
+        f"{_INSTRUMENT}/detection_system/objective/resolution",
+    )),
+    "exposure_ms": ("ms", (f"{_DETECTOR}/count_time", f"{_DETECTOR}/exposure_time")),
+}  # fmt: skip
+
+# what nabu notes in its options, with the unit in the name
+_NABU = {
+    "energy_keV": (("energy_kev", "keV"),),
+    "distance_mm": (("distance_m", "m"), ("distance_cm", "cm")),
 }
-_ENERGIES = ("instrument/monochromator/energy", "instrument/beam/energy", "beam/incident_energy")
+
+_MOST_GROUPS = 1000
+_NOTHING = ("", "n/a", "none", "unknown", "?", "not set")
+_BEAMS = {"mono": "monochromatic", "pink": "pink", "white": "white"}
 
 
-def voxel_size(dataset: Any) -> tuple[float, float, float] | None:
-    """Find the voxel size that a file states.
-
-    Parameters
-    ----------
-    dataset : h5py.Dataset
-        The volume.
-
-    Returns
-    -------
-    tuple of float or None
-        Edge lengths along z, y, x in µm; None where the file does not say.
-    """
-    return _from_attribute(dataset) or _from_axes(dataset) or _from_nabu(dataset)
-
-
-def metadata(dataset: Any) -> dict[str, Any]:
+def metadata(place: Place) -> dict[str, Any]:
     """Collect what a file says of sample, instrument and program.
 
     Parameters
     ----------
-    dataset : h5py.Dataset
-        The volume.
+    place : Place
+        The volume, and the way to it; what the first file says stands above what others say.
 
     Returns
     -------
     dict
-        Texts by name, ``energy_keV`` as a number, ``provenance`` as it was stored by srseg.
+        Texts by name; quantities by name and unit, where the file says the unit; ``provenance`` as
+        it was stored by srseg; ``axes`` where the file names its axes in another order than z, y,
+        x.
     """
-    top = dataset.name.split("/")[1]
-    entry = child(dataset.file, top)
-    if entry is None or hasattr(entry, "dtype"):
-        entry = dataset.file
     found: dict[str, Any] = {}
-    for name, places in _TEXTS.items():
-        for place in places:
-            text = _scalar_text(child(entry, place))
-            if text not in ("", "n/a"):
-                found.setdefault(name, text)
-    for place in _ENERGIES:
-        energy = _quantity(child(entry, place), "keV")
-        if energy:
-            found.setdefault("energy_keV", energy)
-    provenance = _scalar_text(child(entry, "provenance/data"))
+    for group, _ in place.ways:
+        for entry in _entries(group):
+            _collect(entry, found)
+        _program(group, found)
+        _first(found, "projections", _projections(group.file))
+    _axes(place, found)
+    provenance = _text(child(_entry(place.item), "provenance/data"))
     if provenance:
         try:
             found["provenance"] = json.loads(provenance)
@@ -78,93 +103,174 @@ def metadata(dataset: Any) -> dict[str, Any]:
     return found
 
 
-def _from_attribute(dataset: Any) -> tuple[float, float, float] | None:
-    """Read ``element_size_um`` (z, y, x), which ilastik and Fiji's HDF5 plugin write."""
-    return _three(dataset.attrs.get("element_size_um"), 1.0)
+def _entry(item: Any) -> Any:
+    """Give the group at the top of the file in which an object lies."""
+    top = child(item.file, item.name.split("/")[1])
+    return item.file if top is None or hasattr(top, "dtype") else top
 
 
-def _from_axes(dataset: Any) -> tuple[float, float, float] | None:
-    """Take the step of the axes of an NXdata group, where they have a unit and even steps."""
-    axes = np.atleast_1d(dataset.parent.attrs.get("axes", []))
-    if len(axes) != 3:
-        return None
-    steps = []
-    for name, length in zip(axes, dataset.shape, strict=True):
-        axis: Any = child(dataset.parent, text_of(name)) if text_of(name) else None
-        if not _numbers(axis, (length,)) or not 1 < length <= _MOST_POSITIONS:
+def _entries(group: Any) -> Iterator[Any]:
+    """Give the groups that may say something of a volume: its own entry before the only other."""
+    own = _entry(group)
+    yield own
+    others = [g for g in _groups(group.file) if _nx_class(g) == "NXentry" and g != own]
+    if len(others) == 1 and _nx_class(own) != "NXentry":
+        yield others[0]
+    measurement = child(group.file, "measurement")
+    if measurement is not None and not hasattr(measurement, "dtype"):
+        yield measurement
+
+
+def _collect(entry: Any, found: dict[str, Any]) -> None:
+    for name, places in _TEXTS.items():
+        _first(found, name, (_text(_at(entry, p)) for p in places))
+    for name, (unit, places) in _QUANTITIES.items():
+        _first(found, name, (_quantity(_at(entry, p), unit) for p in places))
+    detector = _at(entry, _DETECTOR)
+    if detector is not None and not hasattr(detector, "dtype"):
+        named = [_text(child(detector, name)) for name in ("manufacturer", "model")]
+        _first(
+            found, "camera", (" ".join(filter(None, named)), _text(child(detector, "description")))
+        )
+        _first(found, "camera_bits", (_count(child(detector, "bit_depth_readout")),))
+        _first(found, "optics", (_times(child(detector, "magnification")),))
+    system = _at(entry, f"{_INSTRUMENT}/detection_system/scintillator")
+    if system is not None and not hasattr(system, "dtype"):
+        _first(found, "scintillator", (_scintillator(system),))
+    mode = _text(_at(entry, f"{_INSTRUMENT}/monochromator/energy_mode")).lower()
+    _first(found, "beam", (beam for said, beam in _BEAMS.items() if mode.startswith(said)))
+
+
+def _first(found: dict[str, Any], name: str, values: Iterable[Any]) -> None:
+    for value in values:
+        if name not in found and value:
+            found[name] = value
+
+
+def _program(group: Any, found: dict[str, Any]) -> None:
+    """Take the program of the process whose result this is, not that of the measurement."""
+    here = group
+    while "program" not in found:
+        process = here if _nx_class(here) == "NXprocess" else child(here, "reconstruction")
+        if process is not None and not hasattr(process, "dtype"):
+            _first(found, "program", (_text(child(process, "program")),))
+            if "program" in found:
+                _first(found, "version", (_text(child(process, "version")),))
+            _nabu(child(process, "configuration/processing_options/phase"), found)
+        if here.name == "/":
+            break
+        here = here.parent
+    # tomocupy: the name of the group is all that it says
+    for name in child(group.file, "process") or ():
+        program, _, version = name.partition("-")
+        if program == "tomocupy" and "program" not in found:
+            found["program"] = program
+            _first(found, "version", (version,))
+
+
+def _projections(file: Any) -> Iterator[int | None]:
+    yield _count(child(file, "process/acquisition/rotation/num_angles"))
+    angles = child(file, "angles")
+    if child(file, "data_dims/detector_x_y") is not None and is_numbers(angles):
+        yield int(angles.size)  # httomo
+
+
+def _nabu(options: Any, found: dict[str, Any]) -> None:
+    for name, places in _NABU.items():
+        for place, unit in places:
+            item = child(options, place) if options is not None else None
+            _first(found, name, (_quantity(item, _QUANTITIES[name][0], unit),))
+
+
+def _axes(place: Place, found: dict[str, Any]) -> None:
+    for group, _ in place.ways:
+        names = [name.lower()[-1:] for name in axis_names(group, place.item)]
+        if sorted(names) == ["x", "y", "z"]:
+            if names != ["z", "y", "x"]:
+                found["axes"] = "".join(names)
+            return
+
+
+def _at(group: Any, path: str) -> Any:
+    for part in path.split("/"):
+        if group is None or hasattr(group, "dtype"):
             return None
-        unit = text_of(axis.attrs.get("units", ""))
-        positions = axis[()].astype(float)
-        step = (positions[-1] - positions[0]) / (length - 1)
-        micrometres = _in_um(step, unit)
-        if micrometres is None or not np.allclose(np.diff(positions), step, rtol=1e-3):
-            return None
-        steps.append(micrometres)
-    z, y, x = steps
-    return z, y, x
+        if not part.startswith("<"):
+            group = child(group, part)
+            continue
+        nx_class, _, name = part.strip("<>").partition(":")
+        named = child(group, name)
+        if named is None:
+            of_class = [g for g in _groups(group) if _nx_class(g) == nx_class]
+            named = of_class[0] if len(of_class) == 1 else None
+        group = named
+    return group
 
 
-def _from_nabu(dataset: Any) -> tuple[float, float, float] | None:
-    """Look for ``voxel_size_cm``, which nabu notes beside its results."""
-    parts = dataset.name.split("/")
-    if "reconstruction" not in parts:
-        return None
-    top = child(dataset.file, "/".join(parts[: parts.index("reconstruction") + 1]))
-    if top is None:
-        return None
-    for item in walk(top):
-        if item.name.endswith("/voxel_size_cm") and _numbers(item) and item.size in (1, 3):
-            size = _three(item[()], 1e4)
-            # the order of three different numbers is not documented: better to ask than to guess
-            if size and len(set(size)) == 1:
-                return size
-    return None
+def _groups(group: Any) -> list[Any]:
+    if len(group) > _MOST_GROUPS:
+        return []
+    found = [child(group, name) for name in group]
+    return [g for g in found if g is not None and not hasattr(g, "dtype")]
 
 
-def _three(value: Any, factor: float) -> tuple[float, float, float] | None:
-    if value is None:
-        return None
-    numbers = np.asarray(value).reshape(-1)
-    if numbers.dtype.kind not in "iuf" or numbers.size not in (1, 3):
-        return None
-    # a float32 of 2.4 means 2.4, not 2.4000000953674316
-    sizes = [float(f"{float(str(v)) * factor:.12g}") for v in numbers]
-    if not all(math.isfinite(v) and v > 0 for v in sizes):
-        return None
-    z, y, x = sizes * 3 if len(sizes) == 1 else sizes
-    return z, y, x
+def _nx_class(group: Any) -> str:
+    return text_of(group.attrs.get("NX_class", ""))
 
 
-def _numbers(item: Any, shape: tuple[int, ...] | None = None) -> bool:
-    return (
-        item is not None
-        and hasattr(item, "dtype")
-        and item.dtype.kind in "iuf"
-        and (shape is None or item.shape == shape)
-        and not (item.is_virtual or item.external)
-    )
-
-
-def _scalar_text(item: Any) -> str:
+def _text(item: Any) -> str:
     if item is None or not hasattr(item, "dtype") or item.size != 1 or item.external:
         return ""
     if item.is_virtual or item.dtype.itemsize > 1 << 20:
         return ""
-    return text_of(item[()]).strip("\0 ")
+    text = text_of(item[()]).strip("\0 \n")
+    return "" if text.lower() in _NOTHING else text
 
 
-def _quantity(item: Any, unit: str) -> float | None:
-    if not _numbers(item) or item.size != 1:
+def _count(item: Any) -> int | None:
+    if not is_numbers(item) or item.size != 1 or item.dtype.kind == "f":
         return None
-    said = text_of(item.attrs.get("units", ""))
+    return int(item[()].reshape(-1)[0])
+
+
+def _times(item: Any) -> str:
+    if not is_numbers(item) or item.size != 1:
+        return ""
+    value = float(item[()].reshape(-1)[0])
+    return f"{value:g}x" if math.isfinite(value) and value > 0 else ""
+
+
+def _scintillator(group: Any) -> str:
+    kind = _text(child(group, "scintillator_type")) or _text(child(group, "name"))
+    thickness = _quantity(child(group, "scintillating_thickness"), "um")
+    if not kind or thickness is None:
+        return kind
+    return f"{kind}, {thickness:g} µm"
+
+
+def _quantity(item: Any, unit: str, said: str = "") -> float | None:
+    """Read a number with the unit that its attribute, or a dataset beside it, says."""
+    if not is_numbers(item) or item.size != 1:
+        return None
+    value = float(str(np.asarray(item[()]).reshape(-1)[0]))
+    said = said or _unit(item)
+    if not said and unit == "keV" and value < 1e-9 and _is_data_exchange(item.file):
+        said = "J"  # what Data Exchange means where no unit is said; nobody writes such keV
+    if unit == "keV" and said.lower() == "kev":
+        said = "keV"
     try:
-        return parse_quantity(f"{float(item[()].reshape(-1)[0])!r} {said}", unit)
+        return parse_quantity(f"{value!r} {said}", unit)
     except ParameterError:
         return None
 
 
-def _in_um(length: float, unit: str) -> float | None:
-    try:
-        return parse_quantity(f"{abs(float(length))!r} {unit}", "um")
-    except ParameterError:
-        return None
+def _unit(item: Any) -> str:
+    for name in ("units", "unit"):
+        said = text_of(item.attrs.get(name, "")) or _text(child(item.parent, f"{item.name}_{name}"))
+        if said:
+            return said.strip("\0 ")
+    return ""
+
+
+def _is_data_exchange(file: Any) -> bool:
+    return "exchange" in _text(child(file, "implements"))

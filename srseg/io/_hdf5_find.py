@@ -5,25 +5,28 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from srseg.errors import FileFormatError
-from srseg.io._hdf5_safe import child, external_links, resolve
-from srseg.io._hdf5_safe import walk as _walk
-from srseg.io._hdf5_values import is_volume, require_plain, text_of
+from srseg.errors import FileFormatError, SRSegError
+from srseg.io._hdf5_raw import looks_raw, raw_anywhere, raw_error, why_raw, why_raw_in
+from srseg.io._hdf5_safe import Place, external_links, follow, walk
+from srseg.io._hdf5_values import is_volume, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from srseg.io._hdf5_links import Links
 
 # where programs put a reconstruction, with * for one group name of any kind
 _KNOWN_PLACES = (
     "data",  # httomo, volume-segmantics, ilastik
     "*/final_result_*/data",  # Savu
     "processed/result/data",  # DAWN
+    "entry/result/data",  # DAWN since 2.9
     "*/reconstruction/results/data",  # ESRF nabu
     "exchange/data",  # Data Exchange
 )
 
 
-def find_volume(file: Any, name: str | None) -> Any:
+def find_volume(file: Any, name: str | None, links: Links) -> Place:
     """Find the dataset of the reconstructed volume.
 
     The order is: the given path, the NeXus default chain, the places where known programs put it,
@@ -35,67 +38,89 @@ def find_volume(file: Any, name: str | None) -> Any:
         The file.
     name : str, optional
         Path of the dataset.
+    links : Links
+        What may be followed out of the file.
 
     Returns
     -------
-    h5py.Dataset
-        A 3D numeric dataset of reconstructed voxels, in this file.
+    Place
+        A 3D numeric dataset of reconstructed voxels, and the way to it.
 
     Raises
     ------
     FileFormatError
-        If there is none, or several to choose from, or it holds raw projections.
+        If there is none, or several to choose from, it holds raw projections, or the way to it
+        leads out of the file where it must not.
+    MissingFileError
+        If the way to it leads to a file that is not there.
     """
     if name is not None:
-        found = _given(file, name)
+        found = _given(file, name, links)
     else:
-        found = _default_signal(file) or _known(file) or _only(file)
-    reason = _why_raw(found)
+        found = _default_signal(file, links) or _known(file, links) or _only(file, links)
+    reason = why_raw(found)
     if reason:
-        raise _raw(file, reason)
-    if name is None and any("detector" in part.lower() for part in found.name.split("/")):
+        raise raw_error(file, reason)
+    reason = looks_raw(found) if name is None else ""
+    if reason:
         raise FileFormatError(
-            f"{file.filename}: the only volume, {found.name} {found.shape}, lies under a detector: "
-            "it looks like raw frames, which must be reconstructed first. If it is a "
-            f"reconstruction after all, say so with --path {found.name}"
+            f"{file.filename}: the volume {found.item.name} {found.item.shape} looks like raw "
+            f"frames, which must be reconstructed first ({reason}). If it is a reconstruction "
+            f"after all, say so with --path {_path(found)}"
         )
-    require_plain(found)
     return found
 
 
-def _given(file: Any, name: str) -> Any:
+def _given(file: Any, name: str, links: Links) -> Place:
     try:
-        found = resolve(file, name)
+        found = follow(Place(file), name, links)
     except KeyError:
         raise FileFormatError(
-            f"{file.filename}: there is no dataset {name!r}; {_listing(_volumes(file))}"
+            f"{file.filename}: there is no dataset {name!r}; {_listing(_volumes(file, links))}"
         ) from None
-    if not is_volume(found):
-        what = f"shape {found.shape}, {found.dtype}" if hasattr(found, "dtype") else "a group"
+    if not is_volume(found.item):
+        item = found.item
+        what = f"shape {item.shape}, {item.dtype}" if hasattr(item, "dtype") else "a group"
         raise FileFormatError(
             f"{file.filename}: {name} is not a 3D dataset of numbers but {what}; "
-            f"{_listing(_volumes(file))}"
+            f"{_listing(_volumes(file, links))}"
         )
     return found
 
 
-def _default_signal(file: Any) -> Any:
+def _default_signal(file: Any, links: Links) -> Place | None:
     """Follow ``default`` from the root to an NXdata group, and its ``signal``."""
-    here = file
-    for _ in range(8):
-        default = text_of(here.attrs.get("default", ""))
-        if default and (below := child(here, default)) is not None:
-            here = below
-            continue
-        signal = text_of(here.attrs.get("signal", ""))
-        found = child(here, signal) if signal else None
-        return found if is_volume(found) else None
+    here = Place(file)
+    try:
+        for _ in range(8):
+            default = text_of(here.item.attrs.get("default", ""))
+            below = _step(here, default, links) if default else None
+            if below is not None and not hasattr(below.item, "dtype"):
+                here = below
+                continue
+            signal = text_of(here.item.attrs.get("signal", ""))
+            found = _step(here, signal, links) if signal else None
+            return found if found is not None and is_volume(found.item) else None
+    except SRSegError:
+        # what the file calls its main data cannot be reached: another volume would be a guess
+        reason = raw_anywhere(file)
+        if reason:
+            raise raw_error(file, reason) from None
+        raise
     return None
 
 
-def _known(file: Any) -> Any:
+def _step(place: Place, name: str, links: Links) -> Place | None:
+    try:
+        return follow(place, name, links)
+    except KeyError:
+        return None
+
+
+def _known(file: Any, links: Links) -> Place | None:
     for place in _KNOWN_PLACES:
-        found = [item for item in _matching(file, place.split("/")) if is_volume(item)]
+        matching = _matching(Place(file), place.split("/"), links)
+        found = [item for item in matching if is_volume(item.item)]
         if len(found) > 1:
             raise FileFormatError(
                 f"{file.filename}: several volumes to choose from; {_listing(found)}"
@@ -105,90 +130,90 @@ def _known(file: Any) -> Any:
     return None
 
 
-def _matching(group: Any, parts: list[str]) -> Iterator[Any]:
+def _matching(place: Place, parts: list[str], links: Links) -> Iterator[Place]:
     first, *rest = parts
     pattern = re.compile(re.escape(first).replace(r"\*", ".*"))
-    for name in group:
+    for name in place.item:
         if not pattern.fullmatch(name):
             continue
-        item = child(group, name)
-        if item is None:
+        try:
+            found = follow(place, name, links)
+        except KeyError:
             continue
+        except SRSegError as error:
+            if rest:
+                links.broken.append(str(error))
+                continue
+            reason = why_raw_in(place.item, name)
+            if reason:
+                raise raw_error(links.file, reason) from None
+            raise
         if not rest:
-            yield item
-        elif not hasattr(item, "dtype"):
-            yield from _matching(item, rest)
+            yield found
+        elif not hasattr(found.item, "dtype"):
+            yield from _matching(found, rest, links)
 
 
-def _only(file: Any) -> Any:
-    found = _volumes(file)
+def _only(file: Any, links: Links) -> Place:
+    found = _volumes(file, links)
     if len(found) == 1:
         return found[0]
-    raw = _raw_anywhere(file)
+    raw = raw_anywhere(file)
     if raw:
-        raise _raw(file, raw)
-    if not found:
-        links = external_links(file)
-        hint = (
-            f"; it links to other files, which srseg does not follow ({links[0]}), so give it "
-            "the file that holds the volume"
-            if links
-            else "; is this the file with the reconstruction?"
-        )
-        raise FileFormatError(f"{file.filename} holds no 3D dataset of numbers{hint}")
-    raise FileFormatError(f"{file.filename}: several volumes to choose from; {_listing(found)}")
+        raise raw_error(file, raw)
+    if found:
+        raise FileFormatError(f"{file.filename}: several volumes to choose from; {_listing(found)}")
+    if not links.broken:
+        hint = "is this the file with the reconstruction?"
+    elif links.allowed:
+        hint = f"links to other files could not be followed: {links.broken[0]}"
+    else:
+        hint = f"it links to other files: {links.broken[0]}"
+    raise FileFormatError(f"{file.filename} holds no 3D dataset of numbers; {hint}")
 
 
-def _volumes(file: Any) -> list[Any]:
-    return [item for item in _walk(file) if is_volume(item)]
+def _volumes(file: Any, links: Links) -> list[Place]:
+    """List the volumes of a file, and those that its links to other files lead to."""
+    found = [Place(item) for item in walk(file) if is_volume(item)]
+    for group, name, link in external_links(file):
+        try:
+            there = follow(Place(group), name, links)
+        except KeyError:
+            links.broken.append(
+                f"{file.filename}: {group.name.rstrip('/')}/{name} leads to {link.path} in "
+                f"{link.filename!r}, which is not in there"
+            )
+        except SRSegError as error:
+            links.broken.append(str(error))
+        else:
+            below = walk(there.item)
+            found += [Place(item, there.trail) for item in below if is_volume(item)]
+    # two ways to one volume are one volume
+    unique = {(place.item.file.filename, _address(place.item)): place for place in reversed(found)}
+    return list(reversed(unique.values()))
 
 
-def _listing(found: list[Any]) -> str:
+def _address(item: Any) -> int:
+    import h5py
+
+    return int(h5py.h5o.get_info(item.id).addr)
+
+
+def _path(place: Place) -> str:
+    """Give the path that leads to a volume in the first file."""
+    name = str(place.item.name)
+    if not place.trail:
+        return name
+    (group, link), (last, last_link) = place.trail[0], place.trail[-1]
+    target = "/" + last.get(last_link, getlink=True).path.strip("/")
+    below = name.removeprefix(target) if name.startswith(target.rstrip("/") + "/") else ""
+    return f"{group.name.rstrip('/')}/{link}{below}"
+
+
+def _listing(found: list[Place]) -> str:
     if not found:
         return "the file holds no 3D dataset"
-    shown = ", ".join(f"{item.name} {item.shape} {item.dtype}" for item in found[:20])
-    return f"choose one with --path (dataset=…); the 3D datasets are: {shown}"
-
-
-def _why_raw(dataset: Any) -> str:
-    """Say what marks a dataset as raw projections; the nearest group that says anything decides."""
-    here, below = dataset.parent, dataset.name.rsplit("/", 1)[-1]
-    while True:
-        nx_class = text_of(here.attrs.get("NX_class", ""))
-        if nx_class == "NXprocess" or re.match(r"reconstruction|final_result_", _last(here)):
-            return ""
-        if child(here, "image_key") is not None:
-            return f"image_key beside {below}"
-        theta = child(here, "theta") if below == "data" else None
-        if theta is not None:
-            return f"angles (theta) beside {below}"
-        definition = child(here, "definition")
-        if definition is not None:
-            return "the definition NXtomo" if _text(definition) == "NXtomo" else ""
-        if here.name == "/":
-            return ""
-        here = here.parent
-
-
-def _raw_anywhere(file: Any) -> str:
-    for item in _walk(file):
-        if _last(item) == "image_key":
-            return f"image keys at {item.name}"
-        if _last(item) == "definition" and _text(item) == "NXtomo":
-            return f"the definition NXtomo at {item.name}"
-    return ""
-
-
-def _text(item: Any) -> str:
-    return text_of(item[()]) if getattr(item, "size", 0) == 1 else ""
-
-
-def _last(item: Any) -> str:
-    return str(item.name).rsplit("/", 1)[-1]
-
-
-def _raw(file: Any, reason: str) -> FileFormatError:
-    return FileFormatError(
-        f"{file.filename} holds raw projections ({reason}); they must be reconstructed first, for "
-        "example with httomo, Savu, nabu or TomoPy. Then give srseg the reconstructed volume"
+    shown = ", ".join(
+        f"{_path(place)} {place.item.shape} {place.item.dtype}" for place in found[:20]
     )
+    return f"choose one with --path (dataset=…); the 3D datasets are: {shown}"

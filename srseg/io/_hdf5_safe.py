@@ -1,4 +1,4 @@
-"""Walk an HDF5 file without leaving it.
+"""Walk an HDF5 file without leaving it, unless that was allowed.
 
 Plain h5py follows external links (in a middle path component too), external storage and virtual
 datasets: a file from somewhere else could make srseg read any file of the user as voxels.
@@ -6,90 +6,140 @@ datasets: a file from somewhere else could make srseg read any file of the user 
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srseg.errors import FileFormatError, MissingFileError, SRSegError, StorageError
+from srseg.errors import FileFormatError, SRSegError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from srseg.io._hdf5_links import Links
 
 _MOST_OBJECTS = 20_000
 _MOST_LINKS = 16
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """Open an HDF5 file and turn whatever goes wrong in reading it into a clear error.
+@dataclass(frozen=True)
+class Place:
+    """An object of an HDF5 file, and the way to it.
 
     Parameters
     ----------
-    path : Path
-        The file.
-
-    Yields
-    ------
-    h5py.File
-        The file; it is closed when the block ends.
-
-    Raises
-    ------
-    FileFormatError
-        If it is not an HDF5 file, or a damaged one.
+    item : h5py.Dataset or h5py.Group
+        The object.
+    trail : tuple of (h5py.Group, str), default=()
+        Where the way left a file through an external link: the group with the link, and its name;
+        the first file first.
     """
-    file = open_file(path)
-    try:
-        yield file
-    except (SRSegError, MemoryError):
-        raise
-    except Exception as error:
-        # on a damaged structure h5py raises anything
-        raise FileFormatError(
-            f"{path} cannot be read ({error}); it is damaged or cut short, so take it from a backup"
-        ) from error
-    finally:
-        file.close()
+
+    item: Any
+    trail: tuple[tuple[Any, str], ...] = ()
+
+    @property
+    def ways(self) -> tuple[tuple[Any, str], ...]:
+        """The groups that say something of the object, and its name there; the first file first."""
+        return (*self.trail, (self.item.parent, last_name(self.item)))
 
 
-def open_file(path: Path) -> Any:
-    """Open an HDF5 file for reading; the caller closes it.
+def last_name(item: Any) -> str:
+    """Give the name of an object without its groups.
 
     Parameters
     ----------
-    path : Path
-        The file.
+    item : h5py.Dataset or h5py.Group
+        The object.
 
     Returns
     -------
-    h5py.File
-        The file.
+    str
+        Its name.
+    """
+    return str(item.name).rsplit("/", 1)[-1]
+
+
+def follow(start: Place, name: str, links: Links | None = None) -> Place:
+    """Get an object by its path, step by step.
+
+    Parameters
+    ----------
+    start : Place
+        Where a relative path starts; an absolute one starts at the root of its file.
+    name : str
+        The path.
+    links : Links, optional
+        What may be followed out of the file; nothing where it is None.
+
+    Returns
+    -------
+    Place
+        The object.
 
     Raises
     ------
+    KeyError
+        If there is none of that name.
     FileFormatError
-        If it is not an HDF5 file, or a damaged one.
+        If the path leads out of the file where it must not, or links go in a circle.
+    MissingFileError
+        If it leads to a file that is not there.
     """
     import h5py
-    import hdf5plugin  # noqa: F401 - beamline files use its filters
 
+    here, trail, n_links = start.item, start.trail, 0
+    if name.startswith("/"):
+        here = here.file
+    parts = [p for p in name.split("/") if p]
+    while parts:
+        part = parts.pop(0)
+        if part == ".":
+            continue
+        if not isinstance(here, h5py.Group):
+            raise KeyError(name)
+        link = here.get(part, getlink=True)
+        if link is None:
+            raise KeyError(name)
+        if isinstance(link, h5py.HardLink):
+            here = _target(here, part)
+            continue
+        n_links += 1
+        if n_links > _MOST_LINKS:
+            raise FileFormatError(f"{here.file.filename}: the links at {name} go in a circle")
+        # a link starts over at a root or goes on from here; each part is looked at again
+        if isinstance(link, h5py.SoftLink):
+            if link.path.startswith("/"):
+                here = here.file
+        else:
+            trail = (*trail, (here, part))
+            here = _outside(here, part, link, links)
+        parts = [p for p in link.path.split("/") if p] + parts
+    return Place(here, trail)
+
+
+def _target(group: Any, name: str) -> Any:
     try:
-        path.open("rb").close()
-        if not h5py.is_hdf5(path):
-            raise FileFormatError(
-                f"{path} is not an HDF5 file, whatever its name says; give the file its right "
-                "suffix, or copy it again if it was cut short"
-            )
-        return h5py.File(path, "r", locking="best-effort")
-    except FileNotFoundError:
-        raise MissingFileError(f"{path} does not exist") from None
-    except PermissionError:
-        raise StorageError(f"{path} may not be read: permission denied") from None
-    except OSError as error:
+        return group[name]
+    except KeyError as error:
         raise FileFormatError(
-            f"{path} cannot be opened as HDF5 ({error}); it is damaged, cut short, or still being "
-            "written"
+            f"{group.file.filename}: {_path(group, name)} is damaged ({error}); take the file from "
+            "a backup"
         ) from None
+
+
+def _outside(group: Any, name: str, link: Any, links: Links | None) -> Any:
+    if links is None or not links.allowed:
+        raise FileFormatError(
+            f"{group.file.filename}: {_path(group, name)} is an external link to {link.path} in "
+            f"{link.filename!r}; srseg follows links to other files only where it is told to "
+            "(--follow-links), and only below the folder of the file. Or give it that file itself"
+        )
+    what = f"the link {_path(group, name)}"
+    return links.open(Path(group.file.filename), link.filename, what)
+
+
+def _path(group: Any, name: str) -> str:
+    return f"{group.name.rstrip('/')}/{name}"
 
 
 def resolve(file: Any, name: str) -> Any:
@@ -114,40 +164,28 @@ def resolve(file: Any, name: str) -> Any:
     FileFormatError
         If the path leads out of the file, or soft links go in a circle.
     """
-    import h5py
+    return follow(Place(file), name).item
 
-    parts, here, links = [p for p in name.split("/") if p], file, 0
-    while parts:
-        part = parts.pop(0)
-        if part == ".":
-            continue
-        if not isinstance(here, h5py.Group):
-            raise KeyError(name)
-        link = here.get(part, getlink=True)
-        if link is None:
-            raise KeyError(name)
-        if isinstance(link, h5py.SoftLink):
-            links += 1
-            if links > _MOST_LINKS:
-                raise FileFormatError(f"{file.filename}: the links at {name} go in a circle")
-            # a soft link starts over at the root or goes on from here; each part is looked at again
-            if link.path.startswith("/"):
-                here = file
-            parts = [p for p in link.path.split("/") if p] + parts
-        elif isinstance(link, h5py.HardLink):
-            try:
-                here = here[part]
-            except KeyError as error:
-                raise FileFormatError(
-                    f"{file.filename}: {name} is damaged ({error}); take the file from a backup"
-                ) from None
-        else:
-            raise FileFormatError(
-                f"{file.filename}: {name} is an external link to {link.path} in "
-                f"{link.filename!r}; srseg does not follow links out of a file, so give it that "
-                "file itself"
-            )
-    return here
+
+def child(group: Any, name: str) -> Any:
+    """Get an object below a group through hard links and soft links of the same file.
+
+    Parameters
+    ----------
+    group : h5py.Group
+        Where the path starts.
+    name : str
+        Path below it.
+
+    Returns
+    -------
+    h5py.Dataset, h5py.Group or None
+        The object; None where there is none, or the path leads out of the file.
+    """
+    try:
+        return follow(Place(group), name).item
+    except (KeyError, SRSegError):
+        return None
 
 
 def walk(group: Any) -> Iterator[Any]:
@@ -189,46 +227,24 @@ def walk(group: Any) -> Iterator[Any]:
             waiting.extend(o for o in found if isinstance(o, (h5py.Group, h5py.Dataset)))
 
 
-def external_links(group: Any) -> list[str]:
-    """List the links below a group that lead out of the file.
+def external_links(group: Any) -> Iterator[tuple[Any, str, Any]]:
+    """Visit the links below a group that lead out of the file.
 
     Parameters
     ----------
     group : h5py.Group
         Where to start.
 
-    Returns
-    -------
-    list of str
-        ``path -> file`` for each.
+    Yields
+    ------
+    tuple of h5py.Group, str and h5py.ExternalLink
+        The group with the link, its name, and where it leads.
     """
     import h5py
 
-    return [
-        f"{here.name.rstrip('/')}/{name} -> {link.filename}"
-        for here in walk(group)
-        if isinstance(here, h5py.Group)
-        for name in here
-        if isinstance(link := here.get(name, getlink=True), h5py.ExternalLink)
-    ]
-
-
-def child(group: Any, name: str) -> Any:
-    """Get an object below a group through hard links and soft links of the same file.
-
-    Parameters
-    ----------
-    group : h5py.Group
-        Where the path starts.
-    name : str
-        Path below it.
-
-    Returns
-    -------
-    h5py.Dataset, h5py.Group or None
-        The object; None where there is none, or the path leads out of the file.
-    """
-    try:
-        return resolve(group.file, f"{group.name}/{name}")
-    except (KeyError, FileFormatError):
-        return None
+    for here in walk(group):
+        if isinstance(here, h5py.Group):
+            for name in here:
+                link = here.get(name, getlink=True)
+                if isinstance(link, h5py.ExternalLink):
+                    yield here, name, link

@@ -30,6 +30,30 @@ def text_of(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
+def is_numbers(item: Any, shape: tuple[int, ...] | None = None) -> bool:
+    """Whether an object is a dataset of real numbers that lie in its own file.
+
+    Parameters
+    ----------
+    item : object
+        A dataset, a group, or None.
+    shape : tuple of int, optional
+        The shape it must have.
+
+    Returns
+    -------
+    bool
+        True where it is.
+    """
+    return (
+        item is not None
+        and hasattr(item, "dtype")
+        and item.dtype.kind in "iuf"
+        and (shape is None or item.shape == shape)
+        and not (item.is_virtual or item.external)
+    )
+
+
 def is_volume(item: Any) -> bool:
     """Whether an object is a 3D numeric dataset with more than one slice.
 
@@ -71,14 +95,16 @@ def require_plain(dataset: Any) -> None:
     where = f"{dataset.file.filename}: {dataset.name}"
     if dataset.is_virtual:
         raise FileFormatError(
-            f"{where} is a virtual dataset made of parts of other files, which srseg does not "
-            "follow; copy it into one file (h5repack does)"
+            f"{where} is a virtual dataset made of parts of other files; srseg reads them only "
+            "where it is told to (--follow-links), and only below the folder of the file. Or copy "
+            "it into one file (h5repack does)"
         )
     if dataset.external:
         raise FileFormatError(
             f"{where} keeps its voxels in another file ({dataset.external[0][0]}), which srseg "
             "does not follow; copy it into one file (h5repack does)"
         )
+    _require_filters(dataset, where)
     declared = dataset.size * dataset.dtype.itemsize
     stored = dataset.id.get_storage_size()
     if not stored:
@@ -97,6 +123,22 @@ def require_plain(dataset: Any) -> None:
         )
     if dataset.chunks is not None:
         _require_all_chunks(dataset, where)
+
+
+def _require_filters(dataset: Any, where: str) -> None:
+    """Refuse a compression that this installation cannot undo, before a voxel is read."""
+    import h5py
+
+    settings = dataset.id.get_create_plist()
+    for n in range(settings.get_nfilters()):
+        number, _, _, name = settings.get_filter(n)
+        if not h5py.h5z.filter_avail(number):
+            called = f" ({text_of(name)})" if name else ""
+            raise FileFormatError(
+                f"{where} is compressed with HDF5 filter {number}{called}, which this installation "
+                "lacks; install the plugin for it, or write the file anew without it where it was "
+                "made (h5repack -f NONE)"
+            )
 
 
 def _require_all_chunks(dataset: Any, where: str) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 
 from srseg.errors import FileFormatError, StorageError
 from srseg.io._hdf5_header import Header
-from srseg.io._hdf5_safe import opened, resolve
+from srseg.io._hdf5_open import opened
+from srseg.io._hdf5_safe import resolve
 from srseg.io._hdf5_values import is_volume, require_plain
 from srseg.io._hdf5_write import CHECKSUMS, DATASET
 from srseg.progress import task

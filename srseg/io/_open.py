@@ -142,9 +142,11 @@ def _grid(info: ScanInfo, reading: Reading, voxel_size: float | None, default: G
             if default is not None and default.shape == info.shape:
                 return default
             other = "" if default is None else f" and its shape {info.shape} is not {default.shape}"
+            pixel = info.metadata.get("image_pixel_um")
+            hint = f" (it says that a pixel of its projections is {pixel:g} µm)" if pixel else ""
             raise FileFormatError(
                 f"{info.path}: no voxel size in the file{other}; pass --voxel-size 2.4um "
-                "(voxel_size=2.4), with the value of your scan"
+                f"(voxel_size=2.4), with the value of your scan{hint}"
             )
         if voxel_size is not None and any(
             not math.isclose(v, voxel_size, rel_tol=0.01) for v in info.voxel_size
