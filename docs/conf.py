@@ -24,7 +24,7 @@ extensions = [
     "sphinx_copybutton",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "reference/generated/metadata.md"]
 default_role = "py:obj"
 smartquotes = False  # they would turn the two dashes of an option into one
 html_theme = "furo"
@@ -47,6 +47,21 @@ def _write_cli_reference(app: Any) -> None:
     command = [sys.executable, "-m", "typer", "srseg.cli", "utils", "docs", "--name", "srseg"]
     command += ["--title", "Commands", "--output", str(page)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+
+
+def _write_metadata_table(app: Any) -> None:
+    """Make the table of metadata from their schema."""
+    keys = importlib.import_module("srseg.dataset").METADATA_KEYS.values()
+    lines = ["| key | unit | meaning | example | usual | in |", "|---|---|---|---|---|---|"]
+    for key in keys:
+        usual = "one of " + ", ".join(key.choices) if key.choices else ""
+        if key.usual is not None:
+            usual = "{:g} to {:g}".format(*key.usual)
+        cells = (f"`{key.name}`", key.unit, key.description, f"`{key.example}`", usual)
+        lines.append(f"| {' | '.join(cells)} | {key.section} |")
+    page = Path(app.srcdir, "reference", "generated", "metadata.md")
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def _resolve_front_door(app: Any, env: Any, node: Any, content: Any) -> Any:
@@ -85,6 +100,7 @@ def _warn_of_missing(_app: Any, env: Any) -> None:
 def setup(app: Any) -> None:
     """Connect the hooks."""
     app.connect("builder-inited", _write_cli_reference, priority=100)
+    app.connect("builder-inited", _write_metadata_table, priority=100)
     app.connect("missing-reference", _resolve_front_door)
     app.connect("autodoc-skip-member", _skip_foreign)
     app.connect("env-check-consistency", _warn_of_missing)

@@ -103,7 +103,8 @@ def workshop(tmp_path_factory: pytest.TempPathFactory, phantoms: list[Phantom]) 
     (folder / "slices").mkdir()
     for i, page in enumerate(second.scan.read()):
         tifffile.imwrite(folder / "slices" / f"slice{i:03d}.tif", page)
-    shutil.copy(ROOT / "docs" / "howto" / "scan.toml", folder)
+    for file in ("scan.toml", "beamtime.csv"):
+        shutil.copy(ROOT / "docs" / "howto" / file, folder)
     return folder
 
 

@@ -14,7 +14,7 @@ HEAVY = {
     "SimpleITK",
     "matplotlib",
     "pint",
-    "pydantic",
+    "srseg.dataset",
 }
 
 
