@@ -16,7 +16,7 @@ from srseg.io._hdf5_links import links_of
 from srseg.io._hdf5_open import open_file, opened
 from srseg.io._hdf5_safe import resolve
 from srseg.io._hdf5_size import voxel_size
-from srseg.io._hdf5_values import is_volume, require_plain
+from srseg.io._hdf5_values import is_volume, require_plain, volume_axes, volume_shape
 from srseg.io._hdf5_virtual import OpenPieces, pieces_of
 from srseg.io._info import ScanInfo
 from srseg.io._source import WHOLE_SLICES, FileSource
@@ -51,6 +51,7 @@ class HDF5Format(Format):
             else:
                 require_plain(found)
                 pieces = ()
+            shape = volume_shape(found)
             header = Header.load(found, holder)
             dtype, scale = voxel_type(found.dtype), None
             if header is None:
@@ -64,15 +65,15 @@ class HDF5Format(Format):
                     "normalised": header.normalised,
                     "table": header.table,
                 }
-                if header.grid.shape != found.shape:
+                if header.grid.shape != shape:
                     raise FileFormatError(
-                        f"{holder}: {found.name} has shape {found.shape}, its header says "
+                        f"{holder}: {found.name} has shape {shape}, its header says "
                         f"{header.grid.shape}; another program changed it"
                     )
             return ScanInfo(
                 holder,
                 self.name,
-                found.shape,
+                shape,
                 dtype if scale is None else np.dtype(np.float32),
                 dataset=found.name,
                 parts=tuple(dict.fromkeys(p.path for p in pieces if p.path != holder)),
@@ -121,8 +122,11 @@ class HDF5Format(Format):
 
 def _whole_slices(dataset: Any, pieces: tuple[Piece, ...]) -> bool:
     """Whether the chunks are single slices or a few, which are decoded whole."""
-    chunks = pieces[0].chunks if pieces else dataset.chunks
-    return chunks is not None and len(chunks) == 3 and WHOLE_SLICES % chunks[0] == 0
+    if pieces:
+        chunks, first = pieces[0].chunks, len(pieces[0].shape) - 3
+    else:
+        chunks, first = dataset.chunks, (volume_axes(dataset.shape) or (0,))[0]
+    return chunks is not None and first >= 0 and WHOLE_SLICES % chunks[first] == 0
 
 
 class HDF5Source(FileSource):
@@ -172,7 +176,7 @@ class HDF5Source(FileSource):
             found = resolve(file, self.dataset)
             if (
                 not is_volume(found)
-                or found.shape != self.shape
+                or volume_shape(found) != self.shape
                 or voxel_type(found.dtype) != self.stored
             ):
                 raise FileFormatError(f"{self.path}: {self.dataset} changed since it was opened")
@@ -206,7 +210,11 @@ class _OpenHDF5:
 
     def read(self, region: Region) -> NDArray[Any]:
         """Read a box of voxels."""
-        voxels: NDArray[Any] = self.dataset[region]
+        axes = volume_axes(self.dataset.shape) or ()
+        part: list[Any] = [0] * self.dataset.ndim
+        for axis, bounds in zip(axes, region, strict=True):
+            part[axis] = bounds
+        voxels: NDArray[Any] = self.dataset[tuple(part)]
         return voxels
 
     def close(self) -> None:

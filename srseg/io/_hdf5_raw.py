@@ -9,7 +9,7 @@ import numpy as np
 
 from srseg.errors import FileFormatError
 from srseg.io._hdf5_safe import child, last_name, walk
-from srseg.io._hdf5_values import text_of
+from srseg.io._hdf5_values import text_of, volume_shape
 
 if TYPE_CHECKING:
     from srseg.io._hdf5_safe import Place
@@ -36,7 +36,7 @@ def why_raw(place: Place) -> str:
         return f"the axes of {place.item.name} start with theta"
     for file in {group.file for group, _ in place.ways}:
         for item in walk(file):
-            if last_name(item) == "image_key" and item.shape == place.item.shape[:1]:
+            if last_name(item) == "image_key" and item.shape == volume_shape(place.item)[:1]:
                 return f"the image keys at {item.name}, one for each of its slices"
     return ""
 

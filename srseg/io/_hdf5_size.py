@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from srseg.errors import ParameterError
 from srseg.io._hdf5_safe import child, walk
-from srseg.io._hdf5_values import is_numbers, text_of
+from srseg.io._hdf5_values import is_numbers, text_of, volume_axes, volume_shape
 from srseg.units import parse_quantity
 
 if TYPE_CHECKING:
@@ -51,22 +52,33 @@ def axis_names(group: Any, dataset: Any) -> list[str]:
     Returns
     -------
     list of str
-        A name for each axis; empty where there are none.
+        A name for each axis of the volume; empty where there are none.
     """
     said = group.attrs.get("axes")
     if said is None:
         # Data Exchange, and NeXus of old: one text at the dataset
         text = text_of(dataset.attrs.get("axes", "")).strip("[]")
-        said = text.replace(",", ":").split(":")
+        said = text.replace(",", ":").split(":") if text else _axistags(dataset)
     names = [text_of(name).strip() for name in np.atleast_1d(said)]
-    return names if len(names) == dataset.ndim and all(names) else []
+    if len(names) != dataset.ndim or not all(names):
+        return []
+    return [names[axis] for axis in volume_axes(dataset.shape) or ()]
+
+
+def _axistags(dataset: Any) -> list[str]:
+    """Give the keys of the axes as vigra, and with it ilastik, writes them."""
+    try:
+        axes = json.loads(text_of(dataset.attrs.get("axistags", "")))["axes"]
+        return [str(axis["key"]) for axis in axes]
+    except (ValueError, KeyError, TypeError):
+        return []
 
 
 def _from_axes(group: Any, dataset: Any) -> tuple[float, float, float] | None:
     """Take the step of the axes of an NXdata group, where they have a unit and even steps."""
     names = axis_names(group, dataset)
     steps = []
-    for name, length in zip(names, dataset.shape[: len(names)], strict=True):
+    for name, length in zip(names, volume_shape(dataset)[: len(names)], strict=True):
         axis: Any = child(group, name)
         if not is_numbers(axis, (length,)) or not 1 < length <= _MOST_POSITIONS:
             return None

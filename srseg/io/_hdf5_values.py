@@ -54,8 +54,53 @@ def is_numbers(item: Any, shape: tuple[int, ...] | None = None) -> bool:
     )
 
 
+def volume_axes(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
+    """Tell which axes of a dataset are those of a volume.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the dataset.
+
+    Returns
+    -------
+    tuple of int or None
+        Its three axes, or of up to five the only three that are longer than 1: ilastik writes time
+        and channel too. None where it is no volume.
+
+    Examples
+    --------
+    >>> volume_axes((7, 8, 9)), volume_axes((1, 7, 8, 9, 1)), volume_axes((7, 8, 9, 3))
+    ((0, 1, 2), (1, 2, 3), None)
+    """
+    if len(shape) == 3:
+        return 0, 1, 2
+    long = [axis for axis, length in enumerate(shape) if length != 1]
+    if len(shape) > 5 or len(long) != 3:
+        return None
+    z, y, x = long
+    return z, y, x
+
+
+def volume_shape(dataset: Any) -> tuple[int, int, int]:
+    """Give the shape of a volume without the axes that have a length of 1 only.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+        A dataset for which `is_volume` is true.
+
+    Returns
+    -------
+    tuple of int
+        Number of voxels along its three axes.
+    """
+    z, y, x = (dataset.shape[axis] for axis in volume_axes(dataset.shape) or ())
+    return z, y, x
+
+
 def is_volume(item: Any) -> bool:
-    """Whether an object is a 3D numeric dataset with more than one slice.
+    """Whether an object is a 3D numeric dataset.
 
     Parameters
     ----------
@@ -72,7 +117,7 @@ def is_volume(item: Any) -> bool:
     return (
         isinstance(item, h5py.Dataset)
         and item.shape is not None
-        and len(item.shape) == 3
+        and volume_axes(item.shape) is not None
         and min(item.shape) > 0
         and item.dtype.kind in "biuf"
     )

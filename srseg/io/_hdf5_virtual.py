@@ -85,6 +85,8 @@ def pieces_of(dataset: Any) -> tuple[Piece, ...]:
     where = f"{holder}: {dataset.name}"
     # this file alone is noted, and must be enough to find the parts again
     links = Links(dataset.file, holder, allowed=True)
+    if dataset.ndim != 3:
+        raise FileFormatError(f"{where} is a virtual dataset of more than three axes; copy it")
     sources = dataset.virtual_sources()
     if len(sources) > _MOST_PIECES:
         raise FileFormatError(f"{where} has more than {_MOST_PIECES} parts; copy it into one file")
