@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.dataset._boxes import boxes
+from srseg.dataset._counting import count_values
 from srseg.errors import LabelError
 from srseg.labels import UNLABELLED
 from srseg.metrics import iou
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from srseg.labels import LabelTable
     from srseg.volumes import Grid, Region, Volume
 
-_PIECE = 1 << 22  # voxels
+_UNKNOWN = 255  # no position: a table has at most 255 classes, and unlabelled after them
 _UNLABELLED = "unlabelled"
 
 
@@ -202,18 +203,18 @@ def diff_labels(before: Volume, after: Volume, table: LabelTable | None = None) 
 
 def _positions(table: LabelTable, block: NDArray[Any], where: str) -> NDArray[np.uint8]:
     """Give each voxel the position of its class; unlabelled comes after the last."""
-    index = table.to_index(block, where=where)
-    index[index == UNLABELLED] = len(table)
+    if block.dtype != np.uint8:
+        block = table.to_values(table.to_index(block, where=where))
+    lookup = np.full(256, _UNKNOWN, np.uint8)
+    lookup[[*table.values, UNLABELLED]] = np.arange(len(table) + 1)
+    index: NDArray[np.uint8] = lookup[block]
+    if index.max() == _UNKNOWN:
+        table.check(block, where=where)
     return index
 
 
 def _pairs(old: NDArray[np.uint8], new: NDArray[np.uint8], size: int) -> NDArray[np.int64]:
-    counts = np.zeros(size * size, np.int64)
-    first, second = old.reshape(-1), new.reshape(-1)
-    # piece by piece, because counting widens each voxel to 8 bytes
-    for start in range(0, first.size, _PIECE):
-        pair = first[start : start + _PIECE].astype(np.intp)
-        pair *= size
-        pair += second[start : start + _PIECE]
-        counts += np.bincount(pair, minlength=size * size)
-    return counts
+    if size * size <= 256:
+        return count_values(old * np.uint8(size) + new)[: size * size]
+    rows = [np.bincount(new[old == position], minlength=size) for position in range(size)]
+    return np.concatenate(rows)

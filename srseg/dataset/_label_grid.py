@@ -125,7 +125,7 @@ def check_grid(grid: Grid, scan_grid: Grid, file: Path | str, sample: str, *, mo
         warnings.warn(
             f"only {inside:.0%} of {file} lie in the scan of {sample} after the transform; is its "
             "direction right? --inverse takes the other",
-            stacklevel=5,
+            stacklevel=4,
         )
     if grid.shape == scan_grid.shape and not grid.same_as(scan_grid) and not moved:
         # it may be meant so, but labels are seldom drawn on a grid that is only moved
@@ -135,7 +135,7 @@ def check_grid(grid: Grid, scan_grid: Grid, file: Path | str, sample: str, *, mo
             f"{file} has the shape and voxel size of the scan of {sample}, but states an origin "
             f"that lies ({shift}) µm from the scan's (z, y, x){turned}; the labels are placed "
             "there. If they were drawn on the whole scan, give them the scan's origin",
-            stacklevel=5,
+            stacklevel=4,
         )
 
 

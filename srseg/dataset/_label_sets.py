@@ -10,6 +10,7 @@ import numpy as np
 
 from srseg.dataset._aligned import alignment_entry
 from srseg.dataset._boxes import boxes
+from srseg.dataset._counting import count_values
 from srseg.dataset._create import describe_derivative
 from srseg.dataset._label_grid import (
     check_grid,
@@ -42,9 +43,6 @@ if TYPE_CHECKING:
     from srseg.io import HDF5Sink, ScanInfo
     from srseg.labels import LabelTable
     from srseg.volumes import Grid, VoxelSource
-
-# voxels that are counted at once: counting widens each to 8 bytes
-_PIECE = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -277,14 +275,17 @@ def _copy(plan: LabelsPlan, sink: HDF5Sink | None) -> list[int]:
     volume = plan.volume
     assert volume.table is not None  # noqa: S101 - plan_labels set it
     counts = np.zeros(256, np.int64)
+    allowed = [*volume.table.values, UNLABELLED]
     with task(f"labelling {plan.sample}", volume.grid.n_voxels) as progress:
         for box in boxes(volume.shape, volume.dtype.itemsize):
             block = volume.read(box)
-            _check(block, volume.table, plan)
-            block = block.astype(np.uint8, copy=False)
-            flat = block.reshape(-1)
-            for start in range(0, flat.size, _PIECE):
-                counts += np.bincount(flat[start : start + _PIECE], minlength=256)
+            if block.dtype != np.uint8:
+                _check(block, volume.table, plan)
+                block = block.astype(np.uint8)
+            found = count_values(block)
+            if np.delete(found, allowed).any():
+                _check(block, volume.table, plan)
+            counts += found
             if sink is not None:
                 sink[box] = block
             progress.advance(block.size)
