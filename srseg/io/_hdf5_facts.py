@@ -110,12 +110,13 @@ def _entry(item: Any) -> Any:
 
 
 def _entries(group: Any) -> Iterator[Any]:
-    """Give the groups that may say something of a volume: its own entry before the only other."""
+    """Give the groups that may say something of a volume, its own entry first."""
     own = _entry(group)
     yield own
-    others = [g for g in _groups(group.file) if _nx_class(g) == "NXentry" and g != own]
-    if len(others) == 1 and _nx_class(own) != "NXentry":
-        yield others[0]
+    if own.name in ("/", "/processed"):  # DAWN keeps the measurement in an entry of its own
+        others = [g for g in _groups(group.file) if _nx_class(g) == "NXentry" and g != own]
+        if len(others) == 1:
+            yield others[0]
     measurement = child(group.file, "measurement")
     if measurement is not None and not hasattr(measurement, "dtype"):
         yield measurement

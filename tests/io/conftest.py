@@ -1,11 +1,29 @@
 """Volumes to write, regions to read, and where the real files are."""
 
+import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from srseg import Grid, Volume
+
+
+def _load(name):
+    """Import a module that lies beside the tests and is none."""
+    spec = importlib.util.spec_from_file_location(f"srseg_{name}", Path(__file__).with_name(name))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def producers():
+    """What writes HDF5 files as programs do."""
+    return _load("producers.py")
+
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
