@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from srseg.dataset._metadata import METADATA_KEYS, from_sidecar, parse_metadata
+from srseg.dataset._metadata import from_sidecar, parse_metadata
 from srseg.dataset._moved import Search
 from srseg.dataset._problem import Problem
+from srseg.dataset._schema import METADATA_KEYS
 from srseg.dataset._sidecar import read_sample_sidecar, read_scan_file
 from srseg.errors import MissingFileError, SRSegError
 

@@ -31,6 +31,7 @@ from srseg.errors import (
     StorageError,
     UnknownNameError,
 )
+from srseg.storage import write_json
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 
@@ -435,3 +436,26 @@ def test_a_lock_is_held_while_a_sidecar_is_written(study, monkeypatch):
     )
     set_metadata(study, "A", {"alloy": "WE43"})
     assert ".sample-a.holder" in held
+
+
+def test_an_interrupted_import_is_finished_by_doing_it_again(study, tmp_path, monkeypatch):
+    path = table(tmp_path, "sample,alloy\n" + "".join(f"{n},Mg-4Y\n" for n in "ABCDEF"))
+    written = []
+
+    def interrupted(target, *arguments, **options):
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(target)
+        write_json(target, *arguments, **options)
+
+    plan = plan_metadata_import(study, path)
+    with monkeypatch.context() as patch:
+        patch.setattr("srseg.dataset._metadata_write.write_json", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            apply_metadata(study, plan)
+    assert study.select(alloy="Mg-4Y").names == ["A", "B"]
+    assert study.check() == []  # the tables say what was written
+    plan = plan_metadata_import(study, path)
+    assert [change.sample for change in plan.changes] == list("CDEF")
+    apply_metadata(study, plan)
+    assert study.select(alloy="Mg-4Y").names == list("ABCDEF")
