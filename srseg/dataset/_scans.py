@@ -41,8 +41,16 @@ _HARVEST = {
     "instrument": "beamline",
     "source": "facility",
     "program": "reconstruction_program",
+    "version": "reconstruction_version",
     "energy_keV": "energy_kev",
-}
+    **{
+        name: name
+        for name in (
+            "proposal", "beam", "distance_mm", "exposure_ms", "projections", "scintillator",
+            "optics", "camera", "camera_pixel_um", "camera_bits",
+        )
+    },
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
