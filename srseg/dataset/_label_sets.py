@@ -296,7 +296,10 @@ def _copy(plan: LabelsPlan, sink: HDF5Sink | None) -> list[int]:
             f"{plan.source}: every voxel is {UNLABELLED} (unlabelled); nothing would be added"
         )
     background = volume.table.values[0]
-    if counts[UNLABELLED] and counts[background] + counts[UNLABELLED] == counts.sum():
+    # between slices that were placed, 255 is not the file's
+    theirs = counts[UNLABELLED] - (volume.grid.n_voxels - plan.n_filled)
+    labelled = counts.sum() - counts[UNLABELLED]
+    if plan.mapped is None and theirs and counts[background] == labelled:
         warnings.warn(
             f"{plan.source} holds only {background} ({volume.table.names[0]}) and {UNLABELLED}, "
             f"which is unlabelled. If {UNLABELLED} is the mask of a class, say of which: "
