@@ -70,6 +70,9 @@ def parse_quantity(text: str, unit: str, *, name: str = "quantity") -> float:
     parts = _QUANTITY.fullmatch(text.strip())
     if parts is None:
         raise ParameterError(f"{name}: cannot read {text!r}; {advice}")
+    if parts["unit"] == "px":
+        # pint's is 1/96 inch
+        raise ParameterError(f"{name}: {text!r} counts pixels, which are no length; {advice}")
     if not parts["unit"]:
         raise ParameterError(f"{name}: {text!r} has no unit; {advice}")
     try:

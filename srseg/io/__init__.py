@@ -3,6 +3,7 @@
 HDF5/NeXus, TIFF, MHA, NRRD and NIfTI; bare voxels and Amira's files are read only.
 """
 
+from srseg.io._ahead import read_ahead
 from srseg.io._amira import AmiraFormat
 from srseg.io._boxes import copy_boxes
 from srseg.io._format import FORMATS, Format, known_suffixes
@@ -22,6 +23,7 @@ from srseg.io._tiff_folder import TIFFFolderFormat
 from srseg.io._tiff_write import LARGEST_TIFF
 from srseg.io._transform import read_transform
 from srseg.io._write import write_volume
+from srseg.io._zarr import ZarrFormat
 from srseg.io._zarr_write import write_ome_zarr
 
 for _format in (
@@ -33,6 +35,7 @@ for _format in (
     ITKFormat("NIfTI", (".nii", ".nii.gz"), (), "NiftiImageIO"),
     RawFormat(),
     AmiraFormat(),
+    ZarrFormat(),
 ):
     FORMATS.register(_format.name, _format)
 
@@ -49,6 +52,7 @@ __all__ = [
     "describe",
     "known_suffixes",
     "open_volume",
+    "read_ahead",
     "read_transform",
     "verify_hdf5",
     "write_nexus",

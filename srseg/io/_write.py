@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from srseg.io._format import format_of, not_written, require_utf8
+from srseg.io._zarr_write import write_ome_zarr
 from srseg.storage import atomic_path, require_free_space
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def write_volume(
     ----------
     path : path
         The file to make: ``.h5``, ``.tif``, ``.ome.tif``, ``.mha``, ``.nrrd``, ``.seg.nrrd``,
-        ``.nii``, ``.nii.gz``.
+        ``.nii``, ``.nii.gz``, ``.ome.zarr``.
     volume : Volume
         The volume; labels are checked against its table.
     provenance : mapping, optional
@@ -59,6 +60,10 @@ def write_volume(
     Volume(scan, 4 x 5 x 6 uint16, voxel 2.4 x 2.4 x 2.4 µm)
     """
     path = require_utf8(path)
+    if path.name.lower().endswith(".ome.zarr"):
+        # a folder, which is written in another way than a file
+        write_ome_zarr(path, volume, provenance=provenance, overwrite=overwrite)
+        return
     chosen = format_of(path)
     if chosen.reads_only and path.name.lower().endswith(chosen.reads_only):
         raise not_written(path.name)
