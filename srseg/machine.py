@@ -1,4 +1,4 @@
-"""What of the machine this process may use: cores, memory, and a place for scratch files.
+"""What of the machine this process may use, and using it: cores, memory, a place for scratch files.
 
 A batch system gives a job a part of a machine, and a container is one: what the hardware has says
 little. The affinity of the process, its control group (version 1 and 2) and SLURM's variables are
@@ -18,15 +18,21 @@ import math
 import os
 import shutil
 import tempfile
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from srseg.errors import MissingFileError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
 
-__all__ = ["scratch_folder", "usable_cores", "usable_memory"]
+__all__ = ["ahead", "scratch_folder", "usable_cores", "usable_memory"]
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 _ROOT = Path("/")  # tests look at other trees
 _IN_MEMORY = ("tmpfs", "ramfs")
@@ -74,6 +80,46 @@ def usable_memory() -> int | None:
     found += [limit - _resident() for limit in limits]
     known = [n for n in found if n is not None]
     return max(0, min(known)) if known else None
+
+
+def ahead(
+    function: Callable[[_Item], _Result], items: Iterable[_Item], threads: int | None = None
+) -> Iterator[_Result]:
+    """Call a function for each item in threads, some items ahead of where the results are used.
+
+    Parameters
+    ----------
+    function : callable
+        What is called; it spends its time where other threads can run: in numpy, reading, writing.
+    items : iterable
+        What it is called with.
+    threads : int, optional
+        How many threads; one for each usable core where it is None. As many results as threads are
+        held, beside the one that is used.
+
+    Yields
+    ------
+    object
+        The results, in the order of the items.
+
+    Examples
+    --------
+    >>> list(ahead(abs, [-3, 2, -1], threads=2))
+    [3, 2, 1]
+    """
+    threads = threads or usable_cores()
+    waiting: deque[Future[_Result]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 def scratch_folder(

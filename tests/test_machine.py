@@ -10,7 +10,7 @@ import pytest
 
 from srseg import machine
 from srseg.errors import MissingFileError, StorageError
-from srseg.machine import scratch_folder, usable_cores, usable_memory
+from srseg.machine import ahead, scratch_folder, usable_cores, usable_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,6 +112,19 @@ def test_a_system_without_these_files(
     assert usable_cores() == 1
     memory = usable_memory()
     assert memory is None or memory > 0
+
+
+def test_working_ahead_keeps_the_order_and_tells_of_failures() -> None:
+    assert list(ahead(lambda n: n * n, range(50), threads=3)) == [n * n for n in range(50)]
+    begun: list[int] = []
+
+    def fail(n: int) -> int:
+        begun.append(n)
+        return 1 // (5 - n)
+
+    with pytest.raises(ZeroDivisionError):
+        list(ahead(fail, range(100), threads=2))
+    assert len(begun) < 10  # what was not begun is left
 
 
 def test_this_machine() -> None:

@@ -64,6 +64,7 @@ class TurnedSource:
         # slices that are decoded whole lie along the file's first axis
         first = reading.order == (0, 1, 2)
         self.whole_slices = first and bool(getattr(source, "whole_slices", False))
+        self.chunk_grid = self._chunk_grid(getattr(source, "chunk_grid", None))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -74,6 +75,18 @@ class TurnedSource:
     def dtype(self) -> np.dtype[Any]:
         """Type of the voxels."""
         return np.dtype(self.source.dtype)
+
+    def _chunk_grid(self, known: Any) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+        if known is None:
+            return None
+        shape, before = (_picked(part, self.reading.order) for part in known)
+        first = (
+            -(b + n) % c if turned else b
+            for b, n, c, turned in zip(
+                before, self.shape, shape, self.reading.backwards, strict=True
+            )
+        )
+        return shape, tuple(first)
 
     def __getitem__(self, region: Region) -> NDArray[Any]:
         asked: list[slice] = []

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from srseg.io._hdf5_virtual import Piece
     from srseg.io._reading import Reading
+    from srseg.io._source import ChunkGrid
     from srseg.volumes import Region, Volume
 
 
@@ -83,6 +84,7 @@ class HDF5Format(Format):
                     "scale": scale,
                     "pieces": pieces,
                     "whole_slices": _whole_slices(found, pieces),
+                    "chunk_grid": _chunk_grid(found, pieces),
                 },
                 **facts,
             )
@@ -90,7 +92,7 @@ class HDF5Format(Format):
     def source(self, info: ScanInfo) -> HDF5Source:
         """Give the voxels; see `Format.source`."""
         assert info.dataset is not None  # noqa: S101 - describe always finds one
-        return HDF5Source(
+        source = HDF5Source(
             info.path,
             info.shape,
             info.details["stored"],
@@ -99,6 +101,8 @@ class HDF5Format(Format):
             info.details["pieces"],
             whole_slices=info.details["whole_slices"],
         )
+        source.chunk_grid = info.details["chunk_grid"]
+        return source
 
     def write(
         self, path: Path, volume: Volume, provenance: Mapping[str, Any] | None, name: str
@@ -127,6 +131,16 @@ def _whole_slices(dataset: Any, pieces: tuple[Piece, ...]) -> bool:
     else:
         chunks, first = dataset.chunks, (volume_axes(dataset.shape) or (0,))[0]
     return chunks is not None and first >= 0 and WHOLE_SLICES % chunks[first] == 0
+
+
+def _chunk_grid(dataset: Any, pieces: tuple[Piece, ...]) -> ChunkGrid | None:
+    """Give the chunks along z, y, x; of voxels that lie one after the other, each line is one."""
+    axes = volume_axes(dataset.shape)
+    if pieces or axes is None:
+        return None
+    chunks = dataset.chunks or (1,) * (dataset.ndim - 1) + dataset.shape[-1:]
+    z, y, x = (int(chunks[axis]) for axis in axes)
+    return (z, y, x), (0, 0, 0)
 
 
 class HDF5Source(FileSource):

@@ -29,6 +29,9 @@ _MAPPED_SLICES = 8
 WHOLE_SLICES = 4
 """How many slices are read at once where each is decoded whole."""
 
+ChunkGrid = tuple[tuple[int, int, int], tuple[int, int, int]]
+"""Shape of the chunks, and where in its chunk the first voxel lies; axes (z, y, x)."""
+
 _OF_THIS_PROCESS = ("_handle", "_closing", "_pid", "_lock")
 
 
@@ -62,6 +65,7 @@ class FileSource(ABC):
         self.shape = shape
         self.dtype = dtype
         self.whole_slices = whole_slices
+        self.chunk_grid: ChunkGrid | None = None  # formats that know it set it
         self._handle: Any = None
         self._closing: weakref.finalize[..., FileSource] | None = None
         self._pid = 0

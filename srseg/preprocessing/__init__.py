@@ -9,6 +9,7 @@ from srseg.preprocessing._everywhere import labels_everywhere
 from srseg.preprocessing._field import find_field
 from srseg.preprocessing._model_grid import model_grid
 from srseg.preprocessing._normalise import Normalisation, fit_normalisation
+from srseg.preprocessing._once import prepared_once
 from srseg.preprocessing._prepare import prepare
 from srseg.preprocessing._resample import labels_on_grid, resample
 
@@ -20,5 +21,6 @@ __all__ = [
     "labels_on_grid",
     "model_grid",
     "prepare",
+    "prepared_once",
     "resample",
 ]

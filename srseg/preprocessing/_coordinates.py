@@ -143,30 +143,17 @@ class Taps:
         """The stretch of voxels that is needed."""
         return slice(int(self.lower.min()), int(self.upper.max()) + 1)
 
-    def mix(self, block: NDArray[np.float32], axis: int, start: int) -> NDArray[np.float32]:
-        """Interpolate a block along one axis.
+    def part(self, positions: slice) -> Taps:
+        """Give the taps of some of the positions.
 
         Parameters
         ----------
-        block : ndarray of float32
-            The voxels.
-        axis : int
-            The axis to interpolate along.
-        start : int
-            Index, along that axis of the volume, of the first voxel of `block`.
+        positions : slice
+            Which ones.
 
         Returns
         -------
-        ndarray of float32
-            The block with as many voxels along `axis` as there are positions.
+        Taps
+            Their taps.
         """
-        low = block.take(self.lower - start, axis=axis)
-        if not self.weight.any():
-            return low
-        difference = block.take(self.upper - start, axis=axis)
-        difference -= low
-        shape = [1] * block.ndim
-        shape[axis] = -1
-        difference *= self.weight.reshape(shape)
-        low += difference
-        return low
+        return Taps(self.lower[positions], self.upper[positions], self.weight[positions])

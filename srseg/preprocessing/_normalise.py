@@ -131,7 +131,7 @@ class Normalisation:
 
 
 def fit_normalisation(volume: Volume, clip: tuple[float, float] = (0.5, 99.9)) -> Normalisation:
-    """Find the grey values to clip at: exact percentiles of the finite voxels.
+    """Find the grey values to clip at: exact percentiles of the finite voxels in the field of view.
 
     The volume is read block by block, once for 8- and 16-bit voxels and twice for float32. In the
     order of the paper the percentiles are those of the resampled scan: pass the result of

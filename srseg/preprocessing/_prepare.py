@@ -18,7 +18,7 @@ _SLAB = 32  # slices normalised at a time
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from srseg.volumes import Region
+    from srseg.volumes import Grid, Region
 
 
 def prepare(
@@ -31,7 +31,8 @@ def prepare(
     """Resample a scan to cubic voxels, clip it and scale it to [0, 1].
 
     The percentiles are found here, by walking through the resampled scan; resampling and scaling
-    happen each time the result is read, box by box.
+    happen each time the result is read, box by box. Voxels outside of the scan's field of view do
+    not count, and become 0.
 
     Parameters
     ----------
@@ -61,6 +62,43 @@ def prepare(
     >>> prepare(scan, voxel_size=5, clip=(0, 100))
     Volume(scan, 2 x 2 x 2 float32, voxel 5 x 5 x 5 µm, normalised)
     """
+    grid, clip = settings(volume, voxel_size, clip)
+    resampled = resample(volume, grid, order="linear")
+    if volume.normalised:
+        return resampled if volume.field is None else normalised(resampled, None)
+    if normalisation is None:
+        # where nothing moves, 8- and 16-bit voxels are the same numbers and need one pass, not two
+        unmoved = resampled.grid == volume.grid and volume.dtype.itemsize <= 2
+        normalisation = fit_normalisation(volume if unmoved else resampled, clip)
+    return normalised(resampled, normalisation)
+
+
+def settings(
+    volume: Volume, voxel_size: float | None, clip: tuple[float, float]
+) -> tuple[Grid, tuple[float, float]]:
+    """Check what a scan is to be prepared with, and give the grid it is brought to.
+
+    Parameters
+    ----------
+    volume : Volume
+        The scan.
+    voxel_size : float or None
+        Edge length of the new voxels in µm; None keeps the scan's own.
+    clip : tuple of float
+        The lower and the upper percentile.
+
+    Returns
+    -------
+    grid : Grid
+        The model's grid.
+    clip : tuple of float
+        The percentiles, as plain floats.
+
+    Raises
+    ------
+    ParameterError
+        As `prepare` does.
+    """
     clip = check_clip(clip)
     if volume.table is not None:
         raise ParameterError("labels are not grey values: prepare a scan, not a label volume")
@@ -68,15 +106,26 @@ def prepare(
         voxel_size = _own_voxel_size(volume)
     elif not (math.isfinite(voxel_size) and voxel_size > 0):
         raise ParameterError(f"voxel_size must be a positive length in µm, found {voxel_size!r}")
-    resampled = resample(volume, model_grid(volume.grid, voxel_size), order="linear")
-    if volume.normalised:
-        return resampled
-    if normalisation is None:
-        # where nothing moves, 8- and 16-bit voxels are the same numbers and need one pass, not two
-        unmoved = resampled.grid == volume.grid and volume.dtype.itemsize <= 2
-        normalisation = fit_normalisation(volume if unmoved else resampled, clip)
-    source = _NormalisedSource(resampled, normalisation)
-    return Volume(source, resampled.grid, normalised=True)
+    return model_grid(volume.grid, voxel_size), clip
+
+
+def normalised(volume: Volume, normalisation: Normalisation | None) -> Volume:
+    """Give a volume normalised as it is read, 0 outside of its field of view.
+
+    Parameters
+    ----------
+    volume : Volume
+        The resampled scan.
+    normalisation : Normalisation or None
+        The map to [0, 1]; None where the volume is normalised already.
+
+    Returns
+    -------
+    Volume
+        Of type float32, on the same grid.
+    """
+    source = _NormalisedSource(volume, normalisation)
+    return Volume(source, volume.grid, normalised=True, field=volume.field)
 
 
 def _own_voxel_size(volume: Volume) -> float:
@@ -93,7 +142,7 @@ def _own_voxel_size(volume: Volume) -> float:
 class _NormalisedSource:
     """A source that normalises what it reads."""
 
-    def __init__(self, volume: Volume, normalisation: Normalisation) -> None:
+    def __init__(self, volume: Volume, normalisation: Normalisation | None) -> None:
         self.volume = volume
         self.normalisation = normalisation
 
@@ -113,7 +162,9 @@ class _NormalisedSource:
         values = np.empty(shape, np.float32)
         for start in range(0, shape[0], _SLAB):  # a whole volume would be held twice over
             first = depth.start + start
-            part = slice(first, min(first + _SLAB, depth.stop))
-            block = self.normalisation.apply(self.volume.read((part, rows, columns)))
-            values[start : start + len(block)] = block
+            box = (slice(first, min(first + _SLAB, depth.stop)), rows, columns)
+            part, block = values[start : start + _SLAB], self.volume.read(box)
+            part[...] = block if self.normalisation is None else self.normalisation.apply(block)
+            if self.volume.field is not None:
+                part *= self.volume.field.inside(self.volume.grid, box)
         return values

@@ -11,6 +11,7 @@ from scipy import ndimage
 from srseg.errors import GridError, ParameterError
 from srseg.labels import UNLABELLED
 from srseg.preprocessing._coordinates import Taps, index_transform, inside, is_separable, nearest
+from srseg.preprocessing._linear import interpolate
 from srseg.volumes import Volume
 
 if TYPE_CHECKING:
@@ -76,7 +77,9 @@ def resample(
         )
     _require_overlap(volume.grid, grid, "the volume")
     source = (_LinearSource if order == "linear" else _NearestSource)(volume, grid)
-    return Volume(source, grid, normalised=volume.normalised, table=volume.table)
+    return Volume(
+        source, grid, normalised=volume.normalised, table=volume.table, field=volume.field
+    )
 
 
 def labels_on_grid(labels: Volume, grid: Grid) -> Volume:
@@ -221,16 +224,13 @@ class _LinearSource(_Resampled):
     ) -> None:
         z, y, x = (Taps.at(p, n) for p, n in zip(position, self.volume.shape, strict=True))
         block = self.volume.read((z.span, y.span, x.span))
-        first = z.span.start
-        # slice by slice: what is mixed stays in the cache, and no float copy of the block exists
-        for i, (low, high, weight) in enumerate(zip(z.lower, z.upper, z.weight, strict=True)):
-            plane = block[low - first].astype(np.float32)
-            if weight:
-                difference = block[high - first].astype(np.float32)
-                difference -= plane
-                difference *= weight
-                plane += difference
-            view[i] = x.mix(y.mix(plane, 0, y.span.start), 1, x.span.start)
+        above, left = z.span.start, y.span.start
+
+        def load(index: int, row: int, out: NDArray[np.float32]) -> None:
+            part = block[index - above, row - left : row - left + len(out)]
+            np.copyto(out, part, casting="unsafe")
+
+        interpolate(view, load, z, y, x, x.span.start)
 
     def _look_up(self, position: list[NDArray[np.float64]]) -> NDArray[Any]:
         clamped = [

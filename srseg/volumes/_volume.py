@@ -23,7 +23,11 @@ Region = tuple[slice, slice, slice]
 
 
 class VoxelSource(Protocol):
-    """Anything that gives a box of voxels: an array, an HDF5 dataset, a resampler."""
+    """Anything that gives a box of voxels: an array, an HDF5 dataset, a resampler.
+
+    It may also tell what is cheap to read: `whole_slices`, whether a part of a slice costs as much
+    as all of it; `chunk_grid`, the shape of its chunks and where in its chunk the first voxel lies.
+    """
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -252,6 +256,15 @@ class _CroppedSource:
     @property
     def whole_slices(self) -> bool:
         return bool(getattr(self.source, "whole_slices", False))
+
+    @property
+    def chunk_grid(self) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+        known = getattr(self.source, "chunk_grid", None)
+        if known is None:
+            return None
+        shape, before = known
+        first = ((b + f) % c for b, f, c in zip(before, self.first, shape, strict=True))
+        return shape, tuple(first)
 
     def __getitem__(self, region: Region) -> NDArray[Any]:
         z, y, x = (
