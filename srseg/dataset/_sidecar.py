@@ -73,6 +73,12 @@ class ScanFile:
     def open(self) -> Volume:
         """Open the scan as the sample has it, still unread.
 
+        Returns
+        -------
+        Volume
+            The region of the file that is the sample, where alignment puts it, with its field of
+            view.
+
         Raises
         ------
         MissingFileError
@@ -87,9 +93,19 @@ class ScanFile:
         return part if self.alignment is None else part.moved(self.alignment)
 
     def changed(self) -> str:
-        """Say how the file differs from what was registered; empty where it does not.
+        """Say how the file differs from what was registered.
 
         A file inside the dataset may have another time of change: folders are copied.
+
+        Returns
+        -------
+        str
+            What differs, in words; empty where nothing does.
+
+        Raises
+        ------
+        MissingFileError
+            If it is gone.
         """
         return difference(self.stamp, file_stamp(self.path, self.parts), moved=self.copied)
 
