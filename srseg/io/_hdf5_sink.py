@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -132,8 +133,11 @@ class HDF5Sink:
         beam = np.ascontiguousarray(beam, dtype=self.dtype)
         start = (top * CHUNK, left * CHUNK, 0)
         z, y = (slice(a, a + n) for a, n in zip(start[:2], beam.shape[:2], strict=True))
-        self._dataset[z, y, :] = beam
-        self._checksums.add(start, beam)
+        # neither holds the interpreter: the sums are taken while HDF5 compresses and writes
+        with ThreadPoolExecutor(1, "srseg-checksums") as pool:
+            taken = pool.submit(self._checksums.add, start, beam)
+            self._dataset[z, y, :] = beam
+            taken.result()
         self._done[top, left] = True
 
     def _bounds(self, parts: tuple[slice, ...], axis: int, *, whole: bool = False) -> slice:

@@ -11,6 +11,7 @@ import numpy as np
 
 from srseg._version import __version__
 from srseg.errors import ParameterError
+from srseg.io._ahead import read_ahead
 from srseg.io._boxes import copy_boxes
 from srseg.io._hdf5_header import Header
 from srseg.io._hdf5_sink import HDF5Sink
@@ -194,10 +195,7 @@ def fill(sink: HDF5Sink, volume: Volume) -> None:
     """
     depth, rows, _ = volume.shape
     with task("writing", total=depth * rows) as progress:
-        for box in copy_boxes(volume):
-            block = volume.read(box)
-            if volume.table is not None:
-                volume.table.check(block)
+        for box, block in read_ahead(volume, copy_boxes(volume)):
             sink[box] = block
             progress.advance(block.shape[0] * block.shape[1])
 
