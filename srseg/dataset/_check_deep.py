@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from srseg.dataset._hashing import hash_scan
 from srseg.dataset._problem import Problem
-from srseg.dataset._sidecar import read_sample_sidecar, read_scan_file
 from srseg.errors import SRSegError
 from srseg.io import open_volume, verify_hdf5
 from srseg.progress import task
@@ -28,7 +27,8 @@ _SHOWN = 3
 def deep_problems(scope: Scope, table: LabelTable | None) -> Iterator[Problem]:
     """Read every voxel that srseg wrote, and the scans elsewhere whose checksum is known."""
     files = scope.within(scope.layout.voxel_files())
-    scans = [scan for scan in _elsewhere(scope) if scan.sha256 is not None]
+    elsewhere = (scan for scan in scope.scans.values() if not scan.copied and scan.path.exists())
+    scans = [scan for scan in elsewhere if scan.sha256 is not None]
     with task("reading everything", len(files) + len(scans)) as progress:
         for path in files:
             yield from _voxels(path, table)
@@ -36,17 +36,6 @@ def deep_problems(scope: Scope, table: LabelTable | None) -> Iterator[Problem]:
         for scan in scans:
             yield from _whole(scan)
             progress.advance(status=scan.path.name)
-
-
-def _elsewhere(scope: Scope) -> Iterator[ScanFile]:
-    for key in scope.keys:
-        path = scope.layout.scan_sidecar(key)
-        try:
-            scan = read_scan_file(read_sample_sidecar(path), path)
-        except SRSegError:
-            continue  # said already
-        if not scan.copied and scan.path.exists():
-            yield scan
 
 
 def _whole(scan: ScanFile) -> Iterator[Problem]:

@@ -7,17 +7,15 @@ import re
 from typing import TYPE_CHECKING
 
 from srseg.dataset._layout import LABELS, PREDICTION_PREFIX, PREPARED, sample_of
+from srseg.dataset._listing import names_in
 from srseg.dataset._locks import lock_of
 from srseg.dataset._problem import Problem
-from srseg.dataset._sidecar import read_sample_sidecar, read_scan_file
-from srseg.errors import SRSegError
 from srseg.storage import unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from srseg.dataset._layout import SampleKey
     from srseg.dataset._scope import Scope
 
 _REPAIR = "Clear it up with: srseg dataset check --repair."
@@ -56,12 +54,13 @@ def unfinished_work(scope: Scope) -> Iterator[Problem]:
 
 def empty_subjects(scope: Scope) -> list[Path]:
     """List the folders of subjects in which no file lies."""
-    filled = {key.subject for key in scope.known}
+    filled = {f"sub-{key.subject}" for key in scope.known}
     return [
         folder
-        for folder in sorted(scope.layout.root.glob("sub-*"))
-        if folder.name.removeprefix("sub-") not in filled
-        and folder.is_dir()
+        for name in names_in(scope.layout.root)
+        if name.startswith("sub-")
+        and name not in filled
+        and (folder := scope.layout.root / name).is_dir()
         and not any(files for _, _, files in os.walk(folder))
     ]
 
@@ -85,57 +84,54 @@ def lone_voxels(scope: Scope) -> Iterator[Problem]:
 
 def extra_files(scope: Scope) -> Iterator[Problem]:
     """Find files in the folders of srseg that belong to no entry."""
-    root, known = scope.layout.root, set(scope.known)
+    root = scope.layout.root
     derivatives = [LABELS, PREPARED, *(PREDICTION_PREFIX + m for m in scope.layout.models())]
     for base in (root, *(scope.layout.derivative(name) for name in derivatives)):
-        for subject in sorted(base.glob("sub-*")):
-            # other kinds of data, such as anat, are none of srseg's business
-            for folder in (subject, subject / "micr"):
-                for path in sorted(p for p in folder.glob("*") if p.is_file()):
-                    yield from _extra(path, known, raw=base == root)
+        for subject in names_in(base):
+            if subject.startswith("sub-"):
+                # other kinds of data, such as anat, are none of srseg's business
+                for folder in (base / subject, base / subject / "micr"):
+                    yield from _extra(scope, folder, raw=base == root)
 
 
-def _extra(path: Path, known: set[SampleKey], *, raw: bool) -> Iterator[Problem]:
-    name, key = path.name, sample_of(path.name)
-    if name.startswith(".") or _BIDS.fullmatch(name):
-        return  # of the file system, or said already; or of BIDS
-    sidecar = path.with_name(name.split(".")[0] + ".json")
-    voxels = name.endswith(("_XPCT.h5", "_dseg.h5"))
-    if key not in known:
-        if not voxels and not name.endswith("_dseg.json"):  # these were said already
-            yield _nobodys(path, "belongs to no sample that is registered")
-        return
-    if voxels and path.parent.name == "micr":
-        if raw and not _is_copied(path) and sidecar.is_file():
-            yield _nobodys(
-                path, "voxels of a sample whose scan is registered by reference elsewhere"
-            )
-        return
-    if path == sidecar:
-        if not raw and name.endswith("_XPCT.json") and not path.with_suffix(".h5").is_file():
+def _extra(scope: Scope, folder: Path, *, raw: bool) -> Iterator[Problem]:
+    names = names_in(folder)
+    there = set(names)
+    for name in names:
+        # hidden files are of the file system, or were said already
+        if name.startswith(".") or _BIDS.fullmatch(name):
+            continue
+        if name == "micr" and folder.name != "micr":
+            continue
+        what = _stranger(scope, folder, name, there, raw=raw)
+        if what and (folder / name).is_file():
             yield Problem(
-                "missing", path.with_suffix(".h5"),
+                "extra", folder / name, what,
+                "Register it, or move it out of the way, for example into sourcedata/ or code/.",
+            )  # fmt: skip
+        elif not raw and name.endswith("_XPCT.json") and name[:-5] + ".h5" not in there:
+            yield Problem(
+                "missing", folder / f"{name[:-5]}.h5",
                 f"the working copy that {name} describes is not there",
                 "Make it again with: srseg preprocess.",
             )  # fmt: skip
-        elif raw and name != f"{key.stem}_XPCT.json":
-            yield _nobodys(path, "is no sidecar of srseg's")
-    elif not sidecar.is_file() and not (not raw and name.endswith(".tsv")):
-        yield _nobodys(path, "is no file of srseg's")
-    elif raw:
-        yield _nobodys(path, "is not the file that the sidecar describes")
 
 
-def _is_copied(path: Path) -> bool:
-    sidecar = path.with_suffix(".json")
-    try:
-        return read_scan_file(read_sample_sidecar(sidecar), sidecar).copied
-    except SRSegError:
-        return True  # said already; nothing is known against it
-
-
-def _nobodys(path: Path, what: str) -> Problem:
-    return Problem(
-        "extra", path, what,
-        "Register it, or move it out of the way, for example into sourcedata/ or code/.",
-    )  # fmt: skip
+def _stranger(scope: Scope, folder: Path, name: str, there: set[str], *, raw: bool) -> str:
+    """Say why a file belongs to nothing; empty where it belongs to something."""
+    key = sample_of(name)
+    voxels = name.endswith(("_XPCT.h5", "_dseg.h5")) and folder.name == "micr"
+    if key is None or key not in scope.registered:
+        # of labels and voxels that was said already
+        said = voxels or name.endswith("_dseg.json")
+        return "" if said else "belongs to no sample that is registered"
+    sidecar = name.split(".")[0] + ".json"
+    if raw and voxels and sidecar in there:
+        scan = scope.scans.get(key)
+        elsewhere = scan is not None and not scan.copied
+        return "the scan of this sample is registered by reference elsewhere" if elsewhere else ""
+    if raw and not voxels:
+        return "" if name == f"{key.stem}_XPCT.json" else "is no file of srseg's"
+    if voxels or sidecar in there or name.endswith(".tsv"):
+        return ""
+    return "is no file of srseg's"

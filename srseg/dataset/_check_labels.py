@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from srseg.dataset._layout import LABELS, PREDICTION_PREFIX, SampleKey, parse_labels_name
+from srseg.dataset._listing import micr_files
 from srseg.dataset._problem import Problem
 from srseg.dataset._revisions import data_of, kept_data_of, recorded_stamp, revision_of
 from srseg.dataset._sidecar import difference
@@ -25,10 +26,9 @@ def label_problems(scope: Scope, table: LabelTable | None) -> Iterator[Problem]:
     """Look at each sidecar of labels, and at the voxels that it describes."""
     known, layout = set(scope.known), scope.layout
     for folder in (LABELS, *(PREDICTION_PREFIX + model for model in layout.models())):
-        found = sorted(layout.derivative(folder).glob("sub-*/micr/*_dseg.json"))
-        for sidecar in scope.within(found):
+        for sidecar in scope.within(micr_files(layout.derivative(folder))):
             parsed = parse_labels_name(sidecar.name)
-            if parsed is None:
+            if parsed is None or sidecar.suffix != ".json":
                 continue
             key, label_set, revision = parsed
             if key not in known:

@@ -8,7 +8,6 @@ from srseg.dataset._metadata import from_sidecar, parse_metadata
 from srseg.dataset._moved import Search
 from srseg.dataset._problem import Problem
 from srseg.dataset._schema import METADATA_KEYS
-from srseg.dataset._sidecar import read_sample_sidecar, read_scan_file
 from srseg.errors import MissingFileError, SRSegError
 
 if TYPE_CHECKING:
@@ -22,26 +21,21 @@ if TYPE_CHECKING:
 
 def sample_problems(scope: Scope, look_in: Sequence[Path]) -> Iterator[Problem]:
     """Look at each sidecar and at the scan that it names."""
-    chosen = set(scope.keys)
-    seen: dict[str, SampleKey] = {}
-    scans: dict[Path, ScanFile] = {}
+    first: dict[str, SampleKey] = {}
     for key in scope.known:
-        path = scope.layout.scan_sidecar(key)
-        other = seen.setdefault(key.name.casefold(), key)
-        if key not in chosen:
-            continue
-        if other != key:
+        first.setdefault(key.name.casefold(), key)
+    for key, described in scope.described.items():
+        path, twin = scope.layout.scan_sidecar(key), first.get(key.name.casefold(), key)
+        if twin != key:
             yield Problem(
-                "duplicate", path, f"sub-{other.subject} has a sample of this name too",
+                "duplicate", path, f"sub-{twin.subject} has a sample of this name too",
                 "Remove one of the two.",
             )  # fmt: skip
-        try:
-            sidecar = read_sample_sidecar(path)
-            scans[path] = read_scan_file(sidecar, path)
-        except SRSegError as error:
-            yield Problem("unreadable", path, str(error), "See the message.")
+        if isinstance(described, SRSegError):
+            yield Problem("unreadable", path, str(described), "See the message.")
         else:
-            yield from _metadata(sidecar, path)
+            yield from _metadata(described.sidecar, path)
+    scans = {scope.layout.scan_sidecar(key): scan for key, scan in scope.scans.items()}
     yield from _scans(scope, scans, look_in)
 
 

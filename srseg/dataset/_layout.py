@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from srseg.dataset._listing import micr_files, names_in
 from srseg.dataset._waiting import Waiting
 from srseg.errors import InUseError, MissingFileError, ParameterError, StorageError
 from srseg.storage import locked
@@ -162,49 +163,50 @@ class Layout:
 
     def samples(self) -> list[SampleKey]:
         """List the samples that are registered, in the order of subject and name."""
-        found = (_SCAN.fullmatch(p.name) for p in self.root.glob("sub-*/micr/*_XPCT.json"))
+        found = (_SCAN.fullmatch(path.name) for path in micr_files(self.root))
         return sorted(SampleKey(m[1], m[2]) for m in found if m)
 
     def label_sets(self, derivative: str = LABELS) -> dict[SampleKey, list[str]]:
         """List the label sets (or one model's predictions) of every sample."""
         sets: dict[SampleKey, list[str]] = {}
-        for path in sorted(self.derivative(derivative).glob("sub-*/micr/*_dseg.json")):
+        for path in micr_files(self.derivative(derivative)):
             match = _DSEG.fullmatch(path.name)
-            if match and match[4] is None:
+            if match and match[4] is None and path.suffix == ".json":
                 sets.setdefault(SampleKey(match[1], match[2]), []).append(match[3])
         return sets
 
     def label_sets_of(self, key: SampleKey, derivative: str = LABELS) -> list[str]:
         """List the label sets (or one model's predictions) of one sample."""
         folder = self._micr(self.derivative(derivative), key)
-        matches = (_DSEG.fullmatch(p.name) for p in folder.glob(f"{key.stem}_desc-*_dseg.json"))
-        return sorted(m[3] for m in matches if m and m[4] is None)
+        names = (n for n in names_in(folder) if n.startswith(key.stem) and n.endswith(".json"))
+        matches = (_DSEG.fullmatch(name) for name in names)
+        return sorted(m[3] for m in matches if m and m[2] == key.name and m[4] is None)
 
     def label_files(self) -> list[tuple[SampleKey, str]]:
         """List the label sets of which any file is there: sidecar, voxels, or an older revision."""
-        found = self.derivative(LABELS).glob("sub-*/micr/*_dseg.*")
-        matches = (_DSEG.fullmatch(path.name) for path in found)
+        matches = (_DSEG.fullmatch(path.name) for path in micr_files(self.derivative(LABELS)))
         return sorted({(SampleKey(m[1], m[2]), m[3]) for m in matches if m})
 
     def revisions(self, key: SampleKey, label_set: str) -> list[int]:
         """List the older revisions of a label set of which a sidecar or voxels were kept."""
         folder = self._micr(self.derivative(LABELS), key)
-        matches = (_DSEG.fullmatch(p.name) for p in folder.glob(f"{key.stem}_desc-*_dseg.*"))
-        return sorted({int(m[4]) for m in matches if m and m[3] == label_set and m[4]})
+        matches = (_DSEG.fullmatch(name) for name in names_in(folder))
+        wanted = (key.name, label_set)
+        return sorted({int(m[4]) for m in matches if m and (m[2], m[3]) == wanted and m[4]})
 
     def voxel_files(self) -> list[Path]:
         """List the files with voxels that srseg wrote: scans, labels, working copies, predictions.
 
         What else lies in the folder, such as the sources of scans, is not among them.
         """
-        patterns = (
-            "sub-*/micr/*_XPCT.h5",
-            f"derivatives/{LABELS}/sub-*/micr/*_dseg.h5",
-            f"derivatives/{PREPARED}/sub-*/micr/*_XPCT.h5",
-            f"derivatives/{PREDICTION_PREFIX}*/sub-*/micr/*_dseg.h5",
-        )
-        found = (path for pattern in patterns for path in sorted(self.root.glob(pattern)))
-        return [path for path in found if not path.name.startswith(".")]
+        predictions = [PREDICTION_PREFIX + model for model in self.models()]
+        places = [
+            (self.root, "_XPCT.h5"),
+            (self.derivative(LABELS), "_dseg.h5"),
+            (self.derivative(PREPARED), "_XPCT.h5"),
+            *((self.derivative(name), "_dseg.h5") for name in predictions),
+        ]
+        return [p for base, end in places for p in micr_files(base) if p.name.endswith(end)]
 
     def models(self) -> list[str]:
         """List the models whose predictions are kept."""

@@ -1,16 +1,26 @@
-"""Which samples a check looks at."""
+"""Which samples a check looks at, and what their sidecars say."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from srseg.dataset._layout import sample_of
+from srseg.dataset._sidecar import ScanFile, read_sample_sidecar, read_scan_file
+from srseg.errors import SRSegError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from srseg.dataset._layout import Layout, SampleKey
+
+
+class Described(NamedTuple):
+    """What the sidecar of a sample says."""
+
+    sidecar: dict[str, Any]
+    scan: ScanFile
 
 
 class Scope:
@@ -30,6 +40,29 @@ class Scope:
         self.known = layout.samples()
         self.keys = self.known if keys is None else list(keys)
         self._chosen = set(self.keys)
+
+    @cached_property
+    def registered(self) -> set[SampleKey]:
+        """All samples of the dataset, to ask for one."""
+        return set(self.known)
+
+    @cached_property
+    def described(self) -> dict[SampleKey, Described | SRSegError]:
+        """What each sidecar says, read once; the error where it cannot be read."""
+        found: dict[SampleKey, Described | SRSegError] = {}
+        for key in self.keys:
+            path = self.layout.scan_sidecar(key)
+            try:
+                sidecar = read_sample_sidecar(path)
+                found[key] = Described(sidecar, read_scan_file(sidecar, path))
+            except SRSegError as error:
+                found[key] = error
+        return found
+
+    @cached_property
+    def scans(self) -> dict[SampleKey, ScanFile]:
+        """The scans whose sidecar can be read."""
+        return {k: d.scan for k, d in self.described.items() if isinstance(d, Described)}
 
     def within(self, paths: Iterable[Path]) -> list[Path]:
         """Leave out the files of other samples."""

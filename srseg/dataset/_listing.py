@@ -1,0 +1,31 @@
+"""List the files of all samples below a folder, quickly: on shared storage each look costs."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def micr_files(base: Path) -> Iterator[Path]:
+    """Give the paths ``sub-*/micr/*`` below a folder, sorted; those that begin with a dot left out.
+
+    Sorted by subject and name; nothing is opened or looked at but the folders.
+    """
+    for subject in names_in(base):
+        if subject.startswith("sub-"):
+            folder = base / subject / "micr"
+            for name in names_in(folder):
+                if not name.startswith("."):
+                    yield folder / name
+
+
+def names_in(folder: Path) -> list[str]:
+    """Give the sorted names in a folder; none where there is no such folder."""
+    try:
+        return sorted(os.listdir(folder))  # noqa: PTH208 - twice as fast as making paths
+    except (FileNotFoundError, NotADirectoryError):
+        return []
