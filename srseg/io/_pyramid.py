@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from srseg.io._zarr_shards import ShardedArray
+
 _SMALLEST = 256
 
 
@@ -45,7 +47,7 @@ class PyramidLevel:
 
     Parameters
     ----------
-    array : zarr.Array
+    array : ShardedArray
         Where the voxels of this level go.
     below : PyramidLevel or None
         The next coarser level.
@@ -53,7 +55,7 @@ class PyramidLevel:
         Whether a coarser voxel takes the value of a finer one, for labels; the mean otherwise.
     """
 
-    def __init__(self, array: Any, below: PyramidLevel | None, *, nearest: bool) -> None:
+    def __init__(self, array: ShardedArray, below: PyramidLevel | None, *, nearest: bool) -> None:
         self._array = array
         self._below = below
         self._nearest = nearest
@@ -70,10 +72,10 @@ class PyramidLevel:
         block : ndarray of shape (up to 64, rows, X)
             The voxels.
         pool : Executor
-            Where it is halved.
+            Where it is written and halved.
         """
         halved = pool.submit(halve, block, self._nearest) if self._below is not None else None
-        self._array[z : z + len(block), y : y + block.shape[1]] = block
+        self._array.write(z, y, block, pool)
         if halved is not None and self._below is not None:
             self._below._collect(z // 2, y // 2, halved.result(), pool)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from srseg.errors import FileFormatError, MissingPackageError, ParameterError
@@ -11,12 +12,16 @@ from srseg.io._format import require_utf8
 from srseg.io._provenance import provenance_json
 from srseg.io._pyramid import PyramidLevel, level_shapes
 from srseg.io._zarr_metadata import image_label, multiscales
+from srseg.io._zarr_shards import ShardedArray
+from srseg.machine import usable_cores
 from srseg.progress import task
 from srseg.storage import CHUNK, atomic_folder, require_free_space
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    import numpy as np
 
     from srseg.volumes import Region, Volume
 
@@ -39,10 +44,10 @@ def write_ome_zarr(
     """Write a volume as OME-Zarr 0.5 (Zarr 3), with its label sets inside.
 
     Each level of the pyramid halves the axes, by the mean for scans and by the nearest voxel for
-    labels, until the longest has less than 256 voxels. Chunks are 64³, compressed (Zstandard), 64
-    of them in a file. Voxel size and origin are kept as scale and translation in micrometre; a
-    direction is kept under ``srseg`` only, because OME-Zarr 0.5 has no rotation. Memory holds some
-    bands of 64 slices, never the volume.
+    labels, until the longest has less than 256 voxels. Chunks are 64³, compressed (Blosc LZ4 for
+    scans, Zstandard for labels), 64 of them in a file. Voxel size and origin are kept as scale and
+    translation in micrometre; a direction is kept under ``srseg`` only, because OME-Zarr 0.5 has no
+    rotation. Memory holds some bands of 64 slices, never the volume.
 
     Parameters
     ----------
@@ -91,14 +96,15 @@ def write_zarr(
     """Write the groups and arrays themselves into an empty folder; see `write_ome_zarr`."""
     zarr = import_zarr()
     root = zarr.open_group(folder, mode="a", zarr_format=3)
-    levels = _write_image(root, volume, name, note=note)
+    levels = _write_image(root, folder, volume, name, note=note)
     if not labels:
         return
     group = root.create_group("labels")
     group.attrs["ome"] = {"version": VERSION, "labels": list(labels)}
     for set_name, one in labels.items():
         below = group.create_group(set_name)
-        _write_image(below, one, set_name, n_levels=levels, source="../../")
+        place = folder / "labels" / set_name
+        _write_image(below, place, one, set_name, n_levels=levels, source="../../")
 
 
 def import_zarr() -> Any:
@@ -114,6 +120,7 @@ def import_zarr() -> Any:
 
 def _write_image(
     group: Any,
+    folder: Path,
     volume: Volume,
     name: str,
     *,
@@ -121,24 +128,12 @@ def _write_image(
     n_levels: int | None = None,
     source: str | None = None,
 ) -> int:
-    from zarr.codecs import ZstdCodec
-
     stored = volume.dtype.newbyteorder("=")
     if stored.kind not in "iuf":
         raise FileFormatError(f"{name}: OME-Zarr holds integers and floats, not {stored}")
     shapes = level_shapes(volume.shape, n_levels)
-    arrays = [
-        group.create_array(
-            str(level),
-            shape=shape,
-            dtype=stored,
-            chunks=(CHUNK,) * 3,
-            shards=_shard(shape),
-            compressors=ZstdCodec(level=0),
-            dimension_names=("z", "y", "x"),
-        )
-        for level, shape in enumerate(shapes)
-    ]
+    make = partial(_array, group, folder, stored, labels=volume.table is not None)
+    _fill([make(level, shape) for level, shape in enumerate(shapes)], volume, name)
     ome: dict[str, Any] = {
         "version": VERSION,
         "multiscales": [multiscales(volume.grid, shapes, name, labels=volume.table is not None)],
@@ -149,19 +144,48 @@ def _write_image(
         own["labels"] = volume.table.to_dicts()
     if note is not None:
         own["provenance"] = note
-    _fill(arrays, volume, name)
     group.attrs.update({"ome": ome, "srseg": own})
     return len(shapes)
 
 
-def _fill(arrays: list[Any], volume: Volume, name: str) -> None:
+def _array(
+    group: Any,
+    folder: Path,
+    dtype: np.dtype[Any],
+    level: int,
+    shape: tuple[int, int, int],
+    *,
+    labels: bool,
+) -> ShardedArray:
+    """Make the array of a level: its metadata with zarr, its shards ourselves."""
+    import numcodecs  # type: ignore[import-untyped]
+    from zarr.codecs import BloscCodec, ZstdCodec
+
+    # noise is not worth much effort; labels shrink to a few per cent
+    shard = _shard(shape)
+    group.create_array(
+        str(level),
+        shape=shape,
+        dtype=dtype,
+        chunks=(CHUNK,) * 3,
+        shards=shard,
+        compressors=ZstdCodec(level=3)
+        if labels
+        else BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"),
+        dimension_names=("z", "y", "x"),
+    )
+    codec = numcodecs.Zstd(3) if labels else numcodecs.Blosc("lz4", 5, numcodecs.Blosc.BITSHUFFLE)
+    return ShardedArray(folder / str(level), shape, dtype, shard, codec)
+
+
+def _fill(arrays: list[ShardedArray], volume: Volume, name: str) -> None:
     """Write all levels in one pass; while a block is written, the next is read and this halved."""
     below: PyramidLevel | None = None
     for array in reversed(arrays[1:]):
         below = PyramidLevel(array, below, nearest=volume.table is not None)
     top = PyramidLevel(arrays[0], below, nearest=volume.table is not None)
     with (
-        ThreadPoolExecutor(1, "srseg-halve") as pool,
+        ThreadPoolExecutor(usable_cores(), "srseg-zarr") as pool,
         task(f"writing {name}", total=volume.grid.n_voxels) as progress,
     ):
         for (z, y, _), block in read_ahead(volume, shard_boxes(volume)):
