@@ -1,6 +1,7 @@
 """What a beamline's file says of a scan is shown before it is stored, and stored with the scan."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,6 @@ def producers():
     path = Path(__file__).parents[1] / "io" / "producers.py"
     spec = importlib.util.spec_from_file_location("srseg_producers_again", path)
     module = importlib.util.module_from_spec(spec)
-    import sys
-
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
