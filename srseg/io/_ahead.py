@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+
+from srseg.machine import ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,23 +39,10 @@ def read_ahead(volume: Volume, boxes: Iterable[Region]) -> Iterator[tuple[Region
         If a label is not in the table.
     """
 
-    def read(box: Region) -> NDArray[Any]:
+    def read(box: Region) -> tuple[Region, NDArray[Any]]:
         block = volume.read(box)
         if volume.table is not None:
             volume.table.check(block)
-        return block
+        return box, block
 
-    with ThreadPoolExecutor(1, "srseg-read") as pool:
-        waiting: deque[tuple[Region, Any]] = deque()
-        try:
-            for box in boxes:
-                waiting.append((box, pool.submit(read, box)))
-                if len(waiting) > 1:
-                    first, future = waiting.popleft()
-                    yield first, future.result()
-            while waiting:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        finally:
-            for _, future in waiting:
-                future.cancel()
+    yield from ahead(read, boxes, threads=1)
