@@ -143,4 +143,4 @@ def _tables(mender: Mender) -> None:
         return  # what they should hold is known only afterwards
     wrong = [p for p in table_problems(mender.layout) if p.kind == "table"]
     for problem in wrong:
-        mender.do("remade", problem.path, problem.message, lambda: write_tables(mender.layout))
+        mender.do("remade", problem.path, problem.message, lambda: write_tables(mender.layout, anew=True))

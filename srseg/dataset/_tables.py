@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srseg.dataset._metadata import from_sidecar
+from srseg.dataset._rows import KnownRows, Row, read_row
 from srseg.dataset._schema import METADATA_KEYS
-from srseg.dataset._sidecar import read_sample_sidecar
 from srseg.errors import FileFormatError, LabelError, SRSegError
 from srseg.labels import LabelTable
 from srseg.storage import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from srseg.dataset._layout import Layout, SampleKey
 
@@ -42,17 +41,17 @@ class Tables:
     left_out: tuple[str, ...]
 
 
-def make_tables(layout: Layout) -> Tables:
+def make_tables(layout: Layout, row_of: Callable[[Path], Row] = read_row) -> Tables:
     """Make the tables from the sidecars."""
-    known: dict[SampleKey, Mapping[str, Any]] = {}
+    known: dict[SampleKey, Row] = {}
     left_out: list[str] = []
     keys = layout.samples()
     for key in keys:
         try:
-            known[key] = read_sample_sidecar(layout.scan_sidecar(key))
+            known[key] = row_of(layout.scan_sidecar(key))
         except SRSegError as error:
             left_out.append(f"left out of the tables: {error}")
-    metadata = {key: from_sidecar(sidecar) for key, sidecar in known.items()}
+    metadata = {key: row.metadata for key, row in known.items()}
     used = {name for values in metadata.values() for name in values}
     columns = [name for name in METADATA_KEYS if name in used and name != "sample_type"]
     columns += sorted(used - set(METADATA_KEYS))
@@ -61,10 +60,10 @@ def make_tables(layout: Layout) -> Tables:
             "sample_id": f"sample-{key.name}",
             "participant_id": f"sub-{key.subject}",
             "sample_type": metadata[key].get("sample_type", "tissue"),
-            "voxel_size_um": _voxel_size(sidecar),
-            **{name: metadata[key].get(name) for name in columns},
+            "voxel_size_um": row.voxel_size,
+            **{name: row.metadata.get(name) for name in columns},
         }
-        for key, sidecar in known.items()
+        for key, row in known.items()
     ]
     fixed = ("sample_id", "participant_id", "sample_type", "voxel_size_um")
     files = {
@@ -136,16 +135,23 @@ def update_tables(layout: Layout) -> None:
         warnings.warn(message, stacklevel=3)
 
 
-def write_tables(layout: Layout) -> tuple[str, ...]:
-    """Make the tables anew, one writer at a time, so that two who add lose nothing.
+def write_tables(layout: Layout, *, anew: bool = False) -> tuple[str, ...]:
+    """Make the tables, one writer at a time, so that two who add lose nothing.
+
+    Parameters
+    ----------
+    layout : Layout
+        The dataset folder.
+    anew : bool, default=False
+        Whether to read every sidecar, also those that have not changed since the last time.
 
     Returns
     -------
     tuple of str
         What is missing in them, and why.
     """
-    with layout.lock("tables"):
-        tables = make_tables(layout)
+    with layout.lock("tables"), KnownRows(layout.private / "rows.json", anew=anew) as row_of:
+        tables = make_tables(layout, row_of)
         for name, text in tables.files.items():
             path = layout.root / name
             if not path.is_file() or path.read_bytes() != text.encode():
@@ -218,11 +224,6 @@ def _cell(value: object) -> str:
     if not text.isprintable():
         raise FileFormatError(f"the value {text!r} has control characters and breaks the tables")
     return text
-
-
-def _voxel_size(sidecar: Mapping[str, Any]) -> float | None:
-    sizes = {float(v) for v in sidecar["Grid"]["voxel_size_um"]}
-    return sizes.pop() if len(sizes) == 1 else None
 
 
 def _describe(columns: Sequence[str]) -> dict[str, dict[str, str]]:
