@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from srseg.dataset._aligned import alignment_entry
-from srseg.dataset._boxes import boxes
-from srseg.dataset._counting import count_values
 from srseg.dataset._create import describe_derivative
 from srseg.dataset._label_grid import (
     check_grid,
@@ -19,115 +16,26 @@ from srseg.dataset._label_grid import (
     grid_of_part,
     shares,
 )
+from srseg.dataset._label_plan import LabelsPlan, copy_labels
 from srseg.dataset._layout import LABELS, require_label
 from srseg.dataset._placement import Placement
 from srseg.dataset._revisions import keep_revision, number_revisions
 from srseg.dataset._sidecar import pixel_size, written_now
 from srseg.dataset._spread import SpreadSource
 from srseg.dataset._value_map import MappedSource, fix_map
-from srseg.errors import LabelError
 from srseg.io import Reading, create_hdf5, describe, open_volume
-from srseg.labels import UNLABELLED
-from srseg.progress import task
 from srseg.storage import file_stamp, require_free_space, write_json
 from srseg.volumes import Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
-
-    from numpy.typing import NDArray
 
     from srseg.dataset._layout import Layout, SampleKey
     from srseg.dataset._sidecar import ScanFile
-    from srseg.io import HDF5Sink, ScanInfo
+    from srseg.io import ScanInfo
     from srseg.labels import LabelTable
     from srseg.volumes import Grid, VoxelSource
-
-
-@dataclass(frozen=True)
-class LabelsPlan:
-    """What adding a label file would do; nothing is written yet.
-
-    Parameters
-    ----------
-    source : Path
-        The file.
-    sample : str
-        Name of the sample.
-    label_set : str
-        Name of the label set.
-    volume : Volume
-        The labels on their grid, with the values and the table of the dataset.
-    revision : int
-        The number that the new revision gets.
-    inside : float
-        Share of the labels' volume that lies in the scan, to a percent or so.
-    covered : float
-        Share of the scan that the labels cover: of its volume, or of its slices.
-    facts : mapping, default={}
-        How the file was read, placed and mapped, as the sidecar has it: what it does not say.
-    mapped : MappedSource, optional
-        The voxels of the file, where their values are mapped.
-    """
-
-    source: Path
-    sample: str
-    label_set: str
-    volume: Volume
-    revision: int
-    inside: float
-    covered: float
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    mapped: MappedSource | None = None
-
-    @property
-    def n_filled(self) -> int:
-        """Number of voxels that the file says something of."""
-        slices = self.facts.get("Slices")
-        if slices is None:
-            return self.volume.grid.n_voxels
-        axis = "zyx".index(self.facts["SlicesAlong"])
-        return self.volume.grid.n_voxels // self.volume.shape[axis] * len(slices)
-
-    def check_values(self) -> list[int]:
-        """Read every voxel and refuse values that the label table lacks.
-
-        Returns
-        -------
-        list of int
-            The number of voxels of each value, 0 to 255.
-
-        Raises
-        ------
-        LabelError
-            If a value is not in the table, nothing is labelled, or a value that is to be mapped
-            does not occur.
-        """
-        return _copy(self, None)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the plan as plain data for JSON.
-
-        Returns
-        -------
-        dict
-            Keys ``source``, ``sample``, ``set``, ``revision``, ``shape``, ``voxel_size_um``,
-            ``origin_um``, ``inside_scan``, ``covers_scan``, ``facts``.
-        """
-        grid = self.volume.grid
-        return {
-            "source": str(self.source),
-            "sample": self.sample,
-            "set": self.label_set,
-            "revision": self.revision,
-            "shape": list(grid.shape),
-            "voxel_size_um": list(grid.voxel_size),
-            "origin_um": list(grid.origin),
-            "inside_scan": self.inside,
-            "covers_scan": self.covered,
-            "facts": dict(self.facts),
-        }
 
 
 def plan_labels(
@@ -261,7 +169,7 @@ def write_labels(
             title=f"{key.stem}, label set {plan.label_set}, revision {revision}",
             provenance=description, overwrite=True,
         ) as sink:  # fmt: skip
-            counts = _copy(plan, sink)
+            counts = copy_labels(plan, sink)
             # the old revision is safe under its own name before the new one takes its place
             if numbers.current is not None:
                 keep_revision(layout, key, plan.label_set, numbers.current)
@@ -269,48 +177,3 @@ def write_labels(
         description["Stamp"] = file_stamp(path).to_dict()
         write_json(sidecar, description, overwrite=True)
     return path
-
-
-def _copy(plan: LabelsPlan, sink: HDF5Sink | None) -> list[int]:
-    volume = plan.volume
-    assert volume.table is not None  # noqa: S101 - plan_labels set it
-    counts = np.zeros(256, np.int64)
-    allowed = [*volume.table.values, UNLABELLED]
-    with task(f"labelling {plan.sample}", volume.grid.n_voxels) as progress:
-        for box in boxes(volume.shape, volume.dtype.itemsize):
-            block = volume.read(box)
-            if block.dtype != np.uint8:
-                _check(block, volume.table, plan)
-                block = block.astype(np.uint8)
-            found = count_values(block)
-            if np.delete(found, allowed).any():
-                _check(block, volume.table, plan)
-            counts += found
-            if sink is not None:
-                sink[box] = block
-            progress.advance(block.size)
-    if plan.mapped is not None:
-        plan.mapped.require_found(plan.source)
-    if counts[UNLABELLED] == counts.sum():
-        raise LabelError(
-            f"{plan.source}: every voxel is {UNLABELLED} (unlabelled); nothing would be added"
-        )
-    background = volume.table.values[0]
-    # between slices that were placed, 255 is not the file's
-    theirs = counts[UNLABELLED] - (volume.grid.n_voxels - plan.n_filled)
-    labelled = counts.sum() - counts[UNLABELLED]
-    if plan.mapped is None and theirs and counts[background] == labelled:
-        warnings.warn(
-            f"{plan.source} holds only {background} ({volume.table.names[0]}) and {UNLABELLED}, "
-            f"which is unlabelled. If {UNLABELLED} is the mask of a class, say of which: "
-            f"--map {UNLABELLED}={volume.table.values[1]}",
-            stacklevel=4,
-        )
-    return [int(n) for n in counts]
-
-
-def _check(block: NDArray[Any], table: LabelTable, plan: LabelsPlan) -> None:
-    try:
-        table.check(block, where=str(plan.source))
-    except LabelError as error:
-        raise LabelError(f"{error}; or say what it is to become, with --map VALUE=CLASS") from None

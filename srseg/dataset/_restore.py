@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from srseg.dataset._aligned import alignment_entry
 from srseg.dataset._label_grid import shares
-from srseg.dataset._label_sets import LabelsPlan, write_labels
+from srseg.dataset._label_plan import LabelsPlan
+from srseg.dataset._label_sets import write_labels
 from srseg.dataset._layout import Layout, SampleKey
 from srseg.dataset._revisions import number_revisions, revision_of
 from srseg.errors import ParameterError
