@@ -175,7 +175,9 @@ def _only(file: Any, links: Links) -> Place:
 def _volumes(file: Any, links: Links) -> list[Place]:
     """List the volumes of a file, and those that its links to other files lead to."""
     found = [Place(item) for item in walk(file) if is_volume(item)]
-    for group, name, link in external_links(file):
+    outside = list(external_links(file))
+    links.require_few(link.filename for _, _, link in outside)
+    for group, name, link in outside:
         try:
             there = follow(Place(group), name, links)
         except KeyError:

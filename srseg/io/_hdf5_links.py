@@ -13,7 +13,7 @@ from srseg.io._format import require_utf8
 from srseg.io._hdf5_open import open_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _MOST_FILES = 256
 
@@ -113,13 +113,27 @@ class Links:
         if real == self._real:
             return self.file
         if real not in self._open:
-            if len(self._open) >= _MOST_FILES:
-                raise FileFormatError(
-                    f"{self.path} links to more than {_MOST_FILES} files; name the dataset to read "
-                    "with --path"
-                )
             self._open[real] = open_file(real)
         return self._open[real]
+
+    def require_few(self, names: Iterable[str]) -> None:
+        """Refuse to search more files than can be open.
+
+        Parameters
+        ----------
+        names : iterable of str
+            The files that links name.
+
+        Raises
+        ------
+        FileFormatError
+            If links are followed, and there are too many.
+        """
+        if self.allowed and len(set(names)) > _MOST_FILES:
+            raise FileFormatError(
+                f"{self.path} links to more than {_MOST_FILES} files; name the dataset to read "
+                "with --path"
+            )
 
     def close(self) -> None:
         """Close the files that were opened; the first one is left to its owner."""

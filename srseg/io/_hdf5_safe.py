@@ -239,12 +239,23 @@ def external_links(group: Any) -> Iterator[tuple[Any, str, Any]]:
     ------
     tuple of h5py.Group, str and h5py.ExternalLink
         The group with the link, its name, and where it leads.
+
+    Raises
+    ------
+    FileFormatError
+        If there are more than a scan file can have.
     """
     import h5py
 
+    n_links = 0
     for here in walk(group):
-        if isinstance(here, h5py.Group):
-            for name in here:
-                link = here.get(name, getlink=True)
-                if isinstance(link, h5py.ExternalLink):
-                    yield here, name, link
+        for name in here if isinstance(here, h5py.Group) else ():
+            link = here.get(name, getlink=True)
+            if isinstance(link, h5py.ExternalLink):
+                n_links += 1
+                if n_links > _MOST_OBJECTS:
+                    raise FileFormatError(
+                        f"{group.file.filename} holds more than {_MOST_OBJECTS} links to other "
+                        "files; name the dataset to read with --path"
+                    )
+                yield here, name, link

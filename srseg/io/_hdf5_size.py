@@ -107,9 +107,11 @@ def _from_nabu(dataset: Any) -> tuple[float, float, float] | None:
     found = None
     for item in walk(top) if top is not None else ():
         name = item.name.rsplit("/", 1)[-1]
-        if name in ("binning", "binning_z") and is_numbers(item) and np.any(item[()] != 1):
+        if not is_numbers(item) or item.size > 3:
+            continue
+        if name in ("binning", "binning_z") and np.any(item[()] != 1):
             return None
-        if name == "voxel_size_cm" and is_numbers(item) and item.size in (1, 3):
+        if name == "voxel_size_cm" and item.size in (1, 3):
             size = _three(item[()], 1e4)
             # the order of three different numbers is not documented: better to ask than to guess
             if size and len(set(size)) == 1:

@@ -206,7 +206,7 @@ class OpenPieces:
     def __init__(self, pieces: tuple[Piece, ...], dtype: np.dtype[Any]) -> None:
         self.pieces = pieces
         self.dtype = dtype
-        self._files: OrderedDict[Path, Any] = OrderedDict()
+        self._files: OrderedDict[Path, tuple[Any, dict[str, Any]]] = OrderedDict()
 
     def read(self, region: Region) -> NDArray[Any]:
         """Read a box of voxels.
@@ -251,22 +251,26 @@ class OpenPieces:
         for start, length in piece.inside:
             low, high = next(wanted) if length > 1 else (0, 1)
             part.append(slice(start + low, start + high))
-        source = resolve(self._file(piece.path), piece.dataset)
-        if source.shape != piece.shape:
-            raise FileFormatError(f"{piece.path}: {piece.dataset} changed since it was opened")
-        require_plain(source)
-        voxels: NDArray[Any] = source[tuple(part)]
+        voxels: NDArray[Any] = self._source(piece)[tuple(part)]
         return voxels
 
-    def _file(self, path: Path) -> Any:
-        if path not in self._files:
+    def _source(self, piece: Piece) -> Any:
+        """Open the dataset of a piece, and look at it again: its file may be another by now."""
+        if piece.path not in self._files:
             if len(self._files) >= _MOST_OPEN:
-                self._files.popitem(last=False)[1].close()
-            self._files[path] = open_file(path)
-        self._files.move_to_end(path)
-        return self._files[path]
+                self._files.popitem(last=False)[1][0].close()
+            self._files[piece.path] = (open_file(piece.path), {})
+        self._files.move_to_end(piece.path)
+        file, sources = self._files[piece.path]
+        if piece.dataset not in sources:
+            source = resolve(file, piece.dataset)
+            if source.shape != piece.shape:
+                raise FileFormatError(f"{piece.path}: {piece.dataset} changed since it was opened")
+            require_plain(source)
+            sources[piece.dataset] = source
+        return sources[piece.dataset]
 
     def close(self) -> None:
         """Close the files."""
         while self._files:
-            self._files.popitem()[1].close()
+            self._files.popitem()[1][0].close()

@@ -1,5 +1,6 @@
 """Volumes that lie in other files: followed where it was allowed, below the folder, never else."""
 
+import itertools
 import os
 import pickle
 import shutil
@@ -9,6 +10,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from srseg.errors import FileFormatError, MissingFileError, SRSegError
 from srseg.io import Reading, describe, open_volume
@@ -203,6 +206,13 @@ class TestExternalLinks:
         path = build("c.nxs", {"entry/definition": "NXtomo", "entry/data/data": link})
         refused(path, "raw projections")
 
+    def test_links_to_very_many_files(self, build, monkeypatch):
+        monkeypatch.setattr("srseg.io._hdf5_links._MOST_FILES", 5)
+        links = {f"{n}": h5py.ExternalLink(f"{n}.h5", "/v") for n in range(6)}
+        refused(build("a.h5", links), "links to more than 5 files; name the dataset")
+        monkeypatch.setattr("srseg.io._hdf5_safe._MOST_OBJECTS", 5)
+        refused(build("b.h5", links), "more than 5 links to other files", Reading())
+
     def test_environment_does_not_choose_the_file(self, scan, secret, monkeypatch):
         other = secret.parent / "parts"
         other.mkdir()
@@ -375,6 +385,47 @@ class TestVirtual:
             file.create_virtual_dataset("growing", layout)
         for name in ("strided", "rest", "growing"):
             refused(path, "not boxes, or that grow", Reading(dataset=name, follow_links=True))
+
+    @settings(deadline=None, max_examples=25)
+    @given(data=st.data())
+    def test_any_boxes_are_put_together_as_hdf5_does(self, tmp_path_factory, data):
+        """HDF5's own reading of the same virtual dataset is the reference."""
+        folder = tmp_path_factory.mktemp("vds")
+        shape = data.draw(st.tuples(*[st.integers(1, 6)] * 3), "shape")
+        cuts = [
+            sorted({0, n, *data.draw(st.lists(st.integers(0, n), max_size=2), "cuts")})
+            for n in shape
+        ]
+        boxes = list(itertools.product(*(itertools.pairwise(c) for c in cuts)))
+        layout = h5py.VirtualLayout(shape, "f8")
+        rng = np.random.default_rng(0)
+        with h5py.File(folder / "scan.h5", "w") as file:
+            for n, box in enumerate(boxes):
+                where = tuple(slice(*span) for span in box)
+                block = rng.random([b - a for a, b in box])
+                margin = data.draw(st.tuples(*[st.integers(0, 2)] * 3), "margin")
+                squeezed = data.draw(st.booleans(), "squeezed") and not any(margin)
+                stored = np.pad(block, [(m, 1) for m in margin]) if any(margin) else block
+                stored = stored.squeeze() if squeezed else stored
+                if stored.ndim == 0:
+                    stored = block
+                with h5py.File(folder / f"{n % 3}.h5", "a") as part:
+                    part[f"v{n}"] = stored
+                source = h5py.VirtualSource(f"{n % 3}.h5", f"v{n}", stored.shape)
+                if any(margin):
+                    inner = zip(margin, block.shape, strict=True)
+                    source = source[tuple(slice(m, m + k) for m, k in inner)]
+                layout[where] = source
+            file.create_virtual_dataset("v", layout)
+        volume = open_volume(
+            folder / "scan.h5", Reading(dataset="v", follow_links=True), voxel_size=5
+        )
+        region = tuple(
+            slice(*sorted(data.draw(st.tuples(*[st.integers(0, n)] * 2), "region"))) for n in shape
+        )
+        with h5py.File(folder / "scan.h5") as file:
+            np.testing.assert_array_equal(volume.read(), file["v"][()])
+            np.testing.assert_array_equal(volume.source[region], file["v"][region])
 
     def test_behind_an_external_link(self, master, build):
         master("deep/nabu.h5", sources=[f"../parts/{n}.h5" for n in "abc"])
