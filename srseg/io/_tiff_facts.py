@@ -24,6 +24,9 @@ LABELS_KEY = "srseg_labels"
 # ImageJ writes micro signs and escapes in several ways
 _MICROMETRES = {"micron", "microns", "um", "µm", "μm", "\\u00b5m", "micrometer", "micrometre"}
 _LONGEST = 1 << 20
+# dots per inch of screens, scanners and printers
+_PER_INCH = (150, 180, 200, 240, 254, 300, 350, 360, 400, 600, 720, 1200, 1440, 2400, 4800)
+_FEWEST_PER_INCH = 127
 
 
 def stated_grid(tif: tifffile.TiffFile, shape: tuple[int, ...]) -> dict[str, Any]:
@@ -47,8 +50,30 @@ def stated_grid(tif: tifffile.TiffFile, shape: tuple[int, ...]) -> dict[str, Any
     own = _own_grid(text, shape)
     if own is not None:
         return {"voxel_size": own.voxel_size, "origin": own.origin, "direction": own.direction}
-    size = _from_ome(text) if "<OME" in text else _from_imagej(tif)
+    size = _all(_from_ome(text) if "<OME" in text else _from_imagej(tif))
     return {} if size is None else {"voxel_size": size}
+
+
+def stated_pixel(tif: tifffile.TiffFile) -> tuple[float | None, float, float] | None:
+    """Find the size of a pixel of a single slice: OME's, ImageJ's, or the resolution's.
+
+    A resolution with a unit is believed unless it is one of screens, scanners and printers.
+
+    Parameters
+    ----------
+    tif : tifffile.TiffFile
+        The open file.
+
+    Returns
+    -------
+    tuple of float or None
+        Distance to the next slice, of rows and of columns in µm, the first None where only the
+        others are stated; None where the file does not say.
+    """
+    text = _description(tif)
+    sizes = _from_ome(text) if "<OME" in text else _from_imagej(tif)
+    z, y, x = sizes or _from_resolution(tif)
+    return None if y is None or x is None else (z, y, x)
 
 
 def stated_table(tif: tifffile.TiffFile, path: Path) -> LabelTable | None:
@@ -127,35 +152,57 @@ def _own_grid(text: str, shape: tuple[int, ...]) -> Grid | None:
     return grid if grid.shape == shape else None
 
 
-def _from_ome(text: str) -> tuple[float, float, float] | None:
+def _from_ome(text: str) -> list[float | None] | None:
     tag = re.search(r"<(?:\w+:)?Pixels\s[^>]*>", text)
     if tag is None:
         return None
     said = dict(re.findall(r'(\w+)\s*=\s*"([^"]*)"', tag[0]))
-    sizes = []
-    for axis in "ZYX":
-        number = said.get(f"PhysicalSize{axis}")
-        if number is None:
-            return None
-        # the schema's default unit is µm
-        sizes.append(_length(number, said.get(f"PhysicalSize{axis}Unit", "µm")))
-    return _all(sizes)
+    # the schema's default unit is µm
+    return [
+        _length(said.get(f"PhysicalSize{axis}", ""), said.get(f"PhysicalSize{axis}Unit", "µm"))
+        for axis in "ZYX"
+    ]
 
 
-def _from_imagej(tif: tifffile.TiffFile) -> tuple[float, float, float] | None:
+def _from_imagej(tif: tifffile.TiffFile) -> list[float | None] | None:
     facts = tif.imagej_metadata
-    if not facts or "spacing" not in facts:
+    if not facts:
         return None
     unit = str(facts.get("unit", ""))
-    tags = tif.pages.first.tags
-    sizes = [_length(repr(abs(float(facts["spacing"]))), unit)]
+    spacing = facts.get("spacing")
+    between = None if spacing is None else _length(repr(abs(float(spacing))), unit)
+    # a scanner's or screen's dots per inch go into an ImageJ file unasked
+    plane = _plane(tif, unit, believed=unit.strip().lower() not in ("inch", "inches", "cm"))
+    return [between, *plane]
+
+
+def _from_resolution(tif: tifffile.TiffFile) -> list[float | None]:
+    tag = tif.pages.first.tags.get("ResolutionUnit")
+    unit = {2: "inch", 3: "cm"}.get(0 if tag is None else int(tag.value), "")
+    return [None, *_plane(tif, unit, believed=False)]
+
+
+def _plane(tif: tifffile.TiffFile, unit: str, *, believed: bool) -> list[float | None]:
+    """Read the distance of rows and of columns from the resolution tags."""
+    sizes: list[float | None] = []
     for name in ("YResolution", "XResolution"):
-        tag = tags.get(name)
+        tag = tif.pages.first.tags.get(name)
         if tag is None or not tag.value[0] or not tag.value[1]:
-            return None
+            return [None, None]
         # a ratio of two 32-bit integers: nine digits are what it holds
-        sizes.append(_length(f"{tag.value[1] / tag.value[0]:.9g}", unit))
-    return _all(sizes)
+        size = _length(f"{tag.value[1] / tag.value[0]:.9g}", unit)
+        if size is None or (not believed and _is_of_print(size)):
+            return [None, None]
+        sizes.append(size)
+    return sizes
+
+
+def _is_of_print(size: float) -> bool:
+    """Whether a pixel in µm is what screens, scanners and printers have, or coarser than 0.2 mm."""
+    per_inch = 25_400 / size
+    return per_inch < _FEWEST_PER_INCH or any(
+        math.isclose(per_inch, n, rel_tol=1e-3) for n in _PER_INCH
+    )
 
 
 def _length(number: str, unit: str) -> float | None:
@@ -167,8 +214,8 @@ def _length(number: str, unit: str) -> float | None:
         return None
 
 
-def _all(sizes: list[float | None]) -> tuple[float, float, float] | None:
-    found = [s for s in sizes if s is not None and math.isfinite(s)]
+def _all(sizes: list[float | None] | None) -> tuple[float, float, float] | None:
+    found = [s for s in sizes or [] if s is not None and math.isfinite(s)]
     if len(found) != 3:
         return None
     z, y, x = found

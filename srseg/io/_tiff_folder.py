@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from itertools import chain, islice, pairwise
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from srseg.errors import FileFormatError
-from srseg.io._format import Format, require_utf8
+from srseg.io._format import Format
 from srseg.io._info import ScanInfo
 from srseg.io._source import FileSource
 from srseg.io._tiff import opened_tiff, require_decoder
+from srseg.io._tiff_facts import stated_pixel
+from srseg.io._tiff_order import ordered_slices
 from srseg.io._voxels import voxel_type
 
 if TYPE_CHECKING:
@@ -23,11 +25,18 @@ if TYPE_CHECKING:
     from srseg.io._reading import Reading
     from srseg.volumes import Region
 
-_SUFFIXES = (".tif", ".tiff")
+# a network disk takes milliseconds for each file, and many at once
+_AT_ONCE = 16
 
 
 class TIFFFolderFormat(Format):
-    """Folders with one TIFF file for each slice."""
+    """Folders with one TIFF file for each slice.
+
+    The voxel size is taken from the slices where all state the same: OME's, ImageJ's, or a
+    resolution with a unit that is none of screens and printers. Where it says nothing of the
+    distance of slices, that is taken to be the size of a pixel, as reconstructions have it, unless
+    the numbers of the slices leave some out.
+    """
 
     name = "folder of TIFF slices"
     suffixes = ()
@@ -37,26 +46,33 @@ class TIFFFolderFormat(Format):
         """Fit any folder, weaker than a suffix does; see `Format.match`."""
         return int(path.is_dir())
 
-    def describe(self, path: Path, reading: Reading) -> ScanInfo:
+    def describe(self, path: Path, reading: Reading) -> ScanInfo:  # noqa: ARG002
         """Read the header of every slice; see `Format.describe`."""
-        slices = ordered_slices(path, gaps=reading.single_slices)
-        first: tuple[tuple[int, ...], np.dtype[Any]] | None = None
-        for file in slices:
-            found = _slice_shape(file)
-            first = first or found
-            if found != first:
+        files, step = ordered_slices(path)
+        with ThreadPoolExecutor(_AT_ONCE, "srseg-slices") as pool:
+            found = list(pool.map(_look, files))
+        usual = Counter(one.kind for one in found).most_common(1)[0][0]
+        for file, one in zip(files, found, strict=True):
+            if one.kind != usual:
                 raise FileFormatError(
-                    f"{file} is {_said(found)}, the slices before it are {_said(first)}; all "
+                    f"{file} is {_said(one.kind)}, the other slices are {_said(usual)}; all "
                     "slices of a volume have one size and type. Remove it or replace it"
                 )
-        assert first is not None  # noqa: S101 - there is at least one slice
-        (rows, columns), dtype = first
-        shape = (len(slices), rows, columns)
-        names = tuple(file.name for file in slices)
-        with opened_tiff(slices[0]) as tif:
-            whole = not tif.pages.first.is_memmappable
-        details = {"names": names, "whole_slices": whole}
-        return ScanInfo(path, self.name, shape, dtype, details=details)
+        (rows, columns), dtype = usual
+        sizes = {one.pixel for one in found}
+        size, metadata = _voxel_size(sizes.pop() if len(sizes) == 1 else None, step)
+        return ScanInfo(
+            path,
+            self.name,
+            (len(files), rows, columns),
+            dtype,
+            voxel_size=size,
+            metadata=metadata,
+            details={
+                "names": tuple(file.name for file in files),
+                "whole_slices": any(one.compressed for one in found),
+            },
+        )
 
     def source(self, info: ScanInfo) -> SliceSource:
         """Give the voxels; see `Format.source`."""
@@ -101,8 +117,8 @@ class SliceSource(FileSource):
             file = self.path / name
             with opened_tiff(file) as tif:
                 page = tif.pages.first
-                if page.shape != self.shape[1:]:
-                    raise FileFormatError(f"{file} changed its size since the folder was opened")
+                if page.shape != self.shape[1:] or voxel_type(np.dtype(page.dtype)) != self.dtype:
+                    raise FileFormatError(f"{file} changed its size or type since it was opened")
                 if page.is_memmappable:
                     # only the rows that are asked for, where the slice is not compressed
                     stored = np.dtype(page.dtype).newbyteorder(tif.byteorder)
@@ -120,87 +136,15 @@ class _NothingOpen:
         """Do nothing."""
 
 
-def ordered_slices(folder: Path, *, gaps: bool = False) -> list[Path]:
-    """List the slices of a folder in the order of their numbers.
+class _Slice(NamedTuple):
+    """What the header of a slice says."""
 
-    Parameters
-    ----------
-    folder : Path
-        The folder; files that are not TIFF and hidden ones are passed over.
-    gaps : bool, default=False
-        Whether it holds single slices: numbers may be missing, and one file is enough.
-
-    Returns
-    -------
-    list of Path
-        At least two files, or one where gaps are allowed.
-
-    Raises
-    ------
-    FileFormatError
-        If there are none, a file does not belong to the sequence, or a number is missing.
-    """
-    files = [
-        require_utf8(f)
-        for f in folder.iterdir()
-        if f.suffix.lower() in _SUFFIXES and not f.name.startswith(".") and f.is_file()
-    ]
-    if len(files) < (1 if gaps else 2):
-        raise FileFormatError(
-            f"the folder {folder} holds {len(files) or 'no'} TIFF slices; give the folder with the "
-            "slices of one volume (.tif, one file each)"
-        )
-    parts = {file: re.split(r"(\d+)", file.stem) for file in files}
-    patterns: dict[tuple[str, ...], list[Path]] = {}
-    for file, split in parts.items():
-        patterns.setdefault(tuple(split[::2]), []).append(file)
-    if len(patterns) > 1:
-        odd = min(patterns.values(), key=len)
-        raise FileFormatError(
-            f"the folder {folder} holds TIFF files of different names: {min(odd).name} does not "
-            f"belong to the sequence of the other {len(files) - len(odd)}. Move it elsewhere"
-        )
-    numbers = {file: tuple(int(n) for n in split[1::2]) for file, split in parts.items()}
-    files.sort(key=lambda file: (numbers[file], file.name))
-    sequence = _running_numbers(folder, files, [numbers[file] for file in files])
-    if not gaps:
-        _require_no_gap(folder, files, sequence)
-    return files
+    kind: tuple[tuple[int, ...], np.dtype[Any]]
+    compressed: bool
+    pixel: tuple[float | None, float, float] | None
 
 
-def _running_numbers(folder: Path, files: list[Path], numbers: list[tuple[int, ...]]) -> list[int]:
-    if len(files) == 1:
-        return [0]
-    varying = [c for c in range(len(numbers[0])) if len({n[c] for n in numbers}) > 1]
-    if len(varying) != 1:
-        raise FileFormatError(
-            f"cannot tell the order of the slices in {folder} from names such as {files[0].name} "
-            f"and {files[1].name}; name them with one running number"
-        )
-    sequence = [n[varying[0]] for n in numbers]
-    for file, before, after in zip(files[1:], sequence[:-1], sequence[1:], strict=True):
-        if before == after:
-            raise FileFormatError(f"two slices of {folder} have the number {after}: {file.name}")
-    return sequence
-
-
-def _require_no_gap(folder: Path, files: list[Path], sequence: list[int]) -> None:
-    step = min(b - a for a, b in pairwise(sequence))
-    # one wrong number can leave a gap of any length: it is counted, not listed
-    n_missing = sum((b - a - 1) // step for a, b in pairwise(sequence))
-    if n_missing:
-        gaps = (range(a + step, b, step) for a, b in pairwise(sequence))
-        shown = ", ".join(map(str, islice(chain.from_iterable(gaps), 8)))
-        if n_missing > 8:
-            shown += " …"
-        raise FileFormatError(
-            f"the folder {folder} lacks {n_missing} of its slices: number {shown}, between "
-            f"{files[0].name} and {files[-1].name}. Copy them again; a volume with a gap would be "
-            "distorted"
-        )
-
-
-def _slice_shape(file: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def _look(file: Path) -> _Slice:
     with opened_tiff(file) as tif:
         if len(tif.pages) != 1:
             raise FileFormatError(
@@ -215,8 +159,28 @@ def _slice_shape(file: Path) -> tuple[tuple[int, ...], np.dtype[Any]]:
                 "grey values"
             )
         require_decoder(tif, file)
-        return page.shape, voxel_type(dtype)
+        ends = zip(page.dataoffsets, page.databytecounts, strict=True)
+        needed, size = max((start + n for start, n in ends), default=0), tif.filehandle.size
+        if needed > size or not needed:
+            raise FileFormatError(
+                f"{file} is cut short: its voxels end at byte {needed:,}, the file has {size:,}; "
+                "copy it again"
+            )
+        return _Slice((page.shape, voxel_type(dtype)), not page.is_memmappable, stated_pixel(tif))
 
 
-def _said(found: tuple[tuple[int, ...], np.dtype[Any]]) -> str:
-    return f"{found[0][0]} x {found[0][1]} {found[1]}"
+def _voxel_size(
+    pixel: tuple[float | None, float, float] | None, step: int
+) -> tuple[tuple[float, float, float] | None, dict[str, Any]]:
+    if pixel is None:
+        return None, {}
+    z, y, x = pixel
+    if z is not None:
+        return (z, y, x), {}
+    if step > 1 or y != x:
+        return None, {"pixel_size_um": [y, x]}
+    return (y, y, x), {"voxel_size_from": "the pixels of the slices; taken for their distance too"}
+
+
+def _said(kind: tuple[tuple[int, ...], np.dtype[Any]]) -> str:
+    return f"{kind[0][0]} x {kind[0][1]} {kind[1]}"
