@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from srseg.dataset._listing import micr_files, names_in
+from srseg.dataset._listing import micr_files, micr_names, names_in
 from srseg.dataset._waiting import Waiting
 from srseg.errors import InUseError, MissingFileError, ParameterError, StorageError
 from srseg.storage import locked
@@ -163,15 +163,15 @@ class Layout:
 
     def samples(self) -> list[SampleKey]:
         """List the samples that are registered, in the order of subject and name."""
-        found = (_SCAN.fullmatch(path.name) for path in micr_files(self.root))
+        found = (_SCAN.fullmatch(name) for _, name in micr_names(self.root))
         return sorted(SampleKey(m[1], m[2]) for m in found if m)
 
     def label_sets(self, derivative: str = LABELS) -> dict[SampleKey, list[str]]:
         """List the label sets (or one model's predictions) of every sample."""
         sets: dict[SampleKey, list[str]] = {}
-        for path in micr_files(self.derivative(derivative)):
-            match = _DSEG.fullmatch(path.name)
-            if match and match[4] is None and path.suffix == ".json":
+        for _, name in micr_names(self.derivative(derivative)):
+            match = _DSEG.fullmatch(name)
+            if match and match[4] is None and name.endswith(".json"):
                 sets.setdefault(SampleKey(match[1], match[2]), []).append(match[3])
         return sets
 
@@ -184,7 +184,7 @@ class Layout:
 
     def label_files(self) -> list[tuple[SampleKey, str]]:
         """List the label sets of which any file is there: sidecar, voxels, or an older revision."""
-        matches = (_DSEG.fullmatch(path.name) for path in micr_files(self.derivative(LABELS)))
+        matches = (_DSEG.fullmatch(name) for _, name in micr_names(self.derivative(LABELS)))
         return sorted({(SampleKey(m[1], m[2]), m[3]) for m in matches if m})
 
     def revisions(self, key: SampleKey, label_set: str) -> list[int]:
