@@ -237,11 +237,16 @@ class OpenPieces:
                     slice(low - s.start, high - s.start)
                     for s, (low, high) in zip(region, common, strict=True)
                 )
-                voxels[box] = self._part(piece, common).reshape(voxels[box].shape)
+                source, part = self._source(piece), self._inside(piece, common)
+                lengths = [s.stop - s.start for s in part]
+                if lengths == list(voxels[box].shape) and source.dtype.kind != "b":
+                    source.read_direct(voxels, part, box)  # without a copy in between
+                else:
+                    voxels[box] = source[part].reshape(voxels[box].shape)
         return voxels
 
-    def _part(self, piece: Piece, common: list[Span]) -> NDArray[Any]:
-        """Read the part of a piece that is asked for; axes of length 1 have no partner."""
+    def _inside(self, piece: Piece, common: list[Span]) -> tuple[slice, ...]:
+        """Give the part of a piece that is asked for; axes of length 1 have no partner."""
         wanted = iter(
             (low - start, high - start)
             for (start, length), (low, high) in zip(piece.place, common, strict=True)
@@ -251,8 +256,7 @@ class OpenPieces:
         for start, length in piece.inside:
             low, high = next(wanted) if length > 1 else (0, 1)
             part.append(slice(start + low, start + high))
-        voxels: NDArray[Any] = self._source(piece)[tuple(part)]
-        return voxels
+        return tuple(part)
 
     def _source(self, piece: Piece) -> Any:
         """Open the dataset of a piece, and look at it again: its file may be another by now."""

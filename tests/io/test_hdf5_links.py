@@ -300,6 +300,22 @@ class TestVirtual:
         np.testing.assert_array_equal(volume.read(), VOLUME)
         assert describe(path, reading).parts == ()
 
+    @pytest.mark.parametrize(
+        ("dtype", "stored"), [("bool", "bool"), ("u2", ">u2"), (">f4", "<f4"), ("f8", "u2")]
+    )
+    def test_types_of_parts(self, build, dtype, stored):
+        voxels = (VOLUME % 2).astype(stored)
+        layout = h5py.VirtualLayout(VOLUME.shape, dtype)
+        for n in range(3):
+            build(f"p/{n}.h5", {"v": voxels[2 * n : 2 * n + 2]})
+            layout[2 * n : 2 * n + 2] = h5py.VirtualSource(f"p/{n}.h5", "v", (2, 4, 5))
+        path = build("scan.h5", {})
+        with h5py.File(path, "a") as file:
+            file.create_virtual_dataset("data", layout)
+        volume = open_volume(path, FOLLOW, voxel_size=5)
+        assert volume.dtype == (np.uint8 if dtype == "bool" else np.dtype(dtype).newbyteorder("="))
+        np.testing.assert_array_equal(volume.read(), voxels)
+
     def test_missing_part_is_named_and_not_read_as_zeros(self, master):
         path = master()
         (path.parent / "parts/b.h5").unlink()
