@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -14,15 +15,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+import SimpleITK
 import tifffile
 from typer.testing import CliRunner
 
-from srseg import Dataset, VolumeSegmenter
+from srseg import Dataset, LabelClass, LabelTable, Volume, VolumeSegmenter
 from srseg.backbones import describe_backbone, list_backbones
 from srseg.cli import app
 from srseg.io import write_volume
 from srseg.phantoms import Phantom, make_phantom
 from srseg.testing import check_backbone
+from srseg.volumes import RigidTransform
 
 ROOT = Path(__file__).parents[1]
 SMALL = {"width": "2", "depth": "1", "input_size": "32", "max_iter": "3"}
@@ -103,9 +106,35 @@ def workshop(tmp_path_factory: pytest.TempPathFactory, phantoms: list[Phantom]) 
     (folder / "slices").mkdir()
     for i, page in enumerate(second.scan.read()):
         tifffile.imwrite(folder / "slices" / f"slice{i:03d}.tif", page)
+    _label_files(folder, first.truth)
     for file in ("scan.toml", "beamtime.csv"):
         shutil.copy(ROOT / "docs" / "howto" / file, folder)
     return folder
+
+
+def _label_files(folder: Path, truth: Volume) -> None:
+    """Write labels of a part, of a moved sample, and as other programs have them."""
+    array = truth.read()
+    stacks = {
+        "masks": array[[10, 20, 30]],
+        "one": array[15],
+        "sideways": array[:, [5, 15, 25]].transpose(1, 0, 2),
+        "box": array[10:20, 5:35, 5:35],
+        "mask": np.where(array == 1, 255, 0).astype(np.uint8),
+    }
+    for name, stack in stacks.items():
+        tifffile.imwrite(folder / f"{name}.tif", stack, photometric="minisblack")
+    there = RigidTransform((1, 0, 0, 0, 0.8, -0.6, 0, 0.6, 0.8), (5, 40, -50))
+    write_volume(folder / "moved.mha", truth.moved(there))
+    (folder / "labels-to-scan.json").write_text(json.dumps(there.inverse().to_dict()))
+    turn = SimpleITK.AffineTransform(3)
+    turn.SetMatrix(there.matrix[::-1, ::-1].ravel().tolist())
+    turn.SetTranslation([v / 1000 for v in there.translation[::-1]])
+    SimpleITK.WriteTransform(turn, str(folder / "scan-to-labels.tfm"))
+    names = ["background", "Mg screw", "Bone", "Degradation layer"]
+    table = LabelTable(LabelClass(value, name) for value, name in enumerate(names))
+    theirs = np.array([0, 2, 3, 1], np.uint8)[array]
+    write_volume(folder / "slicer.seg.nrrd", Volume(theirs, truth.grid, table=table))
 
 
 @pytest.fixture(scope="session")
