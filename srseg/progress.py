@@ -1,7 +1,8 @@
 """How long work tells how far it is, without knowing who listens.
 
 Library code opens a :func:`task` and advances it. By default nobody listens; the command line
-installs a reporter with bars and an ETA for the time of a command.
+installs a reporter with bars and an ETA for the time of a command. Where a task advances is also
+where work can be stopped from outside, between two steps of it.
 
 Examples
 --------
@@ -18,9 +19,16 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-__all__ = ["Reporter", "Task", "reporting", "task"]
+__all__ = ["Reporter", "Stopped", "Task", "reporting", "stoppable", "task"]
+
+
+class Stopped(BaseException):
+    """Work was asked to stop, and did so between two steps.
+
+    Like KeyboardInterrupt it is no Exception: nothing that handles errors takes it for one.
+    """
 
 
 class Task(Protocol):
@@ -72,7 +80,35 @@ class _SilentReporter:
 _reporter: ContextVar[Reporter] = ContextVar("srseg_reporter", default=_SilentReporter())  # noqa: B039
 
 
-def task(description: str, total: float | None = None) -> AbstractContextManager[Task]:
+class _Stop:
+    """Whether work was asked to stop, and how many tasks are open that will find out."""
+
+    def __init__(self) -> None:
+        self.open_tasks = 0
+        self.asked = False
+
+    def __call__(self) -> None:
+        if self.asked or not self.open_tasks:
+            raise Stopped
+        self.asked = True
+
+
+class _StoppableTask:
+    def __init__(self, inner: Task, stop: _Stop) -> None:
+        self._inner = inner
+        self._stop = stop
+
+    def advance(self, amount: float = 1, status: str = "") -> None:
+        self._inner.advance(amount, status)
+        if self._stop.asked:
+            raise Stopped
+
+
+_stop: ContextVar[_Stop | None] = ContextVar("srseg_stop", default=None)
+
+
+@contextmanager
+def task(description: str, total: float | None = None) -> Iterator[Task]:
     """Open a task with the reporter in force.
 
     Parameters
@@ -82,12 +118,59 @@ def task(description: str, total: float | None = None) -> AbstractContextManager
     total : float, optional
         Number of units until it is done; None where that is not known.
 
-    Returns
-    -------
-    context manager of Task
-        Advance the task it yields as the work goes on.
+    Yields
+    ------
+    Task
+        Advance it as the work goes on.
+
+    Raises
+    ------
+    Stopped
+        Where the task advances after it was asked to stop; see `stoppable`.
     """
-    return _reporter.get().open(description, total)
+    stop = _stop.get()
+    with _reporter.get().open(description, total) as inner:
+        if stop is None:
+            yield inner
+            return
+        stop.open_tasks += 1
+        try:
+            yield _StoppableTask(inner, stop)
+        finally:
+            stop.open_tasks -= 1
+
+
+@contextmanager
+def stoppable() -> Iterator[Callable[[], None]]:
+    """Let the work inside a ``with`` block be stopped between two steps, by a signal for example.
+
+    Yields
+    ------
+    callable
+        Asks the work to stop: the next `Task.advance` of this thread raises `Stopped`. It raises
+        `Stopped` itself where no task is open, or on the second call.
+
+    Examples
+    --------
+    >>> done = []
+    >>> with stoppable() as stop, task("counting") as step:
+    ...     try:
+    ...         for number in range(100):
+    ...             if number == 2:
+    ...                 stop()
+    ...             done.append(number)
+    ...             step.advance()
+    ...     except Stopped:
+    ...         pass
+    >>> done
+    [0, 1, 2]
+    """
+    stop = _Stop()
+    token = _stop.set(stop)
+    try:
+        yield stop
+    finally:
+        _stop.reset(token)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from srseg.progress import reporting, task
+from srseg.progress import Stopped, reporting, stoppable, task
 
 
 class Recorder:
@@ -70,3 +70,37 @@ def test_a_failure_closes_the_task_and_the_reporter():
     assert recorder.events[-1] == ("close", "failing")
     work()
     assert len(recorder.events) == 2
+
+
+def test_work_stops_where_it_advances():
+    recorder, done = Recorder(), []
+
+    def long_work(stop):
+        try:
+            with task("outer"), task("inner") as inner:
+                stop()
+                done.append("went on to the end of the step")
+                inner.advance(3, "said")
+                done.append("never")
+        finally:
+            done.append("cleaned up")
+
+    with reporting(recorder), stoppable() as stop, pytest.raises(Stopped):
+        long_work(stop)
+    assert done == ["went on to the end of the step", "cleaned up"]
+    assert recorder.events[2:] == [(3, "said"), ("close", "inner"), ("close", "outer")]
+
+
+def test_stopping_is_at_once_without_a_task_and_the_second_time():
+    with stoppable() as stop:
+        with pytest.raises(Stopped):
+            stop()
+        with task("working"):
+            stop()
+            with pytest.raises(Stopped):
+                stop()
+    work()  # nothing of it is left outside of the block
+
+
+def test_no_handler_of_errors_takes_a_stop_for_one():
+    assert not issubclass(Stopped, Exception)

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from srseg.cli._output import note
-from srseg.cli._progress import progress_bars
+from srseg.cli._progress import progress_bars, stopping_on_sigterm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,26 +17,34 @@ if TYPE_CHECKING:
 FAILED = 1
 PROBLEMS = 3
 STOPPED = 130
+TERMINATED = 143
 
 
 class RootGroup(TyperGroup):
     """The root command: turns errors into one line and an exit code.
 
     0 done; 1 the work failed; 2 the command line is wrong (typer's own); 3 a check found problems;
-    130 stopped with Ctrl-C.
+    130 stopped with Ctrl-C; 143 with SIGTERM, as batch systems do when time is up.
     """
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
         from srseg.errors import SRSegError
+        from srseg.progress import Stopped
 
         debug = bool(ctx.params.get("debug"))
         try:
-            with _warnings_as_lines(), progress_bars():
+            with _warnings_as_lines(), progress_bars(), stopping_on_sigterm():
                 return super().invoke(ctx)
         except KeyboardInterrupt:
             note("srseg: stopped; what was finished before is kept")
             raise typer.Exit(STOPPED) from None
+        except Stopped:
+            note(
+                "srseg: stopped by SIGTERM; what was finished before is kept: to go on, run the "
+                "same command again"
+            )
+            raise typer.Exit(TERMINATED) from None
         except SRSegError as error:
             if debug:
                 raise

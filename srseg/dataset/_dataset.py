@@ -7,23 +7,24 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from srseg.dataset._check import check_dataset
 from srseg.dataset._create import create_folder
-from srseg.dataset._label_sets import LabelsPlan, plan_labels, write_labels
-from srseg.dataset._layout import DESCRIPTION, Layout, SampleKey
+from srseg.dataset._label_sets import plan_labels, write_labels
+from srseg.dataset._layout import DESCRIPTION, Layout
 from srseg.dataset._predictions import prediction_sink
-from srseg.dataset._prepared import Prepared, make_prepared
+from srseg.dataset._preprocess import preprocess_samples
 from srseg.dataset._sample import DatasetSample, find_sample
 from srseg.dataset._scans import SamplePlan, plan_sample, register
 from srseg.dataset._view import SampleView
 from srseg.errors import DatasetError, MissingFileError
 from srseg.labels import DEFAULT_LABELS, LabelTable
-from srseg.progress import task
 from srseg.storage import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from srseg.dataset._label_plan import LabelsPlan
     from srseg.dataset._placement import Placement
+    from srseg.dataset._prepared import Prepared
     from srseg.dataset._problem import Problem
     from srseg.io import HDF5Sink, Reading
     from srseg.volumes import FieldOfView, Grid, Region, RigidTransform
@@ -432,11 +433,16 @@ class Dataset(SampleView):
         )
 
     def preprocess(
-        self, *, voxel_size: float | None = 5.0, clip: tuple[float, float] = (0.5, 99.9)
+        self,
+        *,
+        voxel_size: float | None = 5.0,
+        clip: tuple[float, float] = (0.5, 99.9),
+        scratch: Path | str | None = None,
     ) -> list[Prepared]:
         """Make the working copies of these samples: resampled, clipped and scaled to [0, 1].
 
-        Those that are there with the same settings are left alone.
+        Those that are there with the same settings are left alone. Several processes may work on
+        one dataset: each copy is made once.
 
         Parameters
         ----------
@@ -444,20 +450,23 @@ class Dataset(SampleView):
             Edge length of their voxels, in µm; None keeps the scan's own.
         clip : tuple of float, default=(0.5, 99.9)
             The percentiles that become 0 and 1.
+        scratch : path, optional
+            A folder for a temporary file of up to 4 bytes for each voxel of the copy; the one that
+            `srseg.machine.scratch_folder` gives, or else that of the copy, where it is None.
 
         Returns
         -------
         list of Prepared
             What was done for each sample.
+
+        Warns
+        -----
+        UserWarning
+            If a sample could not be prepared; the others are.
         """
-        done = []
-        with task("preprocessing", len(self)) as progress:
-            for sample in self:
-                key = SampleKey(sample.subject, sample.name)
-                file, scan = sample.scan_file, sample.scan
-                done.append(make_prepared(self._layout, key, file, scan, voxel_size, clip))
-                progress.advance(status=sample.name)
-        return done
+        return preprocess_samples(
+            self._layout, list(self), voxel_size=voxel_size, clip=clip, scratch=scratch
+        )
 
     def check(self, *, deep: bool = False, look_in: Sequence[Path | str] = ()) -> list[Problem]:
         """Look for what is wrong in the dataset; in a view, with its samples only.

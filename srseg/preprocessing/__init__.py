@@ -8,13 +8,14 @@ normalised again.
 from srseg.preprocessing._everywhere import labels_everywhere
 from srseg.preprocessing._field import find_field
 from srseg.preprocessing._model_grid import model_grid
-from srseg.preprocessing._normalise import Normalisation, fit_normalisation
+from srseg.preprocessing._normalise import Normalisation, check_clip, fit_normalisation
 from srseg.preprocessing._once import prepared_once
 from srseg.preprocessing._prepare import prepare
 from srseg.preprocessing._resample import labels_on_grid, resample
 
 __all__ = [
     "Normalisation",
+    "check_clip",
     "find_field",
     "fit_normalisation",
     "labels_everywhere",

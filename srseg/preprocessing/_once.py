@@ -33,7 +33,6 @@ def prepared_once(
     voxel_size: float | None = None,
     clip: tuple[float, float] = (0.5, 99.9),
     scratch: Path | str | None = None,
-    otherwise: Path | str | None = None,
 ) -> Iterator[tuple[Volume, Normalisation | None]]:
     """Prepare a large scan, reading it once; the result is that of `prepare`, to the last bit.
 
@@ -50,10 +49,8 @@ def prepared_once(
     clip : tuple of float, default=(0.5, 99.9)
         The percentiles of the resampled scan that become 0 and 1.
     scratch : path, optional
-        The folder of the scratch file; ``$TMPDIR`` and what `srseg.machine.scratch_folder` tries
-        next where it is None.
-    otherwise : path, optional
-        The folder where none of those has enough space.
+        The folder of the scratch file; the one that `srseg.machine.scratch_folder` gives where it
+        is None.
 
     Yields
     ------
@@ -83,7 +80,7 @@ def prepared_once(
         return
     unmoved = grid == volume.grid and volume.dtype.itemsize <= 2
     dtype = volume.dtype if unmoved else np.dtype(np.float32)
-    folder = scratch_folder(grid.n_voxels * dtype.itemsize, scratch, otherwise=otherwise)
+    folder = scratch_folder(grid.n_voxels * dtype.itemsize, scratch)
     with Scratch(folder, grid.shape, dtype) as file:
         resampled = Volume(file, grid, field=volume.field)
         search = PercentileSearch(resampled.dtype, clip)

@@ -168,6 +168,17 @@ def test_it_is_prepare_to_the_last_bit(case: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_turned_scan_takes_its_field_along() -> None:
+    turn = RigidTransform((0, 0, 1, 0, 1, 0, -1, 0, 0), (10.0, 0.0, 0.0))
+    voxels = scan((20, 80, 80))
+    field = FieldOfView((0, 100, 100), 80)
+    volume = Volume(voxels, Grid(voxels.shape, (2.5,) * 3), field=field).moved(turn)
+    prepared = prepare(volume, voxel_size=5.0)
+    assert prepared.field == field.moved(turn)
+    assert prepared.field.axis == pytest.approx((0, 0, -1))
+    assert prepared.read()[:, 0, 0].max() == 0
+
+
 def test_what_is_normalised_stays_so(tmp_path: Path) -> None:
     field = FieldOfView((0, 10, 10), 8)
     voxels = np.random.default_rng(0).random((6, 20, 20), np.float32)
