@@ -53,8 +53,9 @@ class Links:
         holder : Path
             The file that holds the link.
         name : str
-            The file as the link names it: an absolute path, or one from the folder of `holder`. As
-            in HDF5, the absolute path of a file that is not there is looked for beside `holder`.
+            The file as the link names it: an absolute path, or one from the folder of `holder`.
+            Where nothing is there, as after files were copied from a beamline, its end is looked
+            for below the folder of `holder`, the longest one first.
         what : str
             The link, for messages.
 
@@ -70,9 +71,8 @@ class Links:
         MissingFileError
             If there is none.
         """
-        folder, named = Path(os.path.realpath(holder)).parent, Path(name)
-        moved = named.is_absolute() and not os.path.lexists(named)
-        path = folder / named.name if moved else folder / named
+        folder = Path(os.path.realpath(holder)).parent
+        path = _where_it_is(folder, Path(name))
         real = require_utf8(Path(os.path.realpath(path)))
         if not real.is_relative_to(self._real.parent):
             raise FileFormatError(
@@ -83,11 +83,11 @@ class Links:
         try:
             mode = real.stat().st_mode
         except OSError:
-            asked = f"{name}, and neither that nor {real}" if moved else f"{real}, which does not"
-            raise MissingFileError(
-                f"{self.path}: {what} leads to {asked} exist{'s' if moved else ''}; copy it there "
-                "too"
-            ) from None
+            if Path(name).is_absolute():
+                asked = f"{name}, and neither that nor {real} exists"
+            else:
+                asked = f"{real}, which does not exist"
+            raise MissingFileError(f"{self.path}: {what} leads to {asked}; copy it there") from None
         if not stat.S_ISREG(mode):
             raise FileFormatError(f"{self.path}: {what} leads to {real}, which is not a file")
         return real
@@ -139,6 +139,17 @@ class Links:
         """Close the files that were opened; the first one is left to its owner."""
         while self._open:
             self._open.popitem()[1].close()
+
+
+def _where_it_is(folder: Path, named: Path) -> Path:
+    """Find the file of a link, or the place where it is missed."""
+    if os.path.lexists(folder / named):
+        return folder / named
+    ends = named.parts[1:] if named.is_absolute() else named.parts
+    for n in range(len(ends)):
+        if ".." not in ends[n:] and os.path.lexists(folder.joinpath(*ends[n:])):
+            return folder.joinpath(*ends[n:])
+    return folder / named.name if named.is_absolute() else folder / named
 
 
 @contextmanager

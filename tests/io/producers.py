@@ -222,11 +222,7 @@ def tomocupy(folder, voxels):
         with h5py.File(parts / f"p{n:04d}.h5", "w") as file:
             file.create_dataset("/exchange/data", data=block, chunks=(1, *block.shape[1:]))
         # reconstructed at the beamline, then copied here
-        source = f"/local/tooth_rec/tooth_rec_parts/p{n:04d}.h5"
-        if n % 2:
-            source = str(parts / f"p{n:04d}.h5")
-        else:
-            (parts / f"p{n:04d}.h5").rename(path.parent / f"p{n:04d}.h5")
+        source = f"/local/data/tooth_rec/tooth_rec_parts/p{n:04d}.h5"
         layout[start : start + len(block)] = h5py.VirtualSource(
             source, "/exchange/data", block.shape, dtype="f4"
         )
@@ -239,10 +235,7 @@ def tomocupy(folder, voxels):
     return Product(
         "tomocupy", "`/exchange/data` in parts", path, "/exchange/data", voxels, follow_links=True,
         metadata=found,
-        parts=tuple(
-            (parts if n % 2 else path.parent) / f"p{n:04d}.h5"
-            for n in range(-(-voxels.shape[0] // step))
-        ),
+        parts=tuple(sorted(parts.iterdir())),
     )  # fmt: skip
 
 

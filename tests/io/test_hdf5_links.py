@@ -268,11 +268,18 @@ class TestVirtual:
             file["v"][0, 0, 0] = 7
         assert file_stamp(path, describe(path, FOLLOW).parts) != before
 
-    def test_absolute_paths_of_a_folder_that_moved(self, master):
-        there = "/beamline/processed"
+    @pytest.mark.parametrize("there", ["/beamline/out/parts", "out/parts", "../out/parts"])
+    @pytest.mark.parametrize("beside", [True, False])
+    def test_paths_of_a_folder_that_moved(self, master, there, beside):
         path = master(sources=[f"{there}/{n}.h5" for n in "abc"])
-        for name in "abc":
-            (path.parent / f"parts/{name}.h5").rename(path.parent / f"{name}.h5")
+        if beside:
+            for name in "abc":
+                (path.parent / f"parts/{name}.h5").rename(path.parent / f"{name}.h5")
+        np.testing.assert_array_equal(open_volume(path, FOLLOW, voxel_size=5).read(), VOLUME)
+
+    def test_the_longest_end_of_a_path_is_meant(self, master, build):
+        path = master(sources=[f"/beamline/parts/{n}.h5" for n in "abc"])
+        build("a.h5", {"v": 0 * VOLUME[:2]})
         np.testing.assert_array_equal(open_volume(path, FOLLOW, voxel_size=5).read(), VOLUME)
 
     def test_slices_that_are_images(self, build):
