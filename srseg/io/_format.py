@@ -146,7 +146,7 @@ def not_written(name: str) -> FileFormatError:
     """
     return FileFormatError(
         f"{name}: files of this kind are read but not written; "
-        "choose .h5, .tif, .mha, .nrrd, .seg.nrrd or .nii.gz"
+        "choose .h5, .tif, .mha, .nrrd, .seg.nrrd, .nii.gz or .ome.zarr"
     )
 
 

@@ -15,9 +15,9 @@ from srseg.errors import FileFormatError
 from srseg.io._format import Format
 from srseg.io._info import ScanInfo
 from srseg.io._itk_header import (
+    data_files,
     head,
-    raw_offset,
-    require_data_beside,
+    raw_voxels,
     require_whole_gzip,
     require_whole_nifti,
 )
@@ -65,7 +65,7 @@ class ITKFormat(Format):
 
     def describe(self, path: Path, reading: Reading) -> ScanInfo:
         """Read the header; see `Format.describe`."""
-        require_data_beside(path, self.io_name)
+        parts = data_files(path, self.io_name)
         reader = _reader(path, self.io_name)
         size = _drop_last(reader.GetSize(), path, single=reading.single_slices)
         if reader.GetNumberOfComponents() != 1:
@@ -83,6 +83,7 @@ class ITKFormat(Format):
             self.name,
             (size[2], size[1], size[0]),
             _dtype(reader, path),
+            parts=parts,
             table=table_of(said, path),
             metadata=_metadata(said),
             details={"io": self.io_name, "streams": self._streams(path)},
@@ -124,7 +125,7 @@ class ITKFormat(Format):
             return not path.name.lower().endswith(".gz")
         if self.name == "MHA":
             return re.search(rb"^CompressedData\s*=\s*True", head(path), re.I | re.M) is None
-        return raw_offset(path) is not None
+        return raw_voxels(path) is not None
 
 
 class ITKSource(FileSource):
@@ -157,6 +158,7 @@ class ITKSource(FileSource):
         self.streams = streams
 
     def _open(self) -> Mapped | _OpenITK:
+        data_files(self.path, self.io_name)
         with _alone(self.path) as path:
             reader = _reader(path, self.io_name)
             single = self.shape[0] == 1
@@ -166,11 +168,11 @@ class ITKSource(FileSource):
                 require_memory(self.path, math.prod(self.shape) * self.dtype.itemsize)
                 require_whole_gzip(self.path)
                 return _OpenITK(None, self._extract(reader, (slice(0, n) for n in self.shape)))
-        raw = raw_offset(self.path) if self.io_name == "NrrdImageIO" else None
+        raw = raw_voxels(self.path) if self.io_name == "NrrdImageIO" else None
         if raw is not None:
             # ITK reads the whole of an NRRD for each part
-            stored = self.dtype.newbyteorder(raw[1])
-            return Mapped(self.path, stored, raw[0], self.shape)
+            file, offset, order = raw
+            return Mapped(file, self.dtype.newbyteorder(order), offset, self.shape)
         return _OpenITK(reader, None)
 
     def _read(self, handle: Mapped | _OpenITK, region: Region) -> NDArray[Any]:

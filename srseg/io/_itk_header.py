@@ -7,7 +7,7 @@ import re
 import zlib
 from typing import TYPE_CHECKING, Literal
 
-from srseg.errors import FileFormatError, StorageError
+from srseg.errors import FileFormatError, MissingFileError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 _HEADER = 1 << 20
 
 
-def raw_offset(path: Path) -> tuple[int, Literal["<", ">"]] | None:
-    """Tell where the voxels of an uncompressed NRRD file begin.
+def raw_voxels(path: Path) -> tuple[Path, int, Literal["<", ">"]] | None:
+    """Tell where the voxels of an uncompressed NRRD file are.
 
     Parameters
     ----------
@@ -26,30 +26,25 @@ def raw_offset(path: Path) -> tuple[int, Literal["<", ">"]] | None:
 
     Returns
     -------
-    tuple of int and str, or None
-        Offset in bytes and byte order; None where the voxels are compressed or in another file.
+    tuple of Path, int and str, or None
+        The file that holds them, where they begin in bytes, and their byte order; None where they
+        are compressed, or lie in a way that only ITK understands.
     """
-    text = head(path)
-    end = text.find(b"\n\n")
-    windows = text.find(b"\r\n\r\n")
-    if windows >= 0 and (end < 0 or windows < end):
-        end, length = windows, 4
-    else:
-        length = 2
-    if end < 0:
-        return None
+    text, length = _nrrd_header(path)
     fields = dict(
         line.split(": ", 1)
-        for line in text[:end].decode("latin-1").lower().splitlines()
+        for line in text.decode("latin-1").lower().splitlines()
         if ": " in line and not line.startswith("#") and ":=" not in line.split(": ")[0]
     )
-    if fields.get("encoding") != "raw" or any("file" in k or "skip" in k for k in fields):
+    if fields.get("encoding") != "raw" or any("skip" in key for key in fields):
         return None
-    return end + length, ">" if fields.get("endian") == "big" else "<"
+    order: Literal["<", ">"] = ">" if fields.get("endian") == "big" else "<"
+    beside = data_files(path, "NrrdImageIO")
+    return (beside[0], 0, order) if beside else (path, length, order)
 
 
-def require_data_beside(path: Path, io_name: str) -> None:
-    """Refuse a header that takes its voxels from elsewhere than its own folder.
+def data_files(path: Path, io_name: str) -> tuple[Path, ...]:
+    """Find the file with the voxels that a header names, and refuse one that is not below it.
 
     Parameters
     ----------
@@ -58,21 +53,68 @@ def require_data_beside(path: Path, io_name: str) -> None:
     io_name : str
         SimpleITK's name of the reader.
 
+    Returns
+    -------
+    tuple of Path
+        The file; empty where the voxels follow the header.
+
     Raises
     ------
     FileFormatError
-        If it names several files, or one in another folder.
+        If it names several files, one that is not below the folder of the header, or none.
+    MissingFileError
+        If there is no such file.
     """
-    key = {"MetaImageIO": b"ElementDataFile", "NrrdImageIO": b"data ?file"}.get(io_name)
-    if key is None:
-        return
-    for line in re.findall(rb"^[ \t]*" + key + rb"[ \t]*[:=](.*)$", head(path), re.I | re.M):
-        name = line.decode("utf-8", "replace").strip()
-        if name.upper().startswith("LIST") or re.search(r"[/\\]|%\d*d", name):
-            raise FileFormatError(
-                f"{path} takes its voxels from {name!r}; srseg reads one data file in the same "
-                "folder. Save the volume as one .mha or .nrrd file"
-            )
+    if io_name == "NrrdImageIO":
+        text, pattern = _nrrd_header(path)[0], rb"data ?file[ \t]*:(?!=)"
+    elif io_name == "MetaImageIO":
+        text, pattern = head(path), rb"ElementDataFile[ \t]*[:=]"
+    else:
+        return ()
+    lines = re.findall(rb"^[ \t\r\f\v]*" + pattern + rb"([^\n]*)$", text, re.I | re.M)
+    if io_name == "MetaImageIO" and not lines:
+        raise FileFormatError(
+            f"{path} is no MetaImage file: its first MiB has no line 'ElementDataFile = '"
+        )
+    names = [line.decode("utf-8", "replace").strip() for line in lines]
+    return tuple(_below(path, name) for name in names if name.upper() != "LOCAL")[:1]
+
+
+def _below(path: Path, name: str) -> Path:
+    file = path.parent / name
+    if name.upper().startswith("LIST") or re.search(r"\\|%\d*d", name):
+        raise FileFormatError(
+            f"{path} takes its voxels from {name!r}; srseg reads one data file below the same "
+            "folder. Save the volume as one .mha or .nrrd file"
+        )
+    try:
+        inside = file.resolve().is_relative_to(path.parent.resolve())
+    except (OSError, ValueError, RuntimeError):
+        inside = False
+    if not inside or not name:
+        raise FileFormatError(
+            f"{path} takes its voxels from {name!r}, which is not below the folder of the header; "
+            "srseg does not follow it. Lay the file beside the header and correct its name there"
+        )
+    if not file.is_file():
+        raise MissingFileError(
+            f"{file} does not exist; {path.name} says that it holds the voxels. Copy both files"
+        )
+    return file
+
+
+def _nrrd_header(path: Path) -> tuple[bytes, int]:
+    """Give the header of an NRRD file and its length with the blank line at its end."""
+    text = head(path)
+    ends = [(at, at + len(mark)) for mark in (b"\n\n", b"\r\n\r\n") if (at := text.find(mark)) >= 0]
+    if ends:
+        end, length = min(ends)
+        return text[: end + 1], length
+    if len(text) == _HEADER:
+        raise FileFormatError(
+            f"{path}: its header does not end within the first MiB; it is damaged"
+        )
+    return text, len(text)
 
 
 def head(path: Path) -> bytes:

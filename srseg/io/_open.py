@@ -58,9 +58,10 @@ def open_volume(
 ) -> Volume:
     """Open a scan or a label volume; voxels are read when they are needed.
 
-    HDF5, TIFF (uncompressed, or page by page), uncompressed MHA, NRRD and NIfTI files are read box
-    by box; compressed MHA, NRRD and NIfTI files are decoded whole at the first read and kept in
-    memory, because their compression has no way to read a part.
+    HDF5, OME-Zarr, TIFF (uncompressed, or page by page), bare voxels, and uncompressed MHA, NRRD,
+    NIfTI and Amira files are read box by box; compressed MHA, NRRD, NIfTI and Amira files are
+    decoded whole at the first read and kept in memory, because their compression has no way to read
+    a part.
 
     Parameters
     ----------
