@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import shutil
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from srseg.errors import ParameterError, StorageError
+from srseg.machine import ahead
 from srseg.storage import CHUNK, ChunkChecksums
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ class HDF5Sink:
         self._name = name
         # a beam is a row of chunks along x; of one begun, the voxels and which lines have come
         self._beams: dict[tuple[int, int], tuple[NDArray[Any], NDArray[np.bool_]]] = {}
+        self._packed = _deflate_level(dataset)
         self._done = np.zeros((-(-self.shape[0] // CHUNK), -(-self.shape[1] // CHUNK)), bool)
 
     def __setitem__(self, region: slice | tuple[slice, ...], block: NDArray[Any]) -> None:
@@ -130,15 +133,37 @@ class HDF5Sink:
                 f"the disk of {self._folder} is full; make space and start again. "
                 "The unfinished file is removed",
             )
-        beam = np.ascontiguousarray(beam, dtype=self.dtype)
         start = (top * CHUNK, left * CHUNK, 0)
+        if self._packed is None:
+            self._write_filtered(start, np.ascontiguousarray(beam, dtype=self.dtype))
+        else:
+            self._write_chunks(start, beam)
+        self._done[top, left] = True
+
+    def _write_filtered(self, start: tuple[int, int, int], beam: NDArray[Any]) -> None:
+        """Let HDF5 compress, one chunk after the other; the sums are taken in the meantime."""
         z, y = (slice(a, a + n) for a, n in zip(start[:2], beam.shape[:2], strict=True))
-        # neither holds the interpreter: the sums are taken while HDF5 compresses and writes
         with ThreadPoolExecutor(1, "srseg-checksums") as pool:
             taken = pool.submit(self._checksums.add, start, beam)
             self._dataset[z, y, :] = beam
             taken.result()
-        self._done[top, left] = True
+
+    def _write_chunks(self, start: tuple[int, int, int], beam: NDArray[Any]) -> None:
+        """Cut, sum and compress chunks in threads, and give HDF5 the bytes that it keeps."""
+        z, y, _ = start
+        chunk = self._checksums.chunk
+
+        def pack(x: int) -> tuple[int, Any]:
+            part = np.ascontiguousarray(beam[:, :, x : x + chunk[2]], self.dtype)
+            self._checksums.add((z, y, x), part)
+            if part.shape != chunk:
+                # the last chunk of an axis is kept whole
+                part = np.pad(part, [(0, c - n) for c, n in zip(chunk, part.shape, strict=True)])
+            kept = part.reshape(-1).view(np.uint8).data
+            return x, zlib.compress(kept, self._packed) if self._packed else kept
+
+        for x, kept in ahead(pack, range(0, self.shape[2], chunk[2])):
+            self._dataset.id.write_direct_chunk((z, y, x), kept)
 
     def _bounds(self, parts: tuple[slice, ...], axis: int, *, whole: bool = False) -> slice:
         length = self.shape[axis]
@@ -153,3 +178,15 @@ class HDF5Sink:
                 f"a volume of {self.shape}"
             )
         return slice(start, stop)
+
+
+def _deflate_level(dataset: Any) -> int | None:
+    """Give the level of deflate, 0 where nothing is compressed; None for other filters."""
+    import h5py
+
+    filters = dataset.id.get_create_plist()
+    if filters.get_nfilters() == 0:
+        return 0
+    code, _, values, _ = filters.get_filter(0)
+    alone = filters.get_nfilters() == 1 and code == h5py.h5z.FILTER_DEFLATE
+    return int(values[0]) if alone else None
