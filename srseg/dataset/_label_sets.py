@@ -118,7 +118,8 @@ def _open(
         given = None if states else base.voxel_size[0]
         return _Opened(open_volume(file, reading, voxel_size=given, labels=True).source, grid)
     default = None
-    if info.voxel_size is None:
+    # a transform was made with the file's first voxel at 0, where the file states no other place
+    if info.voxel_size is None and (placement.transform is None or size is None):
         default = default_grid(scan_grid, info.shape, size, file, sample)
     volume = open_volume(
         file,

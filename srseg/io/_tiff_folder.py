@@ -46,9 +46,9 @@ class TIFFFolderFormat(Format):
         """Fit any folder, weaker than a suffix does; see `Format.match`."""
         return int(path.is_dir())
 
-    def describe(self, path: Path, reading: Reading) -> ScanInfo:  # noqa: ARG002
+    def describe(self, path: Path, reading: Reading) -> ScanInfo:
         """Read the header of every slice; see `Format.describe`."""
-        files, step = ordered_slices(path)
+        files, step = ordered_slices(path, gaps=reading.single_slices)
         with ThreadPoolExecutor(_AT_ONCE, "srseg-slices") as pool:
             found = list(pool.map(_look, files))
         usual = Counter(one.kind for one in found).most_common(1)[0][0]

@@ -13,20 +13,22 @@ from srseg.io._format import require_utf8
 _SUFFIXES = (".tif", ".tiff")
 
 
-def ordered_slices(folder: Path) -> tuple[list[Path], int]:
+def ordered_slices(folder: Path, *, gaps: bool = False) -> tuple[list[Path], int]:
     """List the slices of a folder in the order of their numbers.
 
     Parameters
     ----------
     folder : Path
         The folder; files that are not TIFF and hidden ones are passed over.
+    gaps : bool, default=False
+        Whether it holds single slices: numbers may be missing, and one file is enough.
 
     Returns
     -------
     files : list of Path
-        At least two files.
+        At least two files, or one where gaps are allowed.
     step : int
-        From one number to the next.
+        From one number to the next, the smallest where there are gaps.
 
     Raises
     ------
@@ -34,7 +36,7 @@ def ordered_slices(folder: Path) -> tuple[list[Path], int]:
         If there are none, a file does not belong to the sequence, or a number is missing.
     """
     files = [require_utf8(path) for path in _tiff_files(folder)]
-    if len(files) < 2:
+    if len(files) < (1 if gaps else 2):
         raise FileFormatError(
             f"the folder {folder} holds {len(files) or 'no'} TIFF slices; give the folder with the "
             "slices of one volume (.tif, one file each)"
@@ -51,7 +53,9 @@ def ordered_slices(folder: Path) -> tuple[list[Path], int]:
         )
     numbers = {file: tuple(int(n) for n in split[1::2]) for file, split in parts.items()}
     files.sort(key=lambda file: (numbers[file], file.name))
-    return files, _step(folder, files, [numbers[file] for file in files])
+    if len(files) == 1:
+        return files, 1
+    return files, _step(folder, files, [numbers[file] for file in files], gaps=gaps)
 
 
 def _tiff_files(folder: Path) -> list[Path]:
@@ -69,7 +73,7 @@ def _tiff_files(folder: Path) -> list[Path]:
         raise StorageError(error.errno, f"cannot list {folder}: {error.strerror}") from error
 
 
-def _step(folder: Path, files: list[Path], numbers: list[tuple[int, ...]]) -> int:
+def _step(folder: Path, files: list[Path], numbers: list[tuple[int, ...]], *, gaps: bool) -> int:
     """Give the step of the running number, after a look for double and missing ones."""
     varying = [c for c in range(len(numbers[0])) if len({n[c] for n in numbers}) > 1]
     if not varying and numbers[0]:
@@ -93,9 +97,9 @@ def _step(folder: Path, files: list[Path], numbers: list[tuple[int, ...]]) -> in
     step = min(b - a for a, b in pairwise(sequence))
     # one wrong number can leave a gap of any length: it is counted, not listed
     n_missing = sum((b - a - 1) // step for a, b in pairwise(sequence))
-    if n_missing:
-        gaps = (range(a + step, b, step) for a, b in pairwise(sequence))
-        missing = list(islice(chain.from_iterable(gaps), 9))
+    if n_missing and not gaps:
+        left_out = (range(a + step, b, step) for a, b in pairwise(sequence))
+        missing = list(islice(chain.from_iterable(left_out), 9))
         shown = ", ".join(map(str, missing[:8])) + (" …" if n_missing > 8 else "")
         raise FileFormatError(
             f"the folder {folder} lacks {n_missing} of its slices: number {shown}, between "

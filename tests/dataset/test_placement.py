@@ -1,5 +1,7 @@
 """Labels of slices, of a box, and moved by a transform."""
 
+import json
+
 import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813
@@ -8,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srseg import Grid, Volume
-from srseg.dataset import Placement, ValueMap, parse_slices
+from srseg.dataset import Placement, ValueMap, parse_slices, restore_labels
 from srseg.dataset._spread import SpreadSource
-from srseg.errors import GridError, LabelError, ParameterError
+from srseg.errors import FileFormatError, GridError, LabelError, ParameterError
 from srseg.io import Reading, read_transform, write_volume
 from srseg.preprocessing import labels_on_grid
 from srseg.volumes import RigidTransform
@@ -202,6 +204,47 @@ def test_boxes_whose_corners_only_look_as_if_they_met(study, tmp_path):
     assert grid.overlaps(study["A"].scan.grid)
     with pytest.raises(GridError, match="does not overlap"):
         study.plan_labels(tmp_path / "l.mha", sample="A", label_set="HQ", placement=plan)
+
+
+def test_a_moved_file_that_states_no_place_begins_at_zero(study, tmp_path):
+    file = stack(tmp_path / "l.tif", masks(5, (4, 6)))
+    transform = RigidTransform(translation=(1.0, 2.0, 3.0))
+    labels = add(study, file, transform=transform, voxel_size=3.0)
+    assert labels.grid == Grid((5, 4, 6), (3.0,) * 3, (1, 2, 3))
+    with pytest.raises(FileFormatError, match="--voxel-size"):
+        add(study, file, transform=transform)
+
+
+def aligned(study, transform):
+    path = study.path / "sub-01" / "micr" / "sub-01_sample-A_XPCT.json"
+    sidecar = json.loads(path.read_text())
+    sidecar["Alignment"] = {"Transform": transform.to_dict()}
+    path.write_text(json.dumps(sidecar))
+
+
+def test_labels_of_an_aligned_scan_lie_on_it_however_they_come(study, tmp_path):
+    raw = study["A"].scan_grid
+    turn = RigidTransform((1, 0, 0, 0, 0.8, -0.6, 0, 0.6, 0.8), (5, 40, -50))
+    before = study["A"].labels("WF").read()
+    aligned(study, turn)
+    array = masks(8, (10, 12))
+    files = {"silent": stack(tmp_path / "l.tif", array)}
+    for name, grid in (("drawn before", raw), ("drawn after", raw.moved(turn))):
+        files[name] = tmp_path / f"{name}.mha"
+        write_volume(files[name], Volume(array, grid))
+    for file in files.values():
+        labels = add(study, file)
+        assert labels.grid.same_as(study["A"].scan_grid)
+        np.testing.assert_array_equal(labels.read(), array)
+    box = (slice(2, 5), slice(6, 10), slice(1, 6))
+    part = add(study, stack(tmp_path / "b.tif", array[box]), box=box)
+    assert part.grid.same_as(study["A"].scan_grid.cropped(box))
+    # what is restored lies where the scan lies now
+    study.add_labels(files["silent"], sample="A", label_set="WF")
+    restore_labels(study, "A", "WF", 1)
+    again = study["A"].labels("WF")
+    assert again.grid.same_as(study["A"].scan_grid)
+    np.testing.assert_array_equal(again.read(), before)
 
 
 def test_axes_are_said(study, tmp_path):
