@@ -180,3 +180,37 @@ def test_counting_is_counting(content, constant):
 def test_the_table_of_the_dataset_holds_after_mapping(study, foreign):
     add(study, foreign[0], "names", "Exterior=0", "Screw (Mg)=3")
     assert study["A"].labels("HQ").table == DEFAULT_LABELS
+
+
+AVIZO = """# AmiraMesh BINARY-LITTLE-ENDIAN 2.1
+
+define Lattice 12 10 8
+
+Parameters {
+    Materials {
+        Exterior { Id 5 }
+        "Mineralised bone" { Id 77, Color 0.9 0.5 0 }
+        "Residual material" { Id 3, Color 0.2 0.4 1 }
+    }
+    Units { Coordinates "µm" }
+    Content "12x10x8 byte, uniform coordinates",
+    BoundingBox 0 27.5 0 22.5 0 17.5,
+    CoordType "uniform"
+}
+
+Lattice { byte Labels } @1
+
+# Data section follows
+@1
+"""
+
+
+def test_labels_from_avizo_by_their_names(study, tmp_path):
+    array = voxels([0, 1, 2])
+    (tmp_path / "l.am").write_bytes(AVIZO.encode() + array.tobytes() + b"\n")
+    with pytest.raises(LabelError, match=r'pass --map names --map Exterior=… --map "Mineralised'):
+        add(study, tmp_path / "l.am")
+    texts = ("names", "Exterior=background", "Mineralised bone=bone")
+    found = add(study, tmp_path / "l.am", *texts)
+    np.testing.assert_array_equal(found, looked_up(array, {0: 0, 1: 1, 2: 3}))
+    assert study["A"].labels("HQ").grid.same_as(study["A"].scan.grid)
