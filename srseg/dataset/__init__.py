@@ -20,7 +20,7 @@ from srseg.dataset._relocate import Relocation, relocate
 from srseg.dataset._repair import repair
 from srseg.dataset._restore import restore_labels
 from srseg.dataset._sample import DatasetSample
-from srseg.dataset._scans import SamplePlan
+from srseg.dataset._scan_plan import SamplePlan
 from srseg.dataset._schema import METADATA_KEYS, MetadataKey, SampleMetadata, unusual_metadata
 from srseg.dataset._schema_document import SCHEMA_VERSION, metadata_schema
 from srseg.dataset._sidecar import ScanFile

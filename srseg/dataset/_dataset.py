@@ -12,7 +12,8 @@ from srseg.dataset._layout import DESCRIPTION, Layout
 from srseg.dataset._predictions import prediction_sink
 from srseg.dataset._preprocess import preprocess_samples
 from srseg.dataset._sample import DatasetSample, find_sample
-from srseg.dataset._scans import SamplePlan, plan_sample, register
+from srseg.dataset._scan_plan import SamplePlan, plan_sample
+from srseg.dataset._scans import register
 from srseg.dataset._view import SampleView
 from srseg.errors import DatasetError, MissingFileError
 from srseg.labels import DEFAULT_LABELS, LabelTable

@@ -158,7 +158,7 @@ def _array(
     labels: bool,
 ) -> ShardedArray:
     """Make the array of a level: its metadata with zarr, its shards ourselves."""
-    import numcodecs  # type: ignore[import-untyped]
+    import numcodecs
     from zarr.codecs import BloscCodec, ZstdCodec
 
     # noise is not worth much effort; labels shrink to a few per cent
