@@ -19,7 +19,9 @@ import numpy as np
 import pytest
 
 from srseg import DEFAULT_LABELS, Dataset, Volume
+from srseg.dataset import relocate, repair
 from srseg.io import open_volume, write_volume
+from srseg.storage._machine import machine_tag
 
 KILLS = int(os.environ.get("SRSEG_KILLS", "2"))
 EDGE = 128
@@ -72,13 +74,6 @@ def contents(root: Path) -> dict[str, str]:
     }
 
 
-def clean(dataset: Dataset) -> None:
-    """Do what check advises: delete what was left."""
-    while left := [p.path for p in dataset.check() if p.kind == "unfinished"]:
-        for path in left:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
 @pytest.fixture
 def large(tmp_path: Path) -> Path:
     """Make a dataset of one sample with labels, and files to add."""
@@ -108,24 +103,18 @@ def test_add_killed(large):
         dataset = Dataset(root)
         problems = dataset.check(deep=True)
         assert {p.kind for p in problems} <= {"unfinished", "table"}
-        if f"k{i}" in dataset.names:
-            np.testing.assert_array_equal(dataset[f"k{i}"].scan.read(), open_volume(scan).read())
-        else:
+        if f"k{i}" not in dataset.names:
             assert killed
             # what is new and is no entry is named
             named = {str(p.path.relative_to(root)) for p in problems}
             new = set(after) - set(before)
             assert new <= named
-            finish("dataset", "add", scan, "--sample", f"k{i}", "-d", root)
-        clean(Dataset(root))
-        finish_tables(root, scan)
+        repair(dataset)
         assert Dataset(root).check(deep=True) == []
-
-
-def finish_tables(root: Path, scan: Path) -> None:
-    """Make a small change, after which the tables are right again."""
-    if Dataset(root).check():
-        Dataset(root).add_sample(scan, name=f"r{len(Dataset(root))}", copy=False)
+        if f"k{i}" not in Dataset(root).names:
+            finish("dataset", "add", scan, "--sample", f"k{i}", "-d", root)
+        voxels = Dataset(root)[f"k{i}"].scan.read()
+        np.testing.assert_array_equal(voxels, open_volume(scan).read())
 
 
 def test_label_killed(large):
@@ -149,9 +138,10 @@ def test_label_killed(large):
         assert any(np.array_equal(current, array) for array in labels.values())
         if dataset["A"].labels_info()["Revision"] == 2:
             np.testing.assert_array_equal(current, labels["new"])
-        # the command can be given again, and then all is well
+        repair(dataset)
+        assert Dataset(root).check(deep=True) == []
+        # the command can be given again
         finish(*command)
-        clean(dataset)
         assert Dataset(root).check(deep=True) == []
         np.testing.assert_array_equal(Dataset(root)["A"].labels().read(), labels["new"])
         kept = root / "derivatives/labels/sub-01/micr/sub-01_sample-A_desc-WF_rev-1_dseg.h5"
@@ -161,7 +151,31 @@ def test_label_killed(large):
 # for each number read, a child that dies before that many changes of a name are done
 STEPS = """
 import os, pathlib, signal, sys
+import numpy as np
 from srseg import Dataset
+from srseg.dataset import relocate, repair
+
+def label(dataset, file):
+    dataset.add_labels(file, sample="A", label_set="WF")
+
+def add(dataset, file):
+    dataset.add_sample(file, name="new")
+
+def preprocess(dataset, file):
+    dataset.select(name="A").preprocess(voxel_size=5.0, clip=(2, 98))
+
+def predict(dataset, file):
+    labels = dataset["A"].labels()
+    with dataset.prediction_sink(
+        "A", "wf", labels.grid, description="soft9", provenance={"run": 2}, overwrite=True
+    ) as sink:
+        sink[:] = 3 - labels.read()
+
+def move(dataset, file):
+    relocate(dataset, file + "/old", file + "/new")
+
+def mend(dataset, file):
+    repair(dataset)
 
 def run(step):
     seen = 0
@@ -174,13 +188,9 @@ def run(step):
             return function(*args, **kwargs)
         return wrapper
     os.link = counted(os.link)
-    pathlib.Path.replace = counted(pathlib.Path.replace)
-    pathlib.Path.unlink = counted(pathlib.Path.unlink)
-    dataset = Dataset(sys.argv[1])
-    if sys.argv[3] == "label":
-        dataset.add_labels(sys.argv[2], sample="A", label_set="WF")
-    else:
-        dataset.add_sample(sys.argv[2], name="new")
+    for name in ("replace", "unlink", "rename", "rmdir"):
+        setattr(pathlib.Path, name, counted(getattr(pathlib.Path, name)))
+    globals()[sys.argv[3]](Dataset(sys.argv[1]), sys.argv[2])
     os._exit(0)
 
 for line in sys.stdin:
@@ -216,6 +226,15 @@ def killed_before_each_step(
     assert step > 3
 
 
+def mended(dataset: Dataset) -> Dataset:
+    """Repair, after which all is well and a second repair has nothing to do."""
+    assert "left" not in [step.action for step in repair(dataset)]
+    dataset = Dataset(dataset.path)
+    assert dataset.check(deep=True) == []
+    assert repair(dataset) == []
+    return dataset
+
+
 def test_label_killed_before_each_change_of_a_name(study, label_file):
     """Random kills seldom fall between two renames: here every such moment is tried."""
     old = study["A"].labels().read()
@@ -230,32 +249,109 @@ def test_label_killed_before_each_change_of_a_name(study, label_file):
         assert np.array_equal(current, old) or np.array_equal(current, new)
         # what the sidecar says is what is read, also between the two renames
         assert np.array_equal(current, new) == (dataset["A"].labels_info()["Revision"] == 2)
-        outcomes.add((np.array_equal(current, new), bool(problems)))
+        mended(dataset)
+        assert set(before.values()) <= set(contents(dataset.path).values())
+        current = dataset["A"].labels().read()
+        finished = np.array_equal(current, new)
+        assert finished or np.array_equal(current, old)
+        assert finished == (dataset["A"].labels_info()["Revision"] == 2)
+        outcomes.add((finished, bool(problems)))
         if not done:
             dataset.add_labels(file, sample="A", label_set="WF")
-            clean(dataset)
             assert dataset.check(deep=True) == []
             assert np.array_equal(dataset["A"].labels().read(), new)
-    # both were met: killed with the old labels current, and finished
-    assert outcomes >= {(False, True), (True, False)}
+    # all were met: taken back, finished by repair, and finished
+    assert outcomes >= {(False, True), (True, True), (True, False)}
 
 
 def test_add_killed_before_each_change_of_a_name(study, scan_file):
     file = scan_file(seed=77)
     outcomes = set()
-    for dataset, before, done in killed_before_each_step(study, file, "add"):
+    for dataset, before, _ in killed_before_each_step(study, file, "add"):
         problems = dataset.check()
         after = contents(dataset.path)
         assert {path: after.get(path) for path in before} == before
         assert {p.kind for p in problems} <= {"unfinished", "table"}, problems
-        there = "new" in dataset.names
-        outcomes.add((there, bool(problems)))
-        if not there:
-            dataset.add_sample(file, name="new")
-            clean(dataset)
-        elif not done:
-            dataset.add_sample(file, name="next")  # makes the tables anew
-            clean(dataset)
-        assert dataset.check(deep=True) == []
-        np.testing.assert_array_equal(dataset["new"].scan.read(), open_volume(file).read())
+        outcomes.add(("new" in dataset.names, bool(problems)))
+        # the first name is changed when every voxel is written: repair finishes the rest
+        whole = mended(dataset)
+        np.testing.assert_array_equal(whole["new"].scan.read(), open_volume(file).read())
     assert outcomes >= {(False, True), (True, True), (True, False)}
+
+
+def test_preprocess_killed_before_each_change_of_a_name(study, tmp_path):
+    study.select(name="A").preprocess(voxel_size=5.0)
+    clips = {(0.5, 99.9): study["A"].prepared(5.0, (0.5, 99.9)).read(), (2, 98): None}
+    for dataset, _, done in killed_before_each_step(study, tmp_path, "preprocess"):
+        assert {p.kind for p in dataset.check()} <= {"unfinished"}
+        mended(dataset)
+        there = {clip: dataset["A"].prepared(5.0, clip) for clip in clips}
+        # the old one, the new one or none, but never a wrong one
+        assert None in there.values()
+        if there[0.5, 99.9] is not None:
+            np.testing.assert_array_equal(there[0.5, 99.9].read(), clips[0.5, 99.9])
+        assert (there[2, 98] is not None) or not done
+        dataset.select(name="A").preprocess(voxel_size=5.0, clip=(2, 98))
+        assert dataset["A"].prepared(5.0, (2, 98)) is not None
+        assert dataset.check(deep=True) == []
+
+
+def test_predict_killed_before_each_change_of_a_name(study, tmp_path):
+    labels = study["A"].labels()
+    old, new = labels.read(), 3 - labels.read()
+    with study.prediction_sink(
+        "A", "wf", labels.grid, description="soft9", provenance={"run": 1}
+    ) as sink:
+        sink[:] = old
+    outcomes = set()
+    for dataset, _, done in killed_before_each_step(study, tmp_path, "predict"):
+        assert {p.kind for p in dataset.check()} <= {"unfinished"}
+        mended(dataset)
+        run = dataset["A"].labels_info("srseg-wf")["Provenance"]["run"]
+        np.testing.assert_array_equal(
+            dataset["A"].labels("srseg-wf").read(), old if run == 1 else new
+        )
+        outcomes.add((run, done))
+    assert outcomes == {(1, False), (2, False), (2, True)}
+
+
+def test_relocate_killed_before_each_change_of_a_name(study, scan_file, tmp_path):
+    for i, name in enumerate("XYZ"):
+        study.add_sample(scan_file(f"old/{name}.mha", seed=i), name=name, copy=False)
+    shutil.move(tmp_path / "old", tmp_path / "new")
+    for dataset, _, done in killed_before_each_step(study, tmp_path, "move"):
+        moved = [dataset[name].scan_file.path.parent.name == "new" for name in "XYZ"]
+        assert all(moved) or not done
+        repair(dataset)
+        if not all(moved):
+            assert {p.kind for p in dataset.check()} <= {"moved", "missing"}
+            relocate(dataset, tmp_path / "old", tmp_path / "new")
+        assert dataset.check(deep=True) == []
+        assert all(dataset[name].scan.read().any() for name in "XYZ")
+
+
+def test_repair_killed_before_each_change_of_a_name(study, label_file):
+    """A dataset with a little of everything that writers leave."""
+    root = study.path
+    study.select(name="A").preprocess(voxel_size=5.0)
+    study.add_labels(label_file(seed=77), sample="A", label_set="WF")
+    labels = root / "derivatives" / "labels" / "sub-01" / "micr"
+    before = contents(root)
+    stem = "sub-01_sample-A_desc-WF"
+    shutil.copy(labels / f"{stem}_rev-1_dseg.json", labels / f"{stem}_dseg.json")
+    other = labels.parents[1] / "sub-02" / "micr" / "sub-02_sample-B_desc-WF"
+    os.link(f"{other}_dseg.h5", f"{other}_rev-1_dseg.h5")
+    (root / "sub-02" / "micr" / "sub-02_sample-B_XPCT.json").unlink()
+    (root / "derivatives/preprocessed/sub-01/micr/sub-01_sample-A_res-5um_XPCT.json").unlink()
+    (root / "sub-98" / "micr").mkdir(parents=True)
+    (root / f".samples.tsv.999999999-{machine_tag()}abcd.part").write_text("half")
+    (root / "participants.tsv").write_text("participant_id\n")
+    del before["derivatives/preprocessed/sub-01/micr/sub-01_sample-A_res-5um_XPCT.json"]
+    del before["derivatives/preprocessed/sub-01/micr/sub-01_sample-A_res-5um_XPCT.h5"]
+    for dataset, _, _ in killed_before_each_step(study, root, "mend"):
+        repair(dataset)
+        assert dataset.check(deep=True) == []
+        after = contents(root)
+        registered = "sub-02/micr/sub-02_sample-B_XPCT.json"
+        assert after.pop(registered)
+        assert after == {k: v for k, v in before.items() if k != registered}
