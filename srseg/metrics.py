@@ -1,7 +1,8 @@
 """How well a labelling agrees with the truth: confusion counts, IoU and Dice.
 
 Everything is computed from confusion matrices, whose rows are the truth and whose columns are the
-prediction, by position in the label table. Voxels whose truth is 255 (unlabelled) are not counted.
+prediction, by position in the label table. Voxels whose truth is 255 (unlabelled) are not counted,
+nor are those whose prediction is 255: nobody saw them.
 The background, position 0, is left out of every mean over classes, as in the paper's Table 2. A
 class absent from both truth and prediction has no IoU: it is NaN and left out of means.
 """
@@ -29,16 +30,19 @@ def confusion(
 ) -> NDArray[np.int64]:
     """Count how often each class of the truth is predicted as each class.
 
+    A voxel that the prediction leaves out, because it lies outside of the scan's field of view, is
+    left out of the truth too: it is neither right nor wrong.
+
     Parameters
     ----------
     truth : ndarray of integers
         Positions in the label table, any shape; `ignore` where nobody labelled.
     prediction : ndarray of integers, of the same shape
-        Positions in the label table.
+        Positions in the label table; `ignore` where nothing was seen.
     n_classes : int
         Number of classes, K.
     ignore : int, default=255
-        The value in `truth` that is not counted.
+        The value that is not counted, in either.
 
     Returns
     -------
@@ -54,7 +58,7 @@ def confusion(
 
     Examples
     --------
-    >>> confusion(np.array([0, 1, 1, 255]), np.array([0, 1, 0, 1]), 2)
+    >>> confusion(np.array([0, 1, 1, 255, 1]), np.array([0, 1, 0, 1, 255]), 2)
     array([[1, 0],
            [1, 1]])
     """
@@ -70,10 +74,10 @@ def confusion(
     step = max(1, _BLOCK // max(1, math.prod(truth.shape[1:])))
     for start in range(0, len(truth), step):
         expected, given = truth[start : start + step], prediction[start : start + step]
-        labelled = expected != ignore
+        labelled = (expected != ignore) & (given != ignore)
         rows, columns = expected[labelled], given[labelled]
-        _require_classes(rows, n_classes, ignore, "the truth")
-        _require_classes(columns, n_classes, ignore, "the prediction")
+        _require_classes(rows, n_classes, "the truth")
+        _require_classes(columns, n_classes, "the prediction")
         cells = rows.astype(np.intp)
         cells *= n_classes
         cells += columns.astype(np.intp, copy=False)
@@ -271,13 +275,12 @@ def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
     return out
 
 
-def _require_classes(values: NDArray[Any], n_classes: int, ignore: int, where: str) -> None:
+def _require_classes(values: NDArray[Any], n_classes: int, where: str) -> None:
     if not values.size:
         return
     worst = min(int(values.min()), int(values.max()), key=lambda v: 0 <= v < n_classes)
     if not 0 <= worst < n_classes:
-        what = " (unlabelled)" if worst == ignore else ""
         raise LabelError(
-            f"{where} holds the class {worst}{what} at a voxel that is counted; allowed are 0 to "
+            f"{where} holds the class {worst} at a voxel that is counted; allowed are 0 to "
             f"{n_classes - 1}. Check that both use one label table and cover the same space"
         )

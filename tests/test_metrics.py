@@ -71,13 +71,20 @@ def test_a_stack_of_confusions_gives_a_stack_of_scores():
         np.testing.assert_array_equal(score(counts), [score(c) for c in counts])
 
 
-@pytest.mark.parametrize("wrong", [255, 4, -1])
+@pytest.mark.parametrize("wrong", [254, 4, -1])
 def test_a_prediction_out_of_range_is_refused_where_it_counts(wrong):
     truth = np.array([0, 1, 255])
     with pytest.raises(LabelError, match=rf"prediction holds the class {wrong}.*0 to 3"):
         metrics.confusion(truth, np.array([0, wrong, 0]), 4)
     counts = metrics.confusion(truth, np.array([0, 1, wrong]), 4)
     assert counts.sum() == 2
+
+
+def test_what_a_prediction_leaves_out_is_left_out_of_the_truth():
+    truth, prediction = np.array([0, 1, 1, 255, 2]), np.array([0, 255, 1, 255, 255])
+    np.testing.assert_array_equal(
+        metrics.confusion(truth, prediction, 3), metrics.confusion(truth[[0, 2]], [0, 1], 3)
+    )
 
 
 def test_a_truth_out_of_range_is_refused():

@@ -180,7 +180,11 @@ def _note_start(what: str, scan: "Grid", ensemble: "MultiAxisEnsemble") -> None:
 def _shares(labels: "Volume") -> dict[str, float]:
     import numpy as np
 
+    from srseg.labels import UNLABELLED
+
     assert labels.table is not None  # noqa: S101 - predictions carry their table
     counts = sum(np.bincount(slab.ravel(), minlength=256) for _, slab in labels.slabs(8))
     assert not isinstance(counts, int)  # noqa: S101 - a volume has at least one slab
-    return {c.name: float(counts[c.value] / labels.grid.n_voxels) for c in labels.table}
+    # what is unlabelled lies outside of the field of view: nobody knows what it is
+    seen = max(1, labels.grid.n_voxels - int(counts[UNLABELLED]))
+    return {c.name: float(counts[c.value] / seen) for c in labels.table}

@@ -44,13 +44,14 @@ class Domain:
     grey_values: tuple[tuple[float, float], ...]
 
     @classmethod
-    def of(cls, seen: Iterable[tuple[Sample, NDArray[Any]]]) -> Domain:
+    def of(cls, scans: Iterable[tuple[Sample, NDArray[Any], NDArray[np.bool_] | None]]) -> Domain:
         """Look at the scans that a model is trained on.
 
         Parameters
         ----------
-        seen : iterable of (Sample, ndarray)
-            Each sample with its normalised volume of shape (Z, Y, X).
+        scans : iterable of (Sample, ndarray, ndarray of bool or None)
+            Each sample with its normalised volume of shape (Z, Y, X), and which voxels were seen
+            (None: all).
 
         Returns
         -------
@@ -59,10 +60,10 @@ class Domain:
         """
         sizes: list[float] = []
         energies, quantiles = [], []
-        for sample, image in seen:
+        for sample, image, seen in scans:
             sizes += sample.scan_grid.voxel_size
             energies.append(_energy_of(sample))
-            quantiles.append(_quantiles(image))
+            quantiles.append(_quantiles(image, seen))
         known = [energy for energy in energies if energy is not None]
         low, high = np.min(quantiles, axis=0).tolist(), np.max(quantiles, axis=0).tolist()
         return cls(
@@ -71,7 +72,13 @@ class Domain:
             tuple(zip(low, high, strict=True)),
         )
 
-    def differences(self, sample: Sample, image: NDArray[Any], voxel_size: float) -> list[str]:
+    def differences(
+        self,
+        sample: Sample,
+        image: NDArray[Any],
+        voxel_size: float,
+        seen: NDArray[np.bool_] | None = None,
+    ) -> list[str]:
         """Say in what a scan lies outside of what was seen.
 
         Parameters
@@ -82,6 +89,8 @@ class Domain:
             Its normalised volume.
         voxel_size : float
             The model's voxel size in µm; a scan that has it needs no resampling.
+        seen : ndarray of bool, optional
+            Which voxels the scan saw; all where it is None.
 
         Returns
         -------
@@ -100,7 +109,7 @@ class Domain:
             if not low / _ENERGY <= energy <= high * _ENERGY:
                 found.append(f"its energy of {energy:g} keV (training: {_range(low, high)} keV)")
         for share, value, (low, high) in zip(
-            _QUANTILES, _quantiles(image), self.grey_values, strict=True
+            _QUANTILES, _quantiles(image, seen), self.grey_values, strict=True
         ):
             if not low - _GREY <= value <= high + _GREY:
                 found.append(
@@ -146,7 +155,9 @@ class Domain:
         )
 
 
-def warn_if_foreign(segmenter: Any, sample: Sample, image: NDArray[Any]) -> None:
+def warn_if_foreign(
+    segmenter: Any, sample: Sample, image: NDArray[Any], seen: NDArray[np.bool_] | None
+) -> None:
     """Warn when a scan lies outside of what a model has seen.
 
     Parameters
@@ -157,6 +168,8 @@ def warn_if_foreign(segmenter: Any, sample: Sample, image: NDArray[Any]) -> None
         The sample.
     image : ndarray of shape (Z, Y, X)
         Its normalised volume.
+    seen : ndarray of bool or None
+        Which of its voxels the scan saw; None for all.
 
     Warns
     -----
@@ -166,7 +179,7 @@ def warn_if_foreign(segmenter: Any, sample: Sample, image: NDArray[Any]) -> None
     domain: Domain | None = getattr(segmenter, "domain_", None)
     if domain is None or segmenter.voxel_size_ is None:
         return
-    found = domain.differences(sample, image, segmenter.voxel_size_)
+    found = domain.differences(sample, image, segmenter.voxel_size_, seen)
     if found:
         warnings.warn(
             f"{sample.name} differs from the scans that the model was trained on in "
@@ -188,9 +201,13 @@ def _energy_of(sample: Sample) -> float | None:
     return float(energy) if isinstance(energy, numbers.Real) else None
 
 
-def _quantiles(image: NDArray[Any]) -> list[float]:
+def _quantiles(image: NDArray[Any], seen: NDArray[np.bool_] | None) -> list[float]:
     step = max(1, round((image.size / _PIXELS) ** (1 / 3)))
-    values: list[float] = np.quantile(image[::step, ::step, ::step], _QUANTILES).tolist()
+    pixels = image[::step, ::step, ::step]
+    if seen is not None:
+        counted = np.broadcast_to(seen, image.shape)[::step, ::step, ::step]
+        pixels = pixels[counted] if counted.any() else pixels
+    values: list[float] = np.quantile(pixels, _QUANTILES).tolist()
     return values
 
 

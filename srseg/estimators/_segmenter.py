@@ -209,8 +209,10 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
                 source_size=self.source_size,
                 seed=int(seeds[2]),
             )
-            seen = zip(training, (volume.image for volume in volumes), strict=True)
-            domain = Domain.of(seen)
+            images = ((volume.image, volume.seen) for volume in volumes)
+            domain = Domain.of(
+                (sample, *image) for sample, image in zip(training, images, strict=True)
+            )
             self.history_ = train_network(
                 network,
                 sampler,

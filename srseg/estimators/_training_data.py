@@ -10,6 +10,7 @@ import numpy as np
 from srseg.errors import LabelError, ParameterError
 from srseg.estimators._voting import prepared_volume, truth_on_grid
 from srseg.labels import UNLABELLED, LabelTable
+from srseg.preprocessing import seen_voxels
 from srseg.progress import task
 from srseg.training import LabelledVolume
 
@@ -26,7 +27,7 @@ def load_labelled(
     clip: tuple[float, float],
     table: LabelTable,
 ) -> tuple[list[LabelledVolume], list[LabelledVolume]]:
-    """Read and prepare samples with their labels.
+    """Read and prepare samples with their labels; what a scan did not see is unlabelled.
 
     Parameters
     ----------
@@ -60,9 +61,12 @@ def load_labelled(
             volume = prepared_volume(sample, voxel_size, clip)
             # the truth first: what is wrong with it is found before much is read
             classes = truth_on_grid(sample, volume.grid, table)
+            seen = seen_voxels(volume, sample.scan_grid)
+            if seen is not None:
+                np.copyto(classes, UNLABELLED, where=~seen)
             image = volume.read().astype(np.float32, copy=False)
             progress.advance(1, sample.name)
-            return LabelledVolume(image, classes, sample.name)
+            return LabelledVolume(image, classes, sample.name, seen)
 
         volumes = [load(sample) for sample in training]
         _require_classes(volumes, table)

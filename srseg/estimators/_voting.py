@@ -12,7 +12,7 @@ from srseg.estimators._inputs import read_inputs
 from srseg.inference import fuse_settings
 from srseg.labels import UNLABELLED
 from srseg.metrics import confusion, summarize
-from srseg.preprocessing import labels_everywhere, labels_on_grid, prepare
+from srseg.preprocessing import labels_everywhere, labels_on_grid, prepare, seen_voxels
 from srseg.volumes import Volume
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ class VotingMixin:
         -------
         ndarray of shape (Z, Y, X) uint8, Volume, or a list of them
             Label values: arrays for arrays, volumes for samples and volumes; a list (an array of
-            shape (n, Z, Y, X) for an array of four axes) for several.
+            shape (n, Z, Y, X) for an array of four axes) for several. Outside of a scan's field of
+            view nobody saw anything: 255 (unlabelled).
 
         Warns
         -----
@@ -66,9 +67,8 @@ class VotingMixin:
         results: list[Any] = []
         inputs = read_inputs(X, voxel_size=segmenter.voxel_size_)
         for sample in inputs.samples:
-            fusion, model_grid = self._fuse(sample)
-            labels = table.to_values(fusion.classes(0, model_grid.shape[0]))
-            volume = Volume(labels, model_grid, table=table)
+            fusion, model_grid, seen = self._fuse(sample)
+            volume = _labels(fusion, model_grid, seen, table)
             if grid == "scan":
                 volume = labels_everywhere(volume, sample.scan_grid)
             results.append(volume.read() if inputs.arrays else volume)
@@ -85,21 +85,25 @@ class VotingMixin:
         Returns
         -------
         ndarray of shape (K, Z, Y, X) float32, or a list of them
-            Mean probabilities (soft voting) or shares of votes (hard), on the model's grid.
+            Mean probabilities (soft voting) or shares of votes (hard), on the model's grid; 0 for
+            every class outside of a scan's field of view.
         """
         segmenter, _, _ = self._voters()
         results: list[Any] = []
         inputs = read_inputs(X, voxel_size=segmenter.voxel_size_)
         for sample in inputs.samples:
-            fusion, grid = self._fuse(sample)
-            results.append(fusion.probabilities(0, grid.shape[0]))
+            fusion, grid, seen = self._fuse(sample)
+            probabilities = fusion.probabilities(0, grid.shape[0])
+            if seen is not None:
+                probabilities *= seen
+            results.append(probabilities)
         return _in_the_form_of(X, results, inputs.single)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Give the mean IoU, background left out (paper, Eq. 6).
 
         A class absent from both truth and prediction of a sample is left out there; the mean is
-        over samples, then over classes.
+        over samples, then over classes. Voxels outside of a scan's field of view do not count.
 
         Parameters
         ----------
@@ -118,10 +122,10 @@ class VotingMixin:
         counts = [_count(segmenter, sample, planes, voting) for sample in inputs.samples]
         return float(summarize(np.stack(counts)).mean)
 
-    def _fuse(self, sample: Sample) -> tuple[Fusion, Grid]:
+    def _fuse(self, sample: Sample) -> tuple[Fusion, Grid, NDArray[np.bool_] | None]:
         segmenter, planes, voting = self._voters()
-        fusions, grid = _fuse_settings(segmenter, sample, [(planes, voting)])
-        return fusions[0], grid
+        fusions, grid, seen = _fuse_settings(segmenter, sample, [(planes, voting)])
+        return fusions[0], grid, seen
 
 
 def predict_together(ensembles: Sequence[VotingMixin], sample: Sample) -> list[Volume]:
@@ -152,12 +156,18 @@ def predict_together(ensembles: Sequence[VotingMixin], sample: Sample) -> list[V
             "FrozenEstimator and give that to each of them"
         )
     settings = [(planes, voting) for _, planes, voting in voters]
-    fusions, grid = _fuse_settings(segmenter, sample, settings)
-    table = segmenter.label_table_
-    return [
-        Volume(table.to_values(fusion.classes(0, grid.shape[0])), grid, table=table)
-        for fusion in fusions
-    ]
+    fusions, grid, seen = _fuse_settings(segmenter, sample, settings)
+    return [_labels(fusion, grid, seen, segmenter.label_table_) for fusion in fusions]
+
+
+def _labels(
+    fusion: Fusion, grid: Grid, seen: NDArray[np.bool_] | None, table: LabelTable
+) -> Volume:
+    """Give the labels of a sample, 255 where its scan saw nothing."""
+    labels = table.to_values(fusion.classes(0, grid.shape[0]))
+    if seen is not None:
+        np.copyto(labels, UNLABELLED, where=~seen)
+    return Volume(labels, grid, table=table)
 
 
 def _count(
@@ -167,10 +177,13 @@ def _count(
     volume = prepared_volume(sample, segmenter.voxel_size_, segmenter.clip_)
     # the truth first: what is wrong with it is found before hours of prediction
     truth = truth_on_grid(sample, volume.grid, segmenter.label_table_)
+    seen = seen_voxels(volume, sample.scan_grid)
+    if seen is not None:
+        np.copyto(truth, UNLABELLED, where=~seen)
     if (truth == UNLABELLED).all():
         raise LabelError(
             f"label set {sample.target} of sample {sample.name} has no labelled voxel to score "
-            "against"
+            "against in its field of view"
         )
     image = volume.read().astype(np.float32, copy=False)
     fusion = _fuse_image(segmenter, image, [(planes, voting)])[0]
@@ -180,12 +193,13 @@ def _count(
 
 def _fuse_settings(
     segmenter: SliceSegmenter, sample: Sample, settings: list[tuple[Sequence[Plane], Any]]
-) -> tuple[list[Fusion], Grid]:
+) -> tuple[list[Fusion], Grid, NDArray[np.bool_] | None]:
     volume = prepared_volume(sample, segmenter.voxel_size_, segmenter.clip_)
     image = volume.read().astype(np.float32, copy=False)
+    seen = seen_voxels(volume, sample.scan_grid)
     # labels that will be used, and not scores, which tell by themselves how good labels are
-    warn_if_foreign(segmenter, sample, image)
-    return _fuse_image(segmenter, image, settings), volume.grid
+    warn_if_foreign(segmenter, sample, image, seen)
+    return _fuse_image(segmenter, image, settings), volume.grid, seen
 
 
 def _fuse_image(

@@ -70,7 +70,8 @@ def evaluate_labels(
     """Compare label volumes with the truth.
 
     The truth is brought to the grid of the prediction, by the nearest voxel. Voxels that the truth
-    leaves unlabelled (255), or does not reach, are not counted. Volumes are read slab by slab, and
+    leaves unlabelled (255), or does not reach, are not counted; nor are those that are 255 in the
+    prediction, because they lie outside of the field of view. Volumes are read slab by slab, and
     a pair is taken from `pairs` only when the one before is done.
 
     Parameters
@@ -88,8 +89,8 @@ def evaluate_labels(
     Raises
     ------
     LabelError
-        If the label tables differ or are missing, a counted voxel has no class in the prediction,
-        or the truth labels no voxel of the prediction.
+        If the label tables differ or are missing, a value is not in the table, or the truth labels
+        no voxel that the prediction labels.
     GridError
         If truth and prediction do not overlap in space.
     ParameterError
@@ -150,6 +151,6 @@ def _count(truth: Volume, prediction: Volume) -> NDArray[np.int64]:
         )
     if not counts.any():
         raise LabelError(
-            "the truth labels no voxel of the prediction, so there is nothing to score"
+            "the truth labels no voxel that the prediction labels, so there is nothing to score"
         )
     return counts

@@ -12,6 +12,7 @@ from srseg.preprocessing._normalise import Normalisation, check_clip, fit_normal
 from srseg.preprocessing._once import prepared_once
 from srseg.preprocessing._prepare import prepare
 from srseg.preprocessing._resample import labels_on_grid, resample
+from srseg.preprocessing._seen import seen_voxels
 
 __all__ = [
     "Normalisation",
@@ -24,4 +25,5 @@ __all__ = [
     "prepare",
     "prepared_once",
     "resample",
+    "seen_voxels",
 ]

@@ -35,11 +35,15 @@ class LabelledVolume:
         Positions in the label table; 255 where unlabelled.
     name : str, default=""
         Name of the sample, for messages.
+    seen : ndarray of bool, optional
+        Where the scan saw anything, of the same shape or one that broadcasts to it; everywhere
+        where it is None. Outside, `classes` is 255.
     """
 
     image: NDArray[np.float32]
     classes: NDArray[np.uint8]
     name: str = ""
+    seen: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if self.image.shape != self.classes.shape or self.image.ndim != 3:
@@ -54,7 +58,7 @@ class PatchSampler:
 
     A patch shows 85–100 % of a square of `source_size` pixels at full resolution, resized to
     `input_size`. Where it reaches over the edge of its slice, the image is the normalised 0 and the
-    label is *unlabelled*.
+    label is *unlabelled*. A patch of nothing but what the scan did not see is drawn again.
 
     Parameters
     ----------
@@ -134,24 +138,29 @@ class PatchSampler:
         classes = torch.empty(n, size, size, dtype=torch.int64)
         inside = torch.empty(n, 1, size, size, dtype=torch.bool)
         for i in range(n):
-            image, label = self._slice(int(self.generator.integers(self.n_slices)))
-            centre = [
-                _first_pixel(length, self.source_size, self.generator) + (self.source_size - 1) / 2
-                for length in image.shape
-            ]
+            image, label, first = self._place()
+            centre = [pixel + (self.source_size - 1) / 2 for pixel in first]
             images[i], classes[i], inside[i] = _warp(
                 image, label, offsets[i] + torch.tensor(centre, dtype=torch.float32)
             )
         return self.augmentation.grey_values(images, inside, self.generator), classes
 
-    def _slice(self, number: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        which = int(np.searchsorted(self._ends, number, side="right"))
-        volume = self.volumes[which // len(self.planes)]
-        axis = self.planes[which % len(self.planes)].stacking
-        index = number - (int(self._ends[which - 1]) if which else 0)
-        return np.moveaxis(volume.image, axis, 0)[index], np.moveaxis(volume.classes, axis, 0)[
-            index
-        ]
+    def _place(self) -> tuple[NDArray[Any], NDArray[Any], list[int]]:
+        """Draw a slice of image and labels, and the first row and column of a square in it."""
+        while True:
+            number = int(self.generator.integers(self.n_slices))
+            which = int(np.searchsorted(self._ends, number, side="right"))
+            volume = self.volumes[which // len(self.planes)]
+            axis = self.planes[which % len(self.planes)].stacking
+            index = number - (int(self._ends[which - 1]) if which else 0)
+            image, label = (np.moveaxis(a, axis, 0)[index] for a in (volume.image, volume.classes))
+            size = self.source_size
+            first = [_first_pixel(length, size, self.generator) for length in image.shape]
+            if volume.seen is None:
+                return image, label, first
+            seen = np.moveaxis(np.broadcast_to(volume.seen, volume.image.shape), axis, 0)[index]
+            if seen[tuple(slice(max(0, pixel), pixel + size) for pixel in first)].any():
+                return image, label, first
 
 
 def _first_pixel(length: int, source: int, generator: np.random.Generator) -> int:

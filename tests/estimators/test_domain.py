@@ -62,7 +62,7 @@ def test_ensembles_and_kept_models_warn_too(segmenter, make_sample, tmp_path):
 def test_the_ranges_are_those_of_the_training_scans(make_sample):
     images = [np.linspace(0, 1, 1000).reshape(10, 10, 10) ** p for p in (1, 2)]
     samples = [make_sample(0, voxel_size=v) for v in (2.4, 1.2)]
-    domain = Domain.of(zip(samples, images, strict=True))
+    domain = Domain.of(zip(samples, images, [None, None], strict=True))
     assert domain.voxel_size == (1.2, 2.4)
     assert domain.energy is None
     assert domain.grey_values[2] == pytest.approx((0.25, 0.5), abs=1e-3)

@@ -167,3 +167,24 @@ def test_what_cannot_be_trained_on_is_refused():
         PatchSampler([LabelledVolume(image, classes)], standard_planes(9), 8, Augmentation())
     with pytest.raises(ParameterError, match="one shape"):
         LabelledVolume(image, classes[1:])
+
+
+def test_patches_of_what_was_not_seen_are_drawn_again():
+    image, classes = coded((30, 40, 40))
+    seen = np.zeros((1, 40, 40), bool)
+    seen[:, 15:25, 15:25] = True
+    volume = LabelledVolume(image, np.where(seen, classes, IGNORED).astype(np.uint8), seen=seen)
+    sampler = PatchSampler([volume], standard_planes(3), 8, Augmentation.none())
+    _, labels = sampler.draw(300)
+    assert (labels != IGNORED).any(dim=(1, 2)).all()
+    # those at the rim, which show a corner of it, are drawn too
+    assert (labels != IGNORED).float().mean() < 0.9
+
+
+def test_a_volume_seen_everywhere_is_drawn_from_as_ever():
+    image, classes = coded((9, 11, 13))
+    everywhere = LabelledVolume(image, classes, seen=np.ones((1, 11, 13), bool))
+    sampler = PatchSampler([everywhere], standard_planes(3), 6, Augmentation.none(), seed=3)
+    plain = sampler_of(image, classes, 6, seed=3)
+    for ours, theirs in zip(sampler.draw(40), plain.draw(40), strict=True):
+        assert torch.equal(ours, theirs)
