@@ -5,9 +5,9 @@ from srseg.dataset._dataset import Dataset
 from srseg.dataset._diff import LabelsDiff, diff_labels
 from srseg.dataset._export import export_dataset, write_export
 from srseg.dataset._export_plan import ExportFile, ExportPlan, plan_export
+from srseg.dataset._find import find_dataset
 from srseg.dataset._history import LabelRevision
 from srseg.dataset._label_plan import LabelsPlan
-from srseg.dataset._layout import find_dataset
 from srseg.dataset._mender import Repair
 from srseg.dataset._metadata import parse_metadata, read_metadata_file
 from srseg.dataset._metadata_export import export_metadata

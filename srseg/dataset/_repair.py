@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -130,7 +131,7 @@ def _empty_subjects(mender: Mender) -> None:
         if held:
             mender.leave(folder, f"is empty, but {held[0]} is being written now: it may be its own")
         else:
-            mender.do("removed", folder, "an empty subject folder", lambda f=folder: _rmdir(f))
+            mender.do("removed", folder, "an empty subject folder", partial(_rmdir, folder))
 
 
 def _rmdir(folder: Path) -> None:
@@ -143,4 +144,6 @@ def _tables(mender: Mender) -> None:
         return  # what they should hold is known only afterwards
     wrong = [p for p in table_problems(mender.layout) if p.kind == "table"]
     for problem in wrong:
-        mender.do("remade", problem.path, problem.message, lambda: write_tables(mender.layout, anew=True))
+        mender.do(
+            "remade", problem.path, problem.message, lambda: write_tables(mender.layout, anew=True)
+        )

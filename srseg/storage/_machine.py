@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -16,12 +17,7 @@ def machine_tag() -> str:
     their processes each on their own: on a shared file system, all of these write into one folder.
     """
     facts = [socket.gethostname()]
-    for read in (
-        lambda: Path("/proc/sys/kernel/random/boot_id").read_text("ascii"),
-        lambda: str(Path("/proc/self/ns/pid").readlink()),
-    ):
-        try:
-            facts.append(read())
-        except OSError:  # not Linux, or hidden: the name of the host must do
-            facts.append("")
+    with suppress(OSError):  # not Linux, or hidden: the name of the host must do
+        facts.append(Path("/proc/sys/kernel/random/boot_id").read_text("ascii"))
+        facts.append(str(Path("/proc/self/ns/pid").readlink()))
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:6]
