@@ -67,7 +67,8 @@ def _label_set(
     elif how:
         yield Problem(
             "changed", path, f"not what was added: {how}",
-            "Add the changed file as a new revision with: srseg dataset label.",
+            "See whether it is damaged with: srseg dataset check --deep. If it is whole and meant, "
+            "copy it elsewhere and add it as a new revision with: srseg dataset label.",
         )  # fmt: skip
     if table is None or revision is not None:
         return

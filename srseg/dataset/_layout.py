@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from srseg.dataset._listing import micr_files, micr_names, names_in
@@ -19,6 +18,7 @@ from srseg.storage import locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 DESCRIPTION = "dataset_description.json"
 LABEL_TABLE = "dseg.tsv"

@@ -222,3 +222,87 @@ def test_deep_reads_only_what_srseg_wrote(study, scan_file):
         h5["data"] = np.ones((4, 5, 6), np.uint16)
     study.add_sample(source / "foreign.h5", name="R", copy=False, voxel_size=2.0)
     assert study.check(deep=True) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("sub-01/micr/sub-01_sample-A_notes.docx", "no file of srseg's"),
+        ("sub-01/sub-01_sample-A_XPCT.h5", "no file of srseg's"),
+        ("sub-01/micr/scan.h5", "no sample that is registered"),
+        ("derivatives/labels/sub-01/micr/labels (2).h5", "no sample that is registered"),
+        ("derivatives/preprocessed/sub-09/micr/sub-09_sample-Z_res-5um_XPCT.json", "registered"),
+        ("derivatives/srseg-wf/sub-01/micr/sub-01_sample-A_probabilities.npy", "no file of"),
+    ],
+)
+def test_files_that_are_nobodys(study, path, says):
+    file = study.path / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("{}")
+    extra = [p for p in study.check() if p.kind == "extra"]
+    assert [p.path for p in extra] == [file]
+    assert says in extra[0].message
+    assert file.exists()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "code/train.py", "sourcedata/sub-01/raw.h5", "CHANGES", "LICENSE", "README",
+        "sub-01/sub-01_scans.tsv", "sub-01/micr/sub-01_sample-A_photo.jpg",
+        "sub-01/anat/sub-01_T1w.nii.gz", "sub-01/micr/.DS_Store",
+        "derivatives/fmriprep/sub-01/x.h5", "derivatives/srseg-wf/measures.tsv",
+        "derivatives/srseg-wf/sub-01/micr/sub-01_sample-A_measures.tsv",
+    ],
+)  # fmt: skip
+def test_files_that_bids_or_people_may_put_there(study, path):
+    file = study.path / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("x")
+    assert study.check() == []
+
+
+def test_voxels_beside_the_sidecar_of_a_scan_elsewhere(study, scan_file):
+    study.add_sample(scan_file(seed=3), name="R", subject="01", copy=False)
+    file = study.path / "sub-01/micr/sub-01_sample-R_XPCT.h5"
+    shutil.copy(study.path / f"{RAW}.h5", file)
+    (problem,) = study.check()
+    assert (problem.kind, problem.path) == ("extra", file)
+    assert "by reference elsewhere" in problem.message
+
+
+def test_a_working_copy_that_is_gone(study):
+    study.select(name="A").preprocess(voxel_size=5.0)
+    (file,) = (study.path / "derivatives/preprocessed").rglob("*.h5")
+    file.unlink()
+    (problem,) = study.check()
+    assert (problem.kind, problem.path) == ("missing", file)
+    assert "srseg preprocess" in problem.advice
+
+
+def test_chosen_samples_are_looked_at_alone(study):
+    (study.path / f"{RAW}.h5").unlink()
+    (study.path / "derivatives/labels/sub-02/micr/sub-02_sample-B_desc-WF_dseg.json").write_text("")
+    (study.path / "samples.tsv").unlink()
+    dataset = Dataset(study.path)
+    assert [p.kind for p in dataset.select(name="A").check()] == ["missing"]
+    assert [p.kind for p in dataset.select(name="B").check()] == ["unreadable"]
+    assert dataset.select(name=["C", "D", "E"]).check(deep=True) == []
+    # the most serious first
+    kinds = [p.kind for p in dataset.check()]
+    assert kinds == ["missing", "unreadable", "table"]
+
+
+def test_one_line_for_each_problem(study):
+    odd = study.path / "sub-01" / "micr" / "two\nlines.txt"
+    odd.write_text("")
+    (problem,) = study.check()
+    assert "\n" not in str(problem)
+
+
+def test_a_problem_that_is_being_dealt_with(study):
+    (study.path / f"{LABELS}.json").unlink()
+    with study._layout.lock("labels-A-WF"):
+        (problem,) = study.check()
+    assert "is being written now" in problem.message
+    assert "--repair" in study.check()[0].advice
