@@ -4,27 +4,27 @@ HDF5/NeXus, TIFF, MHA, NRRD and NIfTI; bare voxels and Amira's files are read on
 """
 
 from srseg.io._ahead import read_ahead
-from srseg.io._amira import AmiraFormat
+from srseg.io._amira.format import AmiraFormat
 from srseg.io._boxes import copy_boxes
 from srseg.io._format import FORMATS, Format, known_suffixes
-from srseg.io._hdf5 import HDF5Format
-from srseg.io._hdf5_sink import HDF5Sink
-from srseg.io._hdf5_verify import verify_hdf5
-from srseg.io._hdf5_write import create_hdf5
+from srseg.io._hdf5.format import HDF5Format
+from srseg.io._hdf5.nexus_write import write_nexus
+from srseg.io._hdf5.sink import HDF5Sink
+from srseg.io._hdf5.verify import verify_hdf5
+from srseg.io._hdf5.write import create_hdf5
 from srseg.io._info import ScanInfo
-from srseg.io._itk import ITKFormat
-from srseg.io._nexus_write import write_nexus
+from srseg.io._itk.format import ITKFormat
+from srseg.io._itk.transform import read_transform
 from srseg.io._open import describe, open_volume
-from srseg.io._raw import RawFormat
+from srseg.io._raw.format import RawFormat
 from srseg.io._reading import Reading
 from srseg.io._source import FileSource
-from srseg.io._tiff import TIFFFormat
-from srseg.io._tiff_folder import TIFFFolderFormat
-from srseg.io._tiff_write import LARGEST_TIFF
-from srseg.io._transform import read_transform
+from srseg.io._tiff.folder import TIFFFolderFormat
+from srseg.io._tiff.format import TIFFFormat
+from srseg.io._tiff.write import LARGEST_TIFF
 from srseg.io._write import write_volume
-from srseg.io._zarr import ZarrFormat
-from srseg.io._zarr_write import write_ome_zarr
+from srseg.io._zarr.format import ZarrFormat
+from srseg.io._zarr.write import write_ome_zarr
 
 for _format in (
     HDF5Format(),

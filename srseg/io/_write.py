@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from srseg.io._format import format_of, not_written, require_utf8
-from srseg.io._zarr_write import write_ome_zarr
+from srseg.io._zarr.write import write_ome_zarr
 from srseg.storage import atomic_path, require_free_space
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from srseg.errors import FileFormatError, LabelError
 from srseg.io import Reading, describe, open_volume, write_volume
-from srseg.io._amira_decode import decode
+from srseg.io._amira.decode import decode
 
 SHAPE = (4, 5, 6)
 RNG = np.random.default_rng(11)

@@ -356,7 +356,7 @@ class TestHostile:
             describe(tmp_path / "a.h5")
 
     def test_too_many_objects(self, tmp_path, monkeypatch):
-        monkeypatch.setattr("srseg.io._hdf5_safe._MOST_OBJECTS", 10)
+        monkeypatch.setattr("srseg.io._hdf5.safe._MOST_OBJECTS", 10)
         with h5py.File(tmp_path / "a.h5", "w") as file:
             for n in range(12):
                 file.create_group(str(n))

@@ -207,10 +207,10 @@ class TestExternalLinks:
         refused(path, "raw projections")
 
     def test_links_to_very_many_files(self, build, monkeypatch):
-        monkeypatch.setattr("srseg.io._hdf5_links._MOST_FILES", 5)
+        monkeypatch.setattr("srseg.io._hdf5.links._MOST_FILES", 5)
         links = {f"{n}": h5py.ExternalLink(f"{n}.h5", "/v") for n in range(6)}
         refused(build("a.h5", links), "links to more than 5 files; name the dataset")
-        monkeypatch.setattr("srseg.io._hdf5_safe._MOST_OBJECTS", 5)
+        monkeypatch.setattr("srseg.io._hdf5.safe._MOST_OBJECTS", 5)
         refused(build("b.h5", links), "more than 5 links to other files", Reading())
 
     def test_environment_does_not_choose_the_file(self, scan, secret, monkeypatch):

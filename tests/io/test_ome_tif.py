@@ -68,7 +68,7 @@ def test_imagej_sees_spacing_and_keeps_the_table(tmp_path):
 
 
 def test_large_is_bigtiff(tmp_path, monkeypatch):
-    monkeypatch.setattr("srseg.io._tiff_write.LARGEST_TIFF", 1000)
+    monkeypatch.setattr("srseg.io._tiff.write.LARGEST_TIFF", 1000)
     voxels = np.random.default_rng(0).integers(0, 255, GRID.shape, dtype=np.uint8)
     for name in ("a.tif", "a.ome.tif"):
         write_volume(tmp_path / name, Volume(voxels, GRID))

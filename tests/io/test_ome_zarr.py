@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from srseg import DEFAULT_LABELS, Grid, Volume
 from srseg.errors import FileFormatError, LabelError, ParameterError, StorageError
 from srseg.io import Reading, open_volume, write_ome_zarr
-from srseg.io._pyramid import halve, level_shapes
+from srseg.io._zarr.pyramid import halve, level_shapes
 
 zarr = pytest.importorskip("zarr", reason="zarr is in the extra 'omezarr'")
 
@@ -141,7 +141,7 @@ class Watched:
 
 
 def test_large_volumes_are_streamed_in_bands(tmp_path, monkeypatch):
-    monkeypatch.setattr("srseg.io._zarr_write._BAND_BYTES", 1)
+    monkeypatch.setattr("srseg.io._zarr.write._BAND_BYTES", 1)
     source = Watched((130, 1100, 40))
     write_ome_zarr(tmp_path / "a.ome.zarr", Volume(source, Grid(source.shape, (1, 1, 1))))
     assert source.largest == 64 * 512 * 40

@@ -292,7 +292,7 @@ def test_compressed_slices_larger_than_a_band(tmp_path, monkeypatch):
 
 
 def test_more_than_imagej_can_count_becomes_ome(tmp_path, make, monkeypatch):
-    monkeypatch.setattr("srseg.io._tiff_write.LARGEST_TIFF", 1000)
+    monkeypatch.setattr("srseg.io._tiff.write.LARGEST_TIFF", 1000)
     write_volume(tmp_path / "a.tif", make("uint8"))
     with tifffile.TiffFile(tmp_path / "a.tif") as tif:
         assert tif.is_bigtiff
@@ -314,9 +314,7 @@ def test_existing_file_is_kept(tmp_path, make, suffix):
 @pytest.mark.parametrize("name", ["a.foo", "a", "a.mhd", "a.nhdr", "folder"])
 def test_what_cannot_be_written_is_refused(tmp_path, make, name):
     (tmp_path / "folder").mkdir()
-    with pytest.raises(
-        SRSegError, match=r"known formats are|not written|is a folder"
-    ) as caught:
+    with pytest.raises(SRSegError, match=r"known formats are|not written|is a folder") as caught:
         write_volume(tmp_path / name, make())
     assert name in str(caught.value)
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]

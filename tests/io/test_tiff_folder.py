@@ -11,7 +11,7 @@ import tifffile
 
 from srseg.errors import FileFormatError, SRSegError, StorageError
 from srseg.io import describe, open_volume
-from srseg.io._tiff import open_tiff
+from srseg.io._tiff.format import open_tiff
 
 VOXELS = np.random.default_rng(4).integers(0, 60_000, (12, 30, 40)).astype(np.uint16)
 IMAGEJ = {"imagej": True, "metadata": {"unit": "um"}, "resolution": (1 / 2.4, 1 / 2.4)}
@@ -239,7 +239,7 @@ class TestManySlices:
             time.sleep(0.02)
             return open_tiff(path)
 
-        monkeypatch.setattr("srseg.io._tiff.open_tiff", far_away)
+        monkeypatch.setattr("srseg.io._tiff.format.open_tiff", far_away)
         start = time.perf_counter()
         assert describe(many).shape == (600, 2, 3)
         # one after the other they would take 12 s

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import FileFormatError
-from srseg.io._amira_decode import MOST_EXPANSION, decode
-from srseg.io._amira_facts import place, table_of
-from srseg.io._amira_header import read_header
+from srseg.io._amira.decode import MOST_EXPANSION, decode
+from srseg.io._amira.facts import place, table_of
+from srseg.io._amira.header import read_header
 from srseg.io._format import Format
 from srseg.io._info import ScanInfo
 from srseg.io._memory import require_memory
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from srseg.io._amira_header import AmiraHeader, Lattice
+    from srseg.io._amira.header import AmiraHeader, Lattice
     from srseg.io._reading import Reading
     from srseg.volumes import Region
 

@@ -10,9 +10,9 @@ from srseg.errors import FileFormatError, MissingPackageError, ParameterError
 from srseg.io._ahead import read_ahead
 from srseg.io._format import require_utf8
 from srseg.io._provenance import provenance_json
-from srseg.io._pyramid import PyramidLevel, level_shapes
-from srseg.io._zarr_metadata import image_label, multiscales
-from srseg.io._zarr_shards import ShardedArray
+from srseg.io._zarr.metadata import image_label, multiscales
+from srseg.io._zarr.pyramid import PyramidLevel, level_shapes
+from srseg.io._zarr.shards import ShardedArray
 from srseg.machine import usable_cores
 from srseg.progress import task
 from srseg.storage import CHUNK, atomic_folder, require_free_space

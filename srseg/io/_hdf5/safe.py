@@ -15,7 +15,7 @@ from srseg.errors import FileFormatError, SRSegError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from srseg.io._hdf5_links import Links
+    from srseg.io._hdf5.links import Links
 
 _MOST_OBJECTS = 20_000
 _MOST_LINKS = 16

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import FileFormatError, LabelError
-from srseg.io._amira_header import value
+from srseg.io._amira.header import value
 from srseg.labels import UNLABELLED, LabelClass, LabelTable
 from srseg.units import parse_quantity
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from srseg.io._amira_header import Group
+    from srseg.io._amira.header import Group
 
 # a screen's pixel is a length too in some tables of units
 _UNITS = {"nm", "um", "µm", "μm", "mm", "cm", "m", "å", "angstrom", "inch"}

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import ParameterError
-from srseg.io._hdf5_safe import child
-from srseg.io._hdf5_size import axis_names
-from srseg.io._hdf5_values import is_numbers, text_of
+from srseg.io._hdf5.safe import child
+from srseg.io._hdf5.size import axis_names
+from srseg.io._hdf5.values import is_numbers, text_of
 from srseg.units import parse_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from srseg.io._hdf5_safe import Place
+    from srseg.io._hdf5.safe import Place
 
 # Where programs put what is worth knowing, below an NXentry or the ``measurement`` of a Data
 # Exchange file, which have the same shape. A name in angle brackets is the only group of that NeXus

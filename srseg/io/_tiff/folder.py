@@ -12,9 +12,9 @@ from srseg.errors import FileFormatError
 from srseg.io._format import Format
 from srseg.io._info import ScanInfo
 from srseg.io._source import FileSource
-from srseg.io._tiff import opened_tiff, require_decoder
-from srseg.io._tiff_facts import stated_pixel
-from srseg.io._tiff_order import ordered_slices
+from srseg.io._tiff.facts import stated_pixel
+from srseg.io._tiff.format import opened_tiff, require_decoder
+from srseg.io._tiff.order import ordered_slices
 from srseg.io._voxels import voxel_type
 
 if TYPE_CHECKING:

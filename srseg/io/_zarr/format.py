@@ -10,9 +10,9 @@ from srseg.io._format import Format
 from srseg.io._info import ScanInfo
 from srseg.io._source import FileSource
 from srseg.io._voxels import voxel_type
-from srseg.io._zarr_facts import ome, own_place, place, read_image, table_of
-from srseg.io._zarr_safe import read_node, require_safe
-from srseg.io._zarr_write import import_zarr
+from srseg.io._zarr.facts import ome, own_place, place, read_image, table_of
+from srseg.io._zarr.safe import read_node, require_safe
+from srseg.io._zarr.write import import_zarr
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from srseg.io._reading import Reading
-    from srseg.io._zarr_facts import Image
-    from srseg.io._zarr_safe import Node
+    from srseg.io._zarr.facts import Image
+    from srseg.io._zarr.safe import Node
     from srseg.volumes import Region
 
 _MOST_LISTED = 12

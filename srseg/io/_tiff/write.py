@@ -10,7 +10,7 @@ import numpy as np
 from srseg.errors import FileFormatError
 from srseg.io._provenance import PROVENANCE_KEY, provenance_json
 from srseg.io._slabs import checked_slabs
-from srseg.io._tiff_facts import GRID_KEY, LABELS_KEY
+from srseg.io._tiff.facts import GRID_KEY, LABELS_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from srseg.errors import FileFormatError, MissingFileError
 from srseg.io._format import require_utf8
-from srseg.io._hdf5_open import open_file
+from srseg.io._hdf5.open import open_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

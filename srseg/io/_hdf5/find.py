@@ -6,14 +6,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from srseg.errors import FileFormatError, SRSegError
-from srseg.io._hdf5_raw import looks_raw, raw_anywhere, raw_error, why_raw, why_raw_in
-from srseg.io._hdf5_safe import Place, external_links, follow, walk
-from srseg.io._hdf5_values import is_volume, text_of
+from srseg.io._hdf5.raw import looks_raw, raw_anywhere, raw_error, why_raw, why_raw_in
+from srseg.io._hdf5.safe import Place, external_links, follow, walk
+from srseg.io._hdf5.values import is_volume, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from srseg.io._hdf5_links import Links
+    from srseg.io._hdf5.links import Links
 
 # where programs put a reconstruction, with * for one group name of any kind
 _KNOWN_PLACES = (

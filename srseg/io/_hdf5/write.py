@@ -13,9 +13,9 @@ from srseg._version import __version__
 from srseg.errors import ParameterError
 from srseg.io._ahead import read_ahead
 from srseg.io._boxes import copy_boxes
-from srseg.io._hdf5_header import Header
-from srseg.io._hdf5_sink import HDF5Sink
-from srseg.io._nexus import describe_scan, nx_group
+from srseg.io._hdf5.header import Header
+from srseg.io._hdf5.nexus import describe_scan, nx_group
+from srseg.io._hdf5.sink import HDF5Sink
 from srseg.io._provenance import provenance_json
 from srseg.progress import task
 from srseg.storage import ChunkChecksums, atomic_path, chunk_shape, require_free_space

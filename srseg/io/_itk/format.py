@@ -14,16 +14,16 @@ import numpy as np
 from srseg.errors import FileFormatError
 from srseg.io._format import Format
 from srseg.io._info import ScanInfo
-from srseg.io._itk_header import (
+from srseg.io._itk.header import (
     data_files,
     head,
     raw_voxels,
     require_whole_gzip,
     require_whole_nifti,
 )
+from srseg.io._itk.segments import table_of
 from srseg.io._memory import require_memory
 from srseg.io._provenance import PROVENANCE_KEY
-from srseg.io._segments import table_of
 from srseg.io._source import FileSource, Mapped
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class ITKFormat(Format):
         self, path: Path, volume: Volume, provenance: Mapping[str, Any] | None, name: str
     ) -> None:
         """Write the file; see `Format.write`."""
-        from srseg.io._itk_write import write_mha, write_nifti, write_nrrd
+        from srseg.io._itk.write import write_mha, write_nifti, write_nrrd
 
         writers = {"MHA": write_mha, "NRRD": write_nrrd, "NIfTI": write_nifti}
         writers[self.name](path, volume, provenance, name)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import FileFormatError
-from srseg.io._hdf5_safe import child, last_name, walk
-from srseg.io._hdf5_values import text_of, volume_shape
+from srseg.io._hdf5.safe import child, last_name, walk
+from srseg.io._hdf5.values import text_of, volume_shape
 
 if TYPE_CHECKING:
-    from srseg.io._hdf5_safe import Place
+    from srseg.io._hdf5.safe import Place
 
 
 def why_raw(place: Place) -> str:

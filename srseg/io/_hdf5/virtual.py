@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import FileFormatError
-from srseg.io._hdf5_links import Links
-from srseg.io._hdf5_open import open_file, opened
-from srseg.io._hdf5_safe import resolve
-from srseg.io._hdf5_values import require_plain
+from srseg.io._hdf5.links import Links
+from srseg.io._hdf5.open import open_file, opened
+from srseg.io._hdf5.safe import resolve
+from srseg.io._hdf5.values import require_plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from srseg.errors import FileFormatError, StorageError
-from srseg.io._hdf5_header import Header
-from srseg.io._hdf5_open import opened
-from srseg.io._hdf5_safe import resolve
-from srseg.io._hdf5_values import is_volume, require_plain
-from srseg.io._hdf5_write import CHECKSUMS, DATASET
+from srseg.io._hdf5.header import Header
+from srseg.io._hdf5.open import opened
+from srseg.io._hdf5.safe import resolve
+from srseg.io._hdf5.values import is_volume, require_plain
+from srseg.io._hdf5.write import CHECKSUMS, DATASET
 from srseg.progress import task
 from srseg.storage import Box, ChunkChecksums
 

@@ -9,15 +9,15 @@ import numpy as np
 
 from srseg.errors import FileFormatError
 from srseg.io._format import Format
-from srseg.io._hdf5_facts import metadata
-from srseg.io._hdf5_find import find_volume
-from srseg.io._hdf5_header import Header
-from srseg.io._hdf5_links import links_of
-from srseg.io._hdf5_open import open_file, opened
-from srseg.io._hdf5_safe import resolve
-from srseg.io._hdf5_size import voxel_size
-from srseg.io._hdf5_values import is_volume, require_plain, volume_axes, volume_shape
-from srseg.io._hdf5_virtual import OpenPieces, pieces_of
+from srseg.io._hdf5.facts import metadata
+from srseg.io._hdf5.find import find_volume
+from srseg.io._hdf5.header import Header
+from srseg.io._hdf5.links import links_of
+from srseg.io._hdf5.open import open_file, opened
+from srseg.io._hdf5.safe import resolve
+from srseg.io._hdf5.size import voxel_size
+from srseg.io._hdf5.values import is_volume, require_plain, volume_axes, volume_shape
+from srseg.io._hdf5.virtual import OpenPieces, pieces_of
 from srseg.io._info import ScanInfo
 from srseg.io._source import WHOLE_SLICES, FileSource
 from srseg.io._voxels import voxel_type
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from srseg.io._hdf5_virtual import Piece
+    from srseg.io._hdf5.virtual import Piece
     from srseg.io._reading import Reading
     from srseg.io._source import ChunkGrid
     from srseg.volumes import Region, Volume
@@ -108,7 +108,7 @@ class HDF5Format(Format):
         self, path: Path, volume: Volume, provenance: Mapping[str, Any] | None, name: str
     ) -> None:
         """Write labels with gzip and scans with bitshuffle; see `Format.write`."""
-        from srseg.io._hdf5_write import fill, written
+        from srseg.io._hdf5.write import fill, written
 
         with written(
             path,

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from srseg.errors import FileFormatError
-from srseg.io._itk import simple_itk
+from srseg.io._itk.format import simple_itk
+from srseg.io._itk.segments import segment_keys
 from srseg.io._provenance import PROVENANCE_KEY, provenance_json
-from srseg.io._segments import segment_keys
 from srseg.io._slabs import checked_slabs
 from srseg.labels import UNLABELLED
 

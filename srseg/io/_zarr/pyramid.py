@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from srseg.io._zarr_shards import ShardedArray
+    from srseg.io._zarr.shards import ShardedArray
 
 _SMALLEST = 256
 

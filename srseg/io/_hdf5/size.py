@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import ParameterError
-from srseg.io._hdf5_safe import child, walk
-from srseg.io._hdf5_values import is_numbers, text_of, volume_axes, volume_shape
+from srseg.io._hdf5.safe import child, walk
+from srseg.io._hdf5.values import is_numbers, text_of, volume_axes, volume_shape
 from srseg.units import parse_quantity
 
 if TYPE_CHECKING:
-    from srseg.io._hdf5_safe import Place
+    from srseg.io._hdf5.safe import Place
 
 _MOST_POSITIONS = 1 << 16
 

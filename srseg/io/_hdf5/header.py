@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from srseg.errors import FileFormatError, SRSegError, StorageError
-from srseg.io._hdf5_values import text_of
+from srseg.io._hdf5.values import text_of
 from srseg.labels import LabelTable
 from srseg.volumes import Grid
 

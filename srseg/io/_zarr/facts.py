@@ -14,7 +14,7 @@ from srseg.units import parse_quantity
 from srseg.volumes import Grid
 
 if TYPE_CHECKING:
-    from srseg.io._zarr_safe import Node
+    from srseg.io._zarr.safe import Node
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from srseg.errors import FileFormatError, ParameterError
 from srseg.io._format import Format
 from srseg.io._info import ScanInfo
-from srseg.io._raw_header import Beside, find_beside
+from srseg.io._raw.header import Beside, find_beside
 from srseg.io._source import FileSource, Mapped
 from srseg.io._voxels import voxel_type
 

@@ -19,7 +19,7 @@ from srseg.errors import (
 from srseg.io._format import Format
 from srseg.io._info import ScanInfo
 from srseg.io._source import FileSource, Mapped
-from srseg.io._tiff_facts import stated_grid, stated_metadata, stated_table
+from srseg.io._tiff.facts import stated_grid, stated_metadata, stated_table
 from srseg.io._voxels import voxel_type
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class TIFFFormat(Format):
         self, path: Path, volume: Volume, provenance: Mapping[str, Any] | None, name: str
     ) -> None:
         """Write an ImageJ or OME-TIFF; see `Format.write`."""
-        from srseg.io._tiff_write import write_tiff
+        from srseg.io._tiff.write import write_tiff
 
         write_tiff(path, volume, provenance, name)
 

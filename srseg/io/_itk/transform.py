@@ -8,7 +8,7 @@ import numpy as np
 
 from srseg.errors import FileFormatError, GridError
 from srseg.io._format import require_file
-from srseg.io._itk import simple_itk
+from srseg.io._itk.format import simple_itk
 from srseg.storage import read_json
 from srseg.volumes import RigidTransform
 

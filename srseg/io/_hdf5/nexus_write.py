@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from srseg.errors import FileFormatError, ParameterError
 from srseg.io._format import require_utf8
-from srseg.io._hdf5_header import Header
-from srseg.io._hdf5_sink import HDF5Sink
-from srseg.io._hdf5_write import DATASET, fill, store_checksums, written
+from srseg.io._hdf5.header import Header
+from srseg.io._hdf5.sink import HDF5Sink
+from srseg.io._hdf5.write import DATASET, fill, store_checksums, written
 from srseg.preprocessing import labels_on_grid
 from srseg.storage import ChunkChecksums, atomic_path, chunk_shape, require_free_space
 

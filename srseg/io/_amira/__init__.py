@@ -1,0 +1,1 @@
+"""Files of Amira and Avizo."""

@@ -1,0 +1,1 @@
+"""HDF5 and NeXus files: found, looked at safely, read, written, verified."""

@@ -1,0 +1,1 @@
+"""MHA, NRRD and NIfTI, and the segments of 3D Slicer."""

@@ -1,0 +1,1 @@
+"""TIFF files and folders of slices."""
