@@ -17,6 +17,7 @@ from srseg.cli._options import (
 )
 from srseg.cli._output import say, say_json
 from srseg.cli._prediction_job import SUFFIXES, PredictionJob
+from srseg.cli._reading import parse_box
 
 if TYPE_CHECKING:
     from srseg.estimators import MultiAxisEnsemble, VolumeSegmenter
@@ -56,8 +57,19 @@ def predict(
         typer.Option(help="Where the labels lie: on voxels of the model's size, or on the scan's "
                      "own."),
     ] = "model",
+    roi: Annotated[
+        str | None,
+        typer.Option(metavar="BOX", help="Label only this part, in voxels of the scan file: "
+                     "z0:z1,y0:y1,x0:x1. Grey values are normalised as those of the whole.",
+                     show_default=False),
+    ] = None,
     voxel_size: VoxelSizeOption = None,
     dataset_path: DatasetPathOption = None,
+    find_field: Annotated[
+        bool,
+        typer.Option("--field/--no-field", help="Look in a scan file for the circle of the "
+                     "reconstruction, outside of which nothing counts; samples know theirs."),
+    ] = True,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, … (default: the model's).",
                                                show_default=False)] = None,
     precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16 (default: the "
@@ -82,7 +94,8 @@ def predict(
     if precision is not None:
         segmenter.set_params(precision=precision)
     ensemble = _ensemble(segmenter, planes, voting)
-    job = PredictionJob(model, ensemble, grid, file_format, out, overwrite)
+    box = parse_box(roi, "--roi")
+    job = PredictionJob(model, ensemble, grid, file_format, out, overwrite, box)
     file = _scan_file(scans, dataset)
     if file is None:
         _refuse_options_of_files(voxel_size, dataset_path, out, file_format)
@@ -93,7 +106,7 @@ def predict(
         done = job.predict_samples(chosen)
     else:
         size = quantity(voxel_size, "um", "--voxel-size")
-        done = [job.predict_file(file, size, dataset_path)]
+        done = [job.predict_file(file, size, dataset_path, look_for_field=find_field)]
     if as_json:
         say_json({"model": str(model), "planes": [p.name for p in job.ensemble.planes_],
                   "voting": voting, "predictions": done})  # fmt: skip

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import typer
 
 from srseg.cli._output import lengths, note, voxels
-from srseg.cli._provenance import provenance, source_of_file, source_of_sample
+from srseg.cli._provenance import provenance, region_of, source_of_file, source_of_sample
 
 if TYPE_CHECKING:
     from srseg.dataset import Dataset, DatasetSample
     from srseg.estimators import MultiAxisEnsemble
-    from srseg.volumes import Grid, Volume
+    from srseg.volumes import Grid, Region, Sample, Volume
 
 SUFFIXES = {"h5": ".h5", "tif": ".tif", "mha": ".mha", "nrrd": ".nrrd", "seg.nrrd": ".seg.nrrd",
              "nii.gz": ".nii.gz"}  # fmt: skip
@@ -30,6 +30,7 @@ class PredictionJob:
         file_format: str | None,
         out: Path | None,
         overwrite: bool,
+        roi: "Region | None",
     ) -> None:
         from srseg.errors import ParameterError
         from srseg.inference import choose_device, choose_precision
@@ -50,7 +51,15 @@ class PredictionJob:
                 "rename the file"
             )
         self._grid = grid
+        self._roi = roi
         self._description = ensemble.description + ("+scan" if grid == "scan" else "")
+        if roi is not None:
+            self._description += "+box" + "+".join(f"{p.start}+{p.stop}" for p in roi)
+        if len(self._description) > _LONGEST_NAME:
+            raise ParameterError(
+                f"the planes and the box become part of file names, as {self._description}, and at "
+                f"most {_LONGEST_NAME} letters are allowed; name fewer planes"
+            )
         self._format = file_format
         self._out = out
         self._overwrite = overwrite
@@ -72,9 +81,17 @@ class PredictionJob:
         file = self._file(sample)
         if file is not None:
             _refuse_place(file, self._overwrite)
+        self._part(sample)  # refuses a box that is not inside
         if self._overwrite or self._prediction not in sample.predictions:
             return
         made = sample.labels_info(self._prediction).get("Provenance", {})
+        source = made.get("source", {})
+        region = {key: source[key] for key in ("roi", "field_of_view") if key in source}
+        if region != region_of(sample):
+            raise DatasetError(
+                f"sample {sample.name} has a prediction {self._prediction} from before its region "
+                "was changed; replace it with --overwrite"
+            )
         if made.get("model_sha256") != self._sha256:
             raise DatasetError(
                 f"sample {sample.name} has a prediction {self._prediction} by another model "
@@ -94,15 +111,16 @@ class PredictionJob:
         return done
 
     def _predict_sample(self, dataset: "Dataset", sample: "DatasetSample") -> dict[str, Any]:
-        made = provenance(self._model, self._sha256, self.ensemble, source_of_sample(sample))
+        made = self._provenance(source_of_sample(sample))
         alignment = sample.scan_file.alignment
         row: dict[str, Any] = {"scan": sample.name, "status": "done", "labels": self._prediction}
         if self._prediction in sample.predictions and not self._overwrite:
             labels = sample.labels(self._prediction)
             row["status"] = "was there"
         else:
-            _note_start(f"sample {sample.name}", sample.scan_grid, self.ensemble)
-            labels = self.ensemble.predict(sample, grid=self._grid)
+            part = self._part(sample)
+            _note_start(f"sample {sample.name}", part.scan_grid, self.ensemble)
+            labels = self.ensemble.predict(part, grid=self._grid)
             with dataset.prediction_sink(
                 sample.name, self._name, labels.grid, description=self._description,
                 provenance=made, table=labels.table, alignment=alignment, overwrite=self._overwrite,
@@ -115,11 +133,46 @@ class PredictionJob:
             row["file"] = str(file)
         return {**row, "shares": _shares(labels)}
 
+    def _provenance(self, source: dict[str, Any]) -> dict[str, Any]:
+        made = provenance(self._model, self._sha256, self.ensemble, source)
+        if self._roi is not None:
+            made["box"] = [[part.start, part.stop] for part in self._roi]
+        return made
+
+    def _part(self, sample: "DatasetSample") -> "Sample":
+        """Give what is to be labelled of a sample; the box is in voxels of the scan file."""
+        from srseg.errors import GridError
+        from srseg.estimators import SamplePart
+
+        if self._roi is None:
+            return sample
+        region = sample.scan_file.roi
+        starts = [0, 0, 0] if region is None else [part.start for part in region]
+        z, y, x = (
+            slice(part.start - start, part.stop - start)
+            for part, start in zip(self._roi, starts, strict=True)
+        )
+        try:
+            return SamplePart(sample, (z, y, x))
+        except GridError as error:
+            asked = ",".join(f"{part.start}:{part.stop}" for part in self._roi)
+            raise GridError(
+                f"sample {sample.name}: the box {asked}, in voxels of the scan file, does not lie "
+                f"in the sample: {error}"
+            ) from None
+
     def predict_file(
-        self, path: Path, voxel_size: float | None, dataset_path: str | None
+        self,
+        path: Path,
+        voxel_size: float | None,
+        dataset_path: str | None,
+        *,
+        look_for_field: bool,
     ) -> dict[str, Any]:
         """Label a scan file that is in no dataset."""
+        from srseg.estimators import SamplePart
         from srseg.io import Reading, open_volume
+        from srseg.preprocessing import find_field
         from srseg.volumes import ArraySample
 
         scan = open_volume(path, Reading(dataset=dataset_path), voxel_size=voxel_size)
@@ -132,10 +185,19 @@ class PredictionJob:
                 param_hint="--out",
             )
         _refuse_place(target, self._overwrite)
-        _note_start(str(path), scan.grid, self.ensemble)
+        source: dict[str, Any] = source_of_file(path)
+        if look_for_field:
+            scan.field = find_field(scan)
+        if scan.field is not None:
+            note(f"{path}: a circle of radius {scan.field.radius:g} µm was seen (found)")
+            source["field_of_view"] = scan.field.to_dict()
         # as a sample, so that warnings name the file
-        labels = self.ensemble.predict(ArraySample(path.name, scan), grid=self._grid)
-        made = provenance(self._model, self._sha256, self.ensemble, source_of_file(path))
+        sample: Sample = ArraySample(path.name, scan)
+        if self._roi is not None:
+            sample = SamplePart(sample, self._roi)
+        _note_start(str(path), sample.scan_grid, self.ensemble)
+        labels = self.ensemble.predict(sample, grid=self._grid)
+        made = self._provenance(source)
         _write(target, labels, made, self._overwrite)
         return {
             "scan": str(path),

@@ -48,4 +48,20 @@ def source_of_file(path: Path) -> dict[str, Any]:
 def source_of_sample(sample: "DatasetSample") -> dict[str, Any]:
     """Say which scan of the dataset was labelled."""
     file = sample.scan_file
-    return {"file": file.path.name, "dataset": file.reading.dataset, "stamp": file.stamp.to_dict()}
+    return {
+        "file": file.path.name,
+        "dataset": file.reading.dataset,
+        "stamp": file.stamp.to_dict(),
+        **region_of(sample),
+    }
+
+
+def region_of(sample: "DatasetSample") -> dict[str, Any]:
+    """Say which part of its scan a sample is, where it is not all of it."""
+    file = sample.scan_file
+    found: dict[str, Any] = {}
+    if file.roi is not None:
+        found["roi"] = [[part.start, part.stop] for part in file.roi]
+    if file.field is not None:
+        found["field_of_view"] = file.field.to_dict()
+    return found

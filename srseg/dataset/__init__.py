@@ -16,6 +16,7 @@ from srseg.dataset._metadata_write import apply_metadata, plan_metadata, set_met
 from srseg.dataset._placement import Placement, parse_slices
 from srseg.dataset._prepared import Prepared
 from srseg.dataset._problem import Problem
+from srseg.dataset._region import set_region
 from srseg.dataset._relocate import Relocation, relocate
 from srseg.dataset._repair import repair
 from srseg.dataset._restore import restore_labels
@@ -66,6 +67,7 @@ __all__ = [
     "repair",
     "restore_labels",
     "set_metadata",
+    "set_region",
     "unusual_metadata",
     "write_export",
 ]

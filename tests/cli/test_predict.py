@@ -77,7 +77,7 @@ def test_what_is_kept_says_how_it_was_made(run, tiny):
         "precision": "bf16",
         "source": {
             "file": dataset["V"].scan_file.path.name,
-            "dataset": dataset["V"].scan_file.dataset,
+            "dataset": dataset["V"].scan_file.reading.dataset,
             "stamp": file_stamp(dataset["V"].scan_file.path).to_dict(),
         },
     }

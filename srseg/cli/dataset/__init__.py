@@ -12,6 +12,7 @@ from srseg.cli.dataset import (
     _label,
     _list,
     _metadata,
+    _region,
     _relocate,
     _restore,
     _show,
@@ -29,6 +30,7 @@ app.command("restore", epilog=_restore.EXAMPLE)(_restore.restore)
 app.command("list", epilog=_list.EXAMPLE)(_list.list_)
 app.command("show", epilog=_show.EXAMPLE)(_show.show)
 app.command("check", epilog=_check.EXAMPLE)(_check.check)
+app.command("region", epilog=_region.EXAMPLE)(_region.region)
 app.command("export", epilog=_export.EXAMPLE)(_export.export)
 app.command("relocate", epilog=_relocate.EXAMPLE)(_relocate.relocate)
 app.add_typer(_metadata.app, name="metadata")
