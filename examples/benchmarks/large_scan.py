@@ -2,8 +2,8 @@
 
 A synthetic scan is streamed to disk (or used again), and then, in one run: ``cp`` and ``sync`` of
 the file, ``srseg dataset add --by-reference`` and ``srseg preprocess``, each as a command of its
-own whose memory is measured. Prints a table in Markdown. The full size, 2510 x 2510 x 2130 voxels of 16 bits,
-is 26.8 GB; the copy is removed before srseg runs, so that 36 GB of disk are enough::
+own whose memory is measured. Prints a table in Markdown. The full size, 2510 x 2510 x 2130 voxels
+of 16 bits, is 26.8 GB, and some 60 GB of disk are needed while its copy is there::
 
     python examples/benchmarks/large_scan.py --folder /scratch/large
 """
