@@ -41,8 +41,9 @@ def make(folder: Path, n_samples: int) -> Dataset:
     (folder / "scans").mkdir()
     dataset = Dataset.create(folder / "many")
     for name, copy in (("C", True), ("R", False)):
+        shutil.copyfile(folder / "scan.mha", folder / f"{name}.mha")
         metadata = {"alloy": "Ti", "beamline": "P05", "energy_kev": 38.0}
-        dataset.add_sample(folder / "scan.mha", name=name, subject=name, copy=copy,
+        dataset.add_sample(folder / f"{name}.mha", name=name, subject=name, copy=copy,
                            metadata=metadata)  # fmt: skip
         dataset.add_labels(folder / "labels.mha", sample=name, label_set="WF")
     for i in range(n_samples):

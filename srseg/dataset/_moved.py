@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from srseg.dataset._sidecar import ScanFile
 
 
+def full_path(path: Path | str) -> Path:
+    """Give a path from the root without ``..``; links in it stay, they may be meant to."""
+    return Path(os.path.abspath(path))  # noqa: PTH100 - absolute() keeps "..", resolve() no links
+
+
 def moved_path(path: Path, old: Path, new: Path) -> Path:
     """Give the place of a file after all that lay below `old` has moved below `new`."""
     return new / path.relative_to(old) if path.is_relative_to(old) else path
@@ -124,7 +129,7 @@ def _named(folders: Sequence[Path], names: set[str]) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     with task("looking for scans") as progress:
         for start in folders:
-            for folder, below, files in os.walk(Path(start).absolute()):
+            for folder, below, files in os.walk(full_path(start)):
                 for name in names.intersection([*below, *files]):
                     found.setdefault(name, []).append(Path(folder, name))
                 progress.advance(status=folder)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from srseg.dataset._hashing import hash_scan
 from srseg.dataset._layout import PREPARED, Layout, SampleKey
-from srseg.dataset._moved import moved_path
+from srseg.dataset._moved import full_path, moved_path
 from srseg.dataset._sidecar import (
     ScanFile,
     difference,
@@ -21,6 +21,9 @@ from srseg.progress import task
 from srseg.storage import FileStamp, file_stamp, read_json, write_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from srseg.dataset._view import SampleView
 
 
@@ -110,8 +113,14 @@ def relocate(
         If there is nothing at `new`.
     """
     layout = Layout(dataset.path)
-    before, after = Path(old).absolute(), Path(new).absolute()
+    before, after = full_path(old), full_path(new)
     scans = _below(layout, dataset, before, after)
+    if not scans:
+        # scans are registered by the path behind all links
+        before = before.resolve()
+        scans = _below(layout, dataset, before, after)
+    if not scans:
+        raise _nothing_below(layout, dataset, before)
     if not after.exists():
         raise MissingFileError(f"{new} does not exist; is its disk connected?")
     answers: dict[SampleKey, Relocation] = {}
@@ -137,28 +146,31 @@ def relocate(
 
 def _below(layout: Layout, dataset: SampleView, old: Path, new: Path) -> dict[SampleKey, ScanFile]:
     scans: dict[SampleKey, ScanFile] = {}
-    roots: set[Path] = set()
-    for sample in dataset:
-        key = SampleKey(sample.subject, sample.name)
-        path = layout.scan_sidecar(key)
-        try:
-            scan = read_scan_file(read_sample_sidecar(path), path)
-        except SRSegError:
-            continue  # check tells of it
-        if scan.copied:
-            continue
-        roots.add(scan.path.parent)
+    for key, scan in _by_reference(layout, dataset):
         here = [p for p in (scan.path, *scan.parts) if p.is_relative_to(old)]
         # a new place inside the old one: what is there already need not move
         if any(not (new.is_relative_to(old) and p.is_relative_to(new)) for p in here):
             scans[key] = scan
-    if not scans:
-        shown = ", ".join(map(str, sorted(roots)[:5])) + (" …" if len(roots) > 5 else "")
-        raise DatasetError(
-            f"no scan of {layout.root} is registered by reference below {old}; scans are "
-            f"registered in: {shown or 'no folder, all are copied'}"
-        )
     return scans
+
+
+def _by_reference(layout: Layout, dataset: SampleView) -> Iterator[tuple[SampleKey, ScanFile]]:
+    for sample in dataset:
+        key = SampleKey(sample.subject, sample.name)
+        path = layout.scan_sidecar(key)
+        with suppress(SRSegError):  # check tells of it
+            scan = read_scan_file(read_sample_sidecar(path), path)
+            if not scan.copied:
+                yield key, scan
+
+
+def _nothing_below(layout: Layout, dataset: SampleView, old: Path) -> DatasetError:
+    roots = sorted({scan.path.parent for _, scan in _by_reference(layout, dataset)})
+    shown = ", ".join(map(str, roots[:5])) + (" …" if len(roots) > 5 else "")
+    return DatasetError(
+        f"no scan of {layout.root} is registered by reference below {old}; scans are "
+        f"registered in: {shown or 'no folder, all are copied'}"
+    )
 
 
 def _look(

@@ -240,3 +240,14 @@ def test_a_sidecar_that_was_changed_meanwhile_keeps_the_change(moved, monkeypatc
     relocate(dataset, old, new)
     assert dataset["A"].metadata["operator"] == "me"
     assert scan_entry(dataset, "A")["File"] == str(new / "A" / "scan.mha")
+
+
+def test_paths_may_be_relative_or_lead_over_links(moved, monkeypatch):
+    dataset, old, new = moved
+    link = old.parents[1] / "link"
+    link.symlink_to(old.parent)
+    monkeypatch.chdir(dataset.path)
+    assert len(relocate(dataset, "../link/raw", "../archive/2024", dry_run=True)) == 3
+    assert len(relocate(dataset, "../beamtime/../beamtime/raw", "../archive/2024")) == 3
+    assert scan_entry(dataset, "A")["File"] == str(new / "A" / "scan.mha")
+    assert dataset.check() == []
