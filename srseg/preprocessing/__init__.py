@@ -5,6 +5,8 @@ The order is the paper's: resample (trilinear), percentiles of the finite voxels
 normalised again.
 """
 
+from srseg.preprocessing._align import Registration, register
+from srseg.preprocessing._coarse import coarse_copy
 from srseg.preprocessing._everywhere import labels_everywhere
 from srseg.preprocessing._field import find_field
 from srseg.preprocessing._model_grid import model_grid
@@ -13,10 +15,15 @@ from srseg.preprocessing._once import prepared_once
 from srseg.preprocessing._prepare import prepare
 from srseg.preprocessing._resample import labels_on_grid, resample
 from srseg.preprocessing._seen import seen_voxels
+from srseg.preprocessing._survey import Survey, survey
+from srseg.preprocessing._upright import upright
 
 __all__ = [
     "Normalisation",
+    "Registration",
+    "Survey",
     "check_clip",
+    "coarse_copy",
     "find_field",
     "fit_normalisation",
     "labels_everywhere",
@@ -24,6 +31,9 @@ __all__ = [
     "model_grid",
     "prepare",
     "prepared_once",
+    "register",
     "resample",
     "seen_voxels",
+    "survey",
+    "upright",
 ]
