@@ -35,6 +35,7 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 _ROOT = Path("/")  # tests look at other trees
+_AHEAD = 4  # threads: each holds its share of a volume, and disks feed no more
 _IN_MEMORY = ("tmpfs", "ramfs")
 
 
@@ -94,8 +95,8 @@ def ahead(
     items : iterable
         What it is called with.
     threads : int, optional
-        How many threads; one for each usable core where it is None. As many results as threads are
-        held, beside the one that is used.
+        How many threads; one for each usable core, but at most 4, where it is None. As many results
+        as threads are held, beside the one that is used.
 
     Yields
     ------
@@ -107,7 +108,7 @@ def ahead(
     >>> list(ahead(abs, [-3, 2, -1], threads=2))
     [3, 2, 1]
     """
-    threads = threads or usable_cores()
+    threads = threads or min(usable_cores(), _AHEAD)
     waiting: deque[Future[_Result]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
