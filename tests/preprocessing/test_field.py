@@ -14,8 +14,6 @@ from srseg.phantoms import make_phantom
 from srseg.preprocessing import find_field
 from srseg.volumes import FieldOfView, Grid, Volume
 
-WHOLE = (slice(0, 1),)
-
 
 def circle(shape: tuple[int, int, int], y: float, x: float, radius: float) -> Any:
     rows, columns = np.ogrid[: shape[1], : shape[2]]
