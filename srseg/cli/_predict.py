@@ -17,10 +17,20 @@ from srseg.cli._options import (
 )
 from srseg.cli._output import say, say_json
 from srseg.cli._prediction_job import SUFFIXES, PredictionJob
-from srseg.cli._reading import parse_box
+from srseg.cli._reading import (
+    AxesOption,
+    DtypeOption,
+    FollowLinksOption,
+    OffsetOption,
+    OverrideVoxelSizeOption,
+    ShapeOption,
+    how_to_read,
+    parse_box,
+)
 
 if TYPE_CHECKING:
     from srseg.estimators import MultiAxisEnsemble, VolumeSegmenter
+    from srseg.io import Reading
 
 EXAMPLE = (
     "Example: srseg predict wf.srseg A B --planes 9 --voting soft, or without a dataset: "
@@ -64,7 +74,13 @@ def predict(
                      show_default=False),
     ] = None,
     voxel_size: VoxelSizeOption = None,
+    override_voxel_size: OverrideVoxelSizeOption = None,
     dataset_path: DatasetPathOption = None,
+    axes: AxesOption = "zyx",
+    follow_links: FollowLinksOption = False,
+    shape: ShapeOption = None,
+    dtype: DtypeOption = None,
+    offset: OffsetOption = 0,
     find_field: Annotated[
         bool,
         typer.Option("--field/--no-field", help="Look in a scan file for the circle of the "
@@ -95,10 +111,19 @@ def predict(
         segmenter.set_params(precision=precision)
     ensemble = _ensemble(segmenter, planes, voting)
     box = parse_box(roi, "--roi")
+    reading = how_to_read(
+        dataset=dataset_path,
+        axes=axes,
+        follow_links=follow_links,
+        shape=shape,
+        dtype=dtype,
+        offset=offset,
+        voxel_size=override_voxel_size,
+    )
     job = PredictionJob(model, ensemble, grid, file_format, out, overwrite, box)
     file = _scan_file(scans, dataset)
     if file is None:
-        _refuse_options_of_files(voxel_size, dataset_path, out, file_format)
+        _refuse_options_of_files(voxel_size, reading, out, file_format)
         chosen = choose_samples(dataset, scans, select)
         chosen.table.require_same(segmenter.label_table_, where=str(model))
         for sample in chosen:
@@ -106,7 +131,7 @@ def predict(
         done = job.predict_samples(chosen)
     else:
         size = quantity(voxel_size, "um", "--voxel-size")
-        done = [job.predict_file(file, size, dataset_path, look_for_field=find_field)]
+        done = [job.predict_file(file, size, reading, look_for_field=find_field)]
     if as_json:
         say_json({"model": str(model), "planes": [p.name for p in job.ensemble.planes_],
                   "voting": voting, "predictions": done})  # fmt: skip
@@ -164,13 +189,17 @@ def _is_file(text: str, dataset: Path | None) -> bool:
 
 
 def _refuse_options_of_files(
-    voxel_size: str | None, dataset_path: str | None, out: Path | None, file_format: str | None
+    voxel_size: str | None, reading: "Reading", out: Path | None, file_format: str | None
 ) -> None:
-    for option, value in (("--voxel-size", voxel_size), ("--dataset-path", dataset_path)):
-        if value is not None:
-            raise typer.BadParameter(
-                "is for a scan file; samples of a dataset know theirs", param_hint=option
-            )
+    options = {
+        "dataset": "--dataset-path", "voxel_size": "--override-voxel-size",
+        "follow_links": "--follow-links",
+    }  # fmt: skip
+    given = [options.get(name, f"--{name}") for name in reading.to_dict()]
+    for option in ["--voxel-size"] * (voxel_size is not None) + given:
+        raise typer.BadParameter(
+            "is for a scan file; samples of a dataset know theirs", param_hint=option
+        )
     if out is not None and file_format is None:
         raise typer.BadParameter(
             "the labels of samples go into the dataset; --out is the folder for files in another "

@@ -11,6 +11,7 @@ from srseg.cli._provenance import provenance, region_of, source_of_file, source_
 if TYPE_CHECKING:
     from srseg.dataset import Dataset, DatasetSample
     from srseg.estimators import MultiAxisEnsemble
+    from srseg.io import Reading
     from srseg.volumes import Grid, Region, Sample, Volume
 
 SUFFIXES = {"h5": ".h5", "tif": ".tif", "mha": ".mha", "nrrd": ".nrrd", "seg.nrrd": ".seg.nrrd",
@@ -165,17 +166,17 @@ class PredictionJob:
         self,
         path: Path,
         voxel_size: float | None,
-        dataset_path: str | None,
+        reading: "Reading",
         *,
         look_for_field: bool,
     ) -> dict[str, Any]:
         """Label a scan file that is in no dataset."""
         from srseg.estimators import SamplePart
-        from srseg.io import Reading, open_volume
+        from srseg.io import open_volume
         from srseg.preprocessing import find_field
         from srseg.volumes import ArraySample
 
-        scan = open_volume(path, Reading(dataset=dataset_path), voxel_size=voxel_size)
+        scan = open_volume(path, reading, voxel_size=voxel_size)
         suffix = SUFFIXES[self._format or "h5"]
         target = self._out or Path(f"{path.name.split('.')[0] or path.name}_labels{suffix}")
         if self._format is not None and not target.name.endswith(suffix):
@@ -185,7 +186,7 @@ class PredictionJob:
                 param_hint="--out",
             )
         _refuse_place(target, self._overwrite)
-        source: dict[str, Any] = source_of_file(path)
+        source: dict[str, Any] = source_of_file(path, reading)
         if look_for_field:
             scan.field = find_field(scan)
         if scan.field is not None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from srseg.dataset import DatasetSample
     from srseg.estimators import MultiAxisEnsemble
+    from srseg.io import Reading
 
 
 def provenance(
@@ -38,11 +39,11 @@ def provenance(
     }
 
 
-def source_of_file(path: Path) -> dict[str, Any]:
+def source_of_file(path: Path, reading: "Reading") -> dict[str, Any]:
     """Say which file, or folder of slices, was labelled."""
     from srseg.storage import file_stamp
 
-    return {"file": path.name, "stamp": file_stamp(path).to_dict()}
+    return {"file": path.name, "reading": reading.to_dict(), "stamp": file_stamp(path).to_dict()}
 
 
 def source_of_sample(sample: "DatasetSample") -> dict[str, Any]:
@@ -50,7 +51,7 @@ def source_of_sample(sample: "DatasetSample") -> dict[str, Any]:
     file = sample.scan_file
     return {
         "file": file.path.name,
-        "dataset": file.reading.dataset,
+        "reading": file.reading.to_dict(),
         "stamp": file.stamp.to_dict(),
         **region_of(sample),
     }

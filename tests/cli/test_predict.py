@@ -77,7 +77,7 @@ def test_what_is_kept_says_how_it_was_made(run, tiny):
         "precision": "bf16",
         "source": {
             "file": dataset["V"].scan_file.path.name,
-            "dataset": dataset["V"].scan_file.reading.dataset,
+            "reading": {},
             "stamp": file_stamp(dataset["V"].scan_file.path).to_dict(),
         },
     }
@@ -383,3 +383,24 @@ def test_outside_a_dataset_samples_are_told_so(run, tiny):
     result = run("predict", tiny.model, "V")
     assert result.exit_code == 1
     assert "name one with -d DIR" in result.stderr
+
+
+def test_a_scan_file_that_does_not_say_how_to_read_it(run, tiny, tmp_path):
+    """Bare voxels with turned axes give the labels of the scan itself."""
+    scan = open_volume(tiny.folder / "V-scan.h5")
+    raw = tmp_path / "V.raw"
+    raw.write_bytes(scan.read().T.astype(">u2").tobytes())
+    shape = ",".join(str(n) for n in scan.shape[::-1])
+    size = f"{scan.grid.voxel_size[0]}um"
+    told = ["--axes", "xyz", "--shape", shape, "--dtype", ">u2", "--voxel-size", size]
+    out = ["--out", tmp_path / "raw.h5", "--planes", "1"]
+    result = run("predict", tiny.model, raw, *told, *out)
+    assert result.exit_code == 0, result.stderr
+    same = ["--out", tmp_path / "same.h5", "--planes", "1"]
+    assert run("predict", tiny.model, tiny.folder / "V-scan.h5", *same).exit_code == 0
+    np.testing.assert_array_equal(
+        open_volume(tmp_path / "raw.h5").read(), open_volume(tmp_path / "same.h5").read()
+    )
+    result = run("predict", tiny.model, "V", "--axes", "xyz", "-d", tiny.path)
+    assert result.exit_code == 2
+    assert "--axes" in result.stderr
