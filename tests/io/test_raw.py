@@ -1,6 +1,7 @@
 """Bare voxels: what is not said is asked for, and every byte is accounted for."""
 
 import pickle
+import time
 
 import numpy as np
 import pytest
@@ -220,6 +221,17 @@ class TestHeaderBeside:
         (tmp_path / "a.vol.info").write_text(text.replace(old, new))
         with pytest.raises(FileFormatError, match=message):
             describe(tmp_path / "a.vol")
+
+    @pytest.mark.parametrize(
+        ("suffix", "text"), [("info", "NUM_X = 5\n" + "\n" * 60_000), ("xml", "<" + "a" * 60_000)]
+    )
+    def test_long_text_is_no_long_work(self, tmp_path, suffix, text):
+        (tmp_path / "a.raw").write_bytes(VOXELS.tobytes())
+        (tmp_path / f"a.raw.{suffix}").write_text(text)
+        start = time.perf_counter()
+        with pytest.raises(FileFormatError, match=r"NUM_Z|does not say its shape"):
+            describe(tmp_path / "a.raw")
+        assert time.perf_counter() - start < 2
 
     def test_another_text_of_that_name_is_passed_over(self, raw):
         raw.with_name("scan.raw.xml").write_bytes(b"\xff<log><entry>all well</entry></log>")

@@ -83,11 +83,11 @@ def _fields(header: Path, suffix: str) -> dict[str, str] | None:
     with header.open("rb") as file:
         text = file.read(_LONGEST).decode("utf-8", "replace")
     if suffix == ".xml":
-        # a document type and its entities are not looked at
-        pairs = re.findall(r"<\s*(\w+)[^<>]*>([^<>]*)</\s*\1\s*>", text)
+        # a document type and its entities are not looked at; each letter is looked at once
+        pairs = re.findall(r"<\s?(\w{1,40})\b[^<>]*>([^<>]*)</\s?\1\s?>", text)
         names = {"sizex": "num_x", "sizey": "num_y", "sizez": "num_z", "byte_order": "byteorder"}
     else:
-        pairs = re.findall(r"^\s*(\w+)\s*=\s*([^#\r\n]*)", text, re.M)
+        pairs = re.findall(r"^[ \t]*(\w+)[ \t]*=([^#\r\n]*)", text, re.M)
         names = {}
     said: dict[str, str] = {}
     for name, value in pairs:

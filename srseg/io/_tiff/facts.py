@@ -153,10 +153,11 @@ def _own_grid(text: str, shape: tuple[int, ...]) -> Grid | None:
 
 
 def _from_ome(text: str) -> list[float | None] | None:
-    tag = re.search(r"<(?:\w+:)?Pixels\s[^>]*>", text)
+    # patterns that look at each letter once: a text of a million letters is no work
+    tag = re.search(r"<(?:\w+:)?Pixels\s[^<>]*>", text)
     if tag is None:
         return None
-    said = dict(re.findall(r'(\w+)\s*=\s*"([^"]*)"', tag[0]))
+    said = dict(re.findall(r'\b(\w+)\s?=\s?"([^"]*)"', tag[0]))
     # the schema's default unit is µm
     return [
         _length(said.get(f"PhysicalSize{axis}", ""), said.get(f"PhysicalSize{axis}Unit", "µm"))
@@ -170,22 +171,26 @@ def _from_imagej(tif: tifffile.TiffFile) -> list[float | None] | None:
         return None
     unit = str(facts.get("unit", ""))
     spacing = facts.get("spacing")
-    between = None if spacing is None else _length(repr(abs(float(spacing))), unit)
+    # ImageJ names the units of y and z only where they are others than that of x
+    across, along = (str(facts.get(f"{axis}unit", unit)) for axis in "yz")
+    between = None if spacing is None else _length(repr(abs(float(spacing))), along)
     # a scanner's or screen's dots per inch go into an ImageJ file unasked
-    plane = _plane(tif, unit, believed=unit.strip().lower() not in ("inch", "inches", "cm"))
+    plane = _plane(
+        tif, (across, unit), believed=unit.strip().lower() not in ("inch", "inches", "cm")
+    )
     return [between, *plane]
 
 
 def _from_resolution(tif: tifffile.TiffFile) -> list[float | None]:
     tag = tif.pages.first.tags.get("ResolutionUnit")
     unit = {2: "inch", 3: "cm"}.get(0 if tag is None else int(tag.value), "")
-    return [None, *_plane(tif, unit, believed=False)]
+    return [None, *_plane(tif, (unit, unit), believed=False)]
 
 
-def _plane(tif: tifffile.TiffFile, unit: str, *, believed: bool) -> list[float | None]:
+def _plane(tif: tifffile.TiffFile, units: tuple[str, str], *, believed: bool) -> list[float | None]:
     """Read the distance of rows and of columns from the resolution tags."""
     sizes: list[float | None] = []
-    for name in ("YResolution", "XResolution"):
+    for name, unit in zip(("YResolution", "XResolution"), units, strict=True):
         tag = tif.pages.first.tags.get(name)
         if tag is None or not tag.value[0] or not tag.value[1]:
             return [None, None]

@@ -172,7 +172,11 @@ def open_tiff(path: Path) -> tifffile.TiffFile:
     import tifffile
 
     try:
-        return tifffile.TiffFile(path, _multifile=False)
+        tif = tifffile.TiffFile(path, _multifile=False)
+        if _written_one_by_one(tif):
+            tif.close()
+            tif = tifffile.TiffFile(path, _multifile=False, is_shaped=False)
+        return tif
     except FileNotFoundError:
         raise MissingFileError(f"{path} does not exist") from None
     except PermissionError:
@@ -182,6 +186,15 @@ def open_tiff(path: Path) -> tifffile.TiffFile:
             f"{path} is not a TIFF file, whatever its name says ({error}); give the file its right "
             "suffix, or copy it again if it was cut short"
         ) from None
+
+
+def _written_one_by_one(tif: tifffile.TiffFile) -> bool:
+    """Tell whether a program gave tifffile slice after slice, each of which is an image then."""
+    if not tif.is_shaped or len(tif.pages) < 2:
+        return False
+    series = tif.series
+    kinds = {(one.axes, one.shape, one.dtype) for one in series}
+    return len(series) > 1 and len(kinds) == 1 and series[0].axes == "YX"
 
 
 def require_decoder(tif: tifffile.TiffFile, path: Path) -> None:
