@@ -1,5 +1,11 @@
 """The archive on disk: scans, metadata and label sets in a folder with BIDS-like names."""
 
+from srseg.dataset._alignment import (
+    AlignmentPlan,
+    apply_alignment,
+    plan_alignment,
+    undo_alignment,
+)
 from srseg.dataset._changes import MetadataChange, MetadataChanges
 from srseg.dataset._dataset import Dataset
 from srseg.dataset._diff import LabelsDiff, diff_labels
@@ -16,6 +22,7 @@ from srseg.dataset._metadata_write import apply_metadata, plan_metadata, set_met
 from srseg.dataset._placement import Placement, parse_slices
 from srseg.dataset._prepared import Prepared
 from srseg.dataset._problem import Problem
+from srseg.dataset._reference import Reference, open_reference
 from srseg.dataset._region import set_region
 from srseg.dataset._relocate import Relocation, relocate
 from srseg.dataset._repair import repair
@@ -31,6 +38,7 @@ from srseg.dataset._value_map import ValueMap
 __all__ = [
     "METADATA_KEYS",
     "SCHEMA_VERSION",
+    "AlignmentPlan",
     "Dataset",
     "DatasetSample",
     "ExportFile",
@@ -44,20 +52,24 @@ __all__ = [
     "Placement",
     "Prepared",
     "Problem",
+    "Reference",
     "Relocation",
     "Repair",
     "SampleMetadata",
     "SamplePlan",
     "ScanFile",
     "ValueMap",
+    "apply_alignment",
     "apply_metadata",
     "diff_labels",
     "export_dataset",
     "export_metadata",
     "find_dataset",
     "metadata_schema",
+    "open_reference",
     "parse_metadata",
     "parse_slices",
+    "plan_alignment",
     "plan_export",
     "plan_metadata",
     "plan_metadata_import",
@@ -68,6 +80,7 @@ __all__ = [
     "restore_labels",
     "set_metadata",
     "set_region",
+    "undo_alignment",
     "unusual_metadata",
     "write_export",
 ]

@@ -15,7 +15,7 @@ from srseg.preprocessing._once import prepared_once
 from srseg.preprocessing._prepare import prepare
 from srseg.preprocessing._resample import labels_on_grid, resample
 from srseg.preprocessing._seen import seen_voxels
-from srseg.preprocessing._survey import Survey, survey
+from srseg.preprocessing._survey import Survey, survey, tilt_after
 from srseg.preprocessing._upright import upright
 
 __all__ = [
@@ -35,5 +35,6 @@ __all__ = [
     "resample",
     "seen_voxels",
     "survey",
+    "tilt_after",
     "upright",
 ]

@@ -11,14 +11,16 @@ from scipy import ndimage
 from srseg.errors import ParameterError
 from srseg.preprocessing._bright_object import ELONGATED, Found, find_object, thresholds
 from srseg.preprocessing._coarse import coarse_copy, coarse_grid
+from srseg.preprocessing._model_grid import model_grid
 from srseg.preprocessing._symmetry import across, symmetry_axis
+from srseg.volumes import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from srseg.volumes import Grid, RigidTransform, Volume
+    from srseg.volumes import Grid, RigidTransform
 
 IMPLANT = ("degradation layer", "residual material")
 """The classes that make up the implant, where none are named."""
@@ -147,6 +149,31 @@ def survey(volume: Volume, implant: Sequence[str] | None = None) -> Survey:
         elongation=chosen.elongation,
         from_labels=labels,
     )
+
+
+def tilt_after(seen: Survey, transform: RigidTransform) -> float:
+    """Measure the tilt of an implant anew, in its image as it is once it was moved.
+
+    Parameters
+    ----------
+    seen : Survey
+        The implant where it lies.
+    transform : RigidTransform
+        Where it goes.
+
+    Returns
+    -------
+    float
+        Angle between its axis and z, in degrees.
+    """
+    grid = model_grid(seen.image.grid.moved(transform), seen.image.grid.voxel_size[0])
+    share = Volume(seen.implant.astype(np.float32), seen.image.grid)
+    grey = share if seen.from_labels else seen.image
+    mask = coarse_copy(share.moved(transform), grid)
+    found = find_object(mask, 0.5, thickest=False)
+    assert found is not None  # noqa: S101 - the grid covers all of it
+    axis = _best_axis(grid, coarse_copy(grey.moved(transform), grid).read(), found, [found])
+    return float(np.degrees(np.arccos(min(1.0, abs(float(axis[0]))))))
 
 
 def _objects(image: Volume, levels: Sequence[float], thickest: bool) -> list[Found]:
