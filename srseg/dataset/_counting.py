@@ -1,4 +1,4 @@
-"""How often each value occurs in a block of labels."""
+"""How often each value occurs in labels."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from srseg.dataset._boxes import boxes
+from srseg.progress import task
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from srseg.volumes import Volume
 
 _PIECE = 1 << 22  # voxels
 
@@ -32,3 +37,14 @@ def count_values(block: NDArray[np.uint8]) -> NDArray[np.int64]:
     if even < flat.size:
         counts[flat[-1]] += 1
     return counts
+
+
+def voxels_by_value(labels: Volume) -> dict[str, int]:
+    """Count the voxels of each value that occurs, as the sidecar of a label set says them."""
+    counts = np.zeros(256, np.int64)
+    with task("counting voxels", labels.grid.n_voxels) as progress:
+        for box in boxes(labels.shape, labels.dtype.itemsize):
+            block = labels.read(box)
+            counts += count_values(block)
+            progress.advance(block.size)
+    return {str(value): int(n) for value, n in enumerate(counts) if n}

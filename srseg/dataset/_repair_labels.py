@@ -5,27 +5,20 @@ from __future__ import annotations
 import filecmp
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from srseg.dataset._boxes import boxes
-from srseg.dataset._counting import count_values
+from srseg.dataset._counting import voxels_by_value
 from srseg.dataset._repair_voxels import LOST, is_whole, provenance_of
 from srseg.dataset._revisions import data_of, kept_data_of, recorded_stamp, revision_of
 from srseg.dataset._sidecar import difference
 from srseg.errors import FileFormatError, SRSegError
 from srseg.io import open_volume
-from srseg.progress import task
 from srseg.storage import file_stamp, read_json, write_json
 from srseg.volumes import Grid
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
     from srseg.dataset._layout import SampleKey
     from srseg.dataset._mender import Mender
-    from srseg.volumes import Volume
 
 
 def mend_label_set(mender: Mender, key: SampleKey, label_set: str) -> None:
@@ -104,19 +97,8 @@ def _described_by_itself(path: Path) -> dict[str, Any]:
     revision_of(path, described)
     if not is_whole(path):
         raise FileFormatError("some of its voxels are damaged")
-    counts = _count(open_volume(path, labels=True))
-    voxels = {str(value): int(n) for value, n in enumerate(counts) if n}
+    voxels = voxels_by_value(open_volume(path, labels=True))
     return {**described, "Voxels": voxels, "Stamp": file_stamp(path).to_dict()}
-
-
-def _count(labels: Volume) -> NDArray[np.int64]:
-    counts = np.zeros(256, np.int64)
-    with task("counting voxels", labels.grid.n_voxels) as progress:
-        for box in boxes(labels.shape, labels.dtype.itemsize):
-            block = labels.read(box)
-            counts += count_values(block)
-            progress.advance(block.size)
-    return counts
 
 
 def _take_back(mender: Mender, older: Path, current: Path) -> None:

@@ -7,9 +7,10 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from srseg.dataset._counting import voxels_by_value
 from srseg.dataset._sidecar import difference
 from srseg.errors import FileFormatError, SRSegError
-from srseg.io import describe
+from srseg.io import describe, open_volume
 from srseg.storage import FileStamp, atomic_path, file_stamp, read_json, write_json
 
 if TYPE_CHECKING:
@@ -152,7 +153,12 @@ def _provenance(path: Path) -> dict[str, Any]:
         found = describe(path).metadata.get("provenance")
     except SRSegError:
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    try:
+        return {**found, "Voxels": voxels_by_value(open_volume(path, labels=True))}
+    except (SRSegError, OSError, RuntimeError):
+        return found  # damaged, and kept as it is
 
 
 def _duplicate(old: Path, new: Path) -> None:

@@ -4,6 +4,7 @@ A handful of kills by default; ``SRSEG_KILLS=50`` for the long run.
 """
 
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -262,6 +263,21 @@ def test_label_killed_before_each_change_of_a_name(study, label_file):
             assert np.array_equal(dataset["A"].labels().read(), new)
     # all were met: taken back, finished by repair, and finished
     assert outcomes >= {(False, True), (True, True), (True, False)}
+
+
+def test_label_given_again_without_a_repair(study, label_file):
+    file = label_file(seed=77)
+    new = open_volume(file).read()
+    for dataset, before, _ in killed_before_each_step(study, file, "label"):
+        dataset.add_labels(file, sample="A", label_set="WF")
+        assert {p.kind for p in dataset.check(deep=True)} <= {"unfinished"}
+        np.testing.assert_array_equal(dataset["A"].labels().read(), new)
+        mended(dataset)
+        assert set(before.values()) <= set(contents(dataset.path).values())
+        for sidecar in (dataset.path / "derivatives/labels/sub-01/micr").glob("*-A_*.json"):
+            values = open_volume(sidecar.with_suffix(".h5"), labels=True).read()
+            counts = {str(v): int(n) for v, n in enumerate(np.bincount(values.reshape(-1)))}
+            assert json.loads(sidecar.read_text())["Voxels"] == counts
 
 
 def test_add_killed_before_each_change_of_a_name(study, scan_file):
