@@ -470,6 +470,30 @@ class TestHostile:
         with pytest.raises(FileFormatError, match=r"which srseg does not follow"):
             describe(folder)
 
+    def test_links_out_of_the_folder_behind_a_link_inside(self, folder, tmp_path):
+        chunks = folder / "0" / "c"
+        chunks.rename(folder / "elsewhere")
+        chunks.symlink_to(folder / "elsewhere")
+        np.testing.assert_array_equal(open_volume(folder).read(), VOXELS)
+        (folder / "elsewhere" / "again").symlink_to(folder / "elsewhere")
+        np.testing.assert_array_equal(open_volume(folder).read(), VOXELS)
+        chunk = folder / "elsewhere" / "0" / "0" / "0"
+        chunk.rename(tmp_path / "secret")
+        chunk.symlink_to(tmp_path / "secret")
+        with pytest.raises(FileFormatError, match=r"which srseg does not follow"):
+            describe(folder)
+
+    def test_chunk_that_is_no_file(self, folder):
+        chunk = folder / "0" / "c" / "0" / "0" / "0"
+        chunk.unlink()
+        os.mkfifo(chunk)
+        with pytest.raises(FileFormatError, match="neither a file nor a folder"):
+            describe(folder)
+        chunk.unlink()
+        chunk.symlink_to(folder / "nothing")
+        with pytest.raises(FileFormatError, match="or a link to nothing"):
+            describe(folder)
+
     def test_links_inside_of_it_and_to_it(self, folder, tmp_path):
         chunk = folder / "0" / "c" / "0" / "0" / "0"
         chunk.unlink()

@@ -127,17 +127,28 @@ def require_safe(node: Node) -> None:
 def _any_chunk(node: Node) -> bool:
     """Tell whether there is a chunk, looking at every file for links that lead out."""
     found = False
-    waiting = [node.folder]
+    waiting, seen = [node.folder], set()
     try:
         while waiting:
             with os.scandir(waiting.pop()) as entries:
                 for entry in entries:
                     if entry.is_symlink():
                         _require_inside(Path(entry.path), node)
-                    if entry.is_dir(follow_symlinks=False):
+                        # behind it may be more links; some go in a circle
+                        real = os.path.realpath(entry.path)
+                        if real in seen:
+                            continue
+                        seen.add(real)
+                    if entry.is_dir():
                         waiting.append(Path(entry.path))
-                    else:
+                    elif entry.is_file():
                         found = found or not entry.name.startswith((".z", "zarr.json"))
+                    else:
+                        # a pipe would wait for a writer for ever
+                        raise FileFormatError(
+                            f"{entry.path} is neither a file nor a folder, or a link to nothing; "
+                            "copy the folder again"
+                        )
     except OSError as error:
         raise StorageError(error.errno, f"cannot read {node.folder}: {error.strerror}") from error
     return found
