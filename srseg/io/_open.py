@@ -118,17 +118,17 @@ def _described(path: Path | str, reading: Reading) -> tuple[Format, ScanInfo]:
     chosen = format_of(path)
     if reading.dataset is not None and not chosen.has_datasets:
         raise ParameterError(
-            f"{path}: dataset {reading.dataset!r} was asked for, but a {chosen.name} file holds "
+            f"{path}: dataset {reading.dataset!r} was asked for, but {chosen.name} holds "
             "one volume without a name; leave the dataset out"
         )
     if reading.follow_links and not chosen.follows_links:
         raise ParameterError(
-            f"{path}: a {chosen.name} file has no links to follow; leave --follow-links out"
+            f"{path}: {chosen.name} has no links to follow; leave --follow-links out"
         )
     bare = (reading.shape, reading.dtype, reading.offset) != (None, None, 0)
     if bare and not chosen.bare_voxels:
         raise ParameterError(
-            f"{path}: a {chosen.name} file says its shape and type itself; leave them out"
+            f"{path}: {chosen.name} says its shape and type itself; leave them out"
         )
     return chosen, chosen.describe(path, reading)
 

@@ -483,7 +483,7 @@ def test_foreign_letters_in_a_header_do_no_harm(tmp_path, suffix):
 
 def test_dataset_path_for_a_format_without(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", STACK, photometric="minisblack")
-    with pytest.raises(ParameterError, match="TIFF file holds one volume"):
+    with pytest.raises(ParameterError, match="TIFF holds one volume"):
         describe(tmp_path / "a.tif", Reading(dataset="data"))
 
 

@@ -67,7 +67,8 @@ def export(
     if as_json:
         say_json({"dataset": str(chosen.path), "file": str(file), "samples": chosen.names})
     else:
-        say(f"wrote {file}: {len(chosen)} samples; fill it in, then: srseg dataset metadata import")
+        say(f"wrote {file}: {len(chosen)} samples")
+        say(f"fill it in, then: srseg dataset metadata import {file}")
 
 
 @app.command("import", epilog="Example: srseg dataset metadata import beamtime.csv --dry-run")
