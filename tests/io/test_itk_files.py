@@ -23,7 +23,62 @@ def save(path, *, packed=False, voxels=VOXELS):
     return next(f for f in path.parent.iterdir() if f != path and f.stem.startswith(path.stem))
 
 
+class TestUnits:
+    """NRRD and MHA can say another unit than ITK's mm; Fiji does, for microscopes."""
+
+    LPS = 'space: LPS\nspace units: "um" "um" "um"\nspace directions: (2,0,0) (0,2,0) (0,0,2)'
+
+    @pytest.mark.parametrize(
+        ("text", "size", "origin"),
+        [
+            ('spacings: 2.4 2.4 2.4\nunits: "micron" "micron" "micron"', 2.4, 0),
+            ('spacings: 1 1 1\nunits: "um" "um" "um"', 1, 0),
+            ("spacings: 0.0024 0.0024 0.0024", 2.4, 0),
+            ('spacings: 0.0024 0.0024 0.0024\nunits: "mm" "mm" "mm"', 2.4, 0),
+            ("spacings: 0.0024 0.0024 0.0024\nunits:=um", 2.4, 0),
+            ('spacings: 2.4 2.4 2.4\nunits: "pixel" "pixel" "pixel"', None, 0),
+            ('spacings: 2.4 2.4 2.4\nunits: "um" "um" "mm"', None, 0),
+            (f"{LPS}\nspace origin: (7,7,7)", 2, 7),
+        ],
+    )
+    def test_nrrd(self, tmp_path, text, size, origin):
+        header = "NRRD0004\ntype: ushort\ndimension: 3\nsizes: 5 6 7\nencoding: raw\nendian: little"
+        (tmp_path / "a.nrrd").write_bytes(f"{header}\n{text}\n\n".encode() + VOXELS.tobytes())
+        info = describe(tmp_path / "a.nrrd")
+        assert info.voxel_size == (None if size is None else (size,) * 3)
+        assert info.origin == (origin,) * 3
+
+    @pytest.mark.parametrize(
+        ("line", "factor"), [("", 1000), ("DistanceUnits = um\n", 1), ("DistanceUnits = ?\n", 1000)]
+    )
+    def test_mha(self, tmp_path, line, factor):
+        (tmp_path / "a.mha").write_bytes(
+            b"ObjectType = Image\nNDims = 3\nBinaryData = True\n"
+            + line.encode()
+            + b"Offset = 3 2 1\nElementSpacing = 2 2 4\nDimSize = 5 6 7\nElementType = MET_USHORT\n"
+            b"ElementDataFile = LOCAL\n" + VOXELS.tobytes()
+        )
+        info = describe(tmp_path / "a.mha")
+        assert info.voxel_size == (4 * factor, 2 * factor, 2 * factor)
+        assert info.origin == (factor, 2 * factor, 3 * factor)
+
+    def test_nifti(self, tmp_path):
+        image = sitk.GetImageFromArray(VOXELS)
+        image.SetSpacing((2.4,) * 3)
+        sitk.WriteImage(image, tmp_path / "a.nii")
+        content = bytearray((tmp_path / "a.nii").read_bytes())
+        content[123] = 3  # xyzt_units: micrometre
+        (tmp_path / "a.nii").write_bytes(content)
+        assert describe(tmp_path / "a.nii").voxel_size == (2.4, 2.4, 2.4)
+
+
 class TestDetached:
+    def test_name_that_no_file_can_have(self, tmp_path):
+        header = "NRRD0004\ntype: ushort\ndimension: 3\nsizes: 5 6 7\nencoding: raw\ndata file: "
+        (tmp_path / "a.nhdr").write_text(f"{header}{'a' * 300}\n\n")
+        with pytest.raises(MissingFileError, match="does not exist"):
+            describe(tmp_path / "a.nhdr")
+
     @pytest.fixture(params=[".mhd", ".nhdr"])
     def header(self, request, tmp_path):
         return tmp_path / f"scan{request.param}"

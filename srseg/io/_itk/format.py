@@ -17,6 +17,7 @@ from srseg.io._info import ScanInfo
 from srseg.io._itk.header import (
     data_files,
     head,
+    micrometres_in_unit,
     raw_voxels,
     require_whole_gzip,
     require_whole_nifti,
@@ -38,8 +39,9 @@ if TYPE_CHECKING:
 class ITKFormat(Format):
     """A format that SimpleITK reads: x, y, z in mm become z, y, x in µm.
 
-    A spacing of exactly 1 mm along all axes is what these formats hold when nobody said a voxel
-    size, and is taken as such.
+    Where the header of an NRRD or MHA file says another unit, that is taken. A spacing of exactly
+    1 mm along all axes is what these formats hold when nobody said a voxel size, and is taken as
+    such.
 
     Parameters
     ----------
@@ -87,7 +89,7 @@ class ITKFormat(Format):
             table=table_of(said, path),
             metadata=_metadata(said),
             details={"io": self.io_name, "streams": self._streams(path)},
-            **self._place(reader),
+            **self._place(reader, micrometres_in_unit(path, self.io_name)),
         )
 
     def source(self, info: ScanInfo) -> ITKSource:
@@ -105,17 +107,18 @@ class ITKFormat(Format):
         writers = {"MHA": write_mha, "NRRD": write_nrrd, "NIfTI": write_nifti}
         writers[self.name](path, volume, provenance, name)
 
-    def _place(self, reader: Any) -> dict[str, Any]:
+    def _place(self, reader: Any, unit: float | None) -> dict[str, Any]:
         # NIfTI keeps float32: the shortest decimal number that means the same is what was said
         short = np.float32 if self.name == "NIfTI" else np.float64
         spacing = [float(str(short(v))) for v in reader.GetSpacing()[:3]]
         origin = [float(str(short(v))) for v in reader.GetOrigin()[:3]]
         n = reader.GetDimension()
         direction = np.reshape(reader.GetDirection(), (n, n))[:3, :3][::-1, ::-1] + 0.0
-        unknown = all(v == 1 for v in spacing)
+        if unit == 1000 and all(v == 1 for v in spacing):
+            unit = None
         return {
-            "voxel_size": None if unknown else _micrometres(spacing),
-            "origin": (0.0, 0.0, 0.0) if unknown else _micrometres(origin),
+            "voxel_size": None if unit is None else _micrometres(spacing, unit),
+            "origin": (0.0, 0.0, 0.0) if unit is None else _micrometres(origin, unit),
             "direction": tuple(_rotation(direction).ravel().tolist()),
         }
 
@@ -284,9 +287,9 @@ def _metadata(said: Mapping[str, str]) -> dict[str, Any]:
         return {"provenance": text}
 
 
-def _micrometres(millimetres: list[float]) -> tuple[float, float, float]:
-    """Give (x, y, z) in mm as (z, y, x) in µm; 0.0024 mm is 2.4 µm, not 2.3999999999999995."""
-    x, y, z = (float(f"{v * 1000:.15g}") + 0.0 for v in millimetres)
+def _micrometres(lengths: list[float], unit: float) -> tuple[float, float, float]:
+    """Give (x, y, z) as (z, y, x) in µm; 0.0024 mm is 2.4 µm, not 2.3999999999999995."""
+    x, y, z = (float(f"{v * unit:.15g}") + 0.0 for v in lengths)
     return z, y, x
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import gzip
+import os
 import re
 import zlib
 from typing import TYPE_CHECKING, Literal
 
-from srseg.errors import FileFormatError, MissingFileError, StorageError
+from srseg.errors import FileFormatError, MissingFileError, ParameterError, StorageError
+from srseg.units import parse_quantity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 _HEADER = 1 << 20
+_MILLIMETRE = 1000.0
 
 
 def raw_voxels(path: Path) -> tuple[Path, int, Literal["<", ">"]] | None:
@@ -80,6 +83,38 @@ def data_files(path: Path, io_name: str) -> tuple[Path, ...]:
     return tuple(_below(path, name) for name in names if name.upper() != "LOCAL")[:1]
 
 
+def micrometres_in_unit(path: Path, io_name: str) -> float | None:
+    """Tell in which unit a header gives lengths; ITK takes every number of NRRD and MHA for mm.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    io_name : str
+        SimpleITK's name of the reader.
+
+    Returns
+    -------
+    float or None
+        How many µm it is; 1000 where the header says nothing; None where what it says is no length.
+    """
+    if io_name == "NrrdImageIO":
+        text = _nrrd_header(path)[0]
+        lines = re.findall(rb"^(?:space )?units[ \t]*:(?!=)([^\n]*)$", text, re.I | re.M)
+        said = [name for line in lines for name in re.findall(rb'"([^"\n]*)"', line)]
+    elif io_name == "MetaImageIO":
+        said = re.findall(rb"^DistanceUnits[ \t]*[:=]([^\n]*)$", head(path), re.I | re.M)
+    else:
+        return _MILLIMETRE  # ITK looks at the units of NIfTI
+    names = {name.decode("utf-8", "replace").strip() for name in said} - {"", "?"}
+    if not names:
+        return _MILLIMETRE
+    try:
+        return parse_quantity(f"1 {names.pop()}", "um") if len(names) == 1 else None
+    except ParameterError:
+        return None
+
+
 def _below(path: Path, name: str) -> Path:
     file = path.parent / name
     if name.upper().startswith("LIST") or re.search(r"\\|%\d*d", name):
@@ -96,7 +131,7 @@ def _below(path: Path, name: str) -> Path:
             f"{path} takes its voxels from {name!r}, which is not below the folder of the header; "
             "srseg does not follow it. Lay the file beside the header and correct its name there"
         )
-    if not file.is_file():
+    if not os.path.isfile(file):  # noqa: PTH113 - a name that is too long is no error of its own
         raise MissingFileError(
             f"{file} does not exist; {path.name} says that it holds the voxels. Copy both files"
         )
