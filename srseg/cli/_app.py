@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from srseg._version import __version__
-from srseg.cli import _backbones, _demo, _evaluate, _predict, _preprocess, _train, dataset
+from srseg.cli import _align, _backbones, _demo, _evaluate, _predict, _preprocess, _train, dataset
 from srseg.cli._root import RootGroup
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(_backbones.app, name="backbones")
 app.command("preprocess", epilog=_preprocess.EXAMPLE)(_preprocess.preprocess)
+app.command("align", epilog=_align.EXAMPLE)(_align.align)
 app.command("train", epilog=_train.EXAMPLE)(_train.train)
 app.command("predict", epilog=_predict.EXAMPLE)(_predict.predict)
 app.command("evaluate", epilog=_evaluate.EXAMPLE)(_evaluate.evaluate)

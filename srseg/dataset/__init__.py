@@ -2,6 +2,7 @@
 
 from srseg.dataset._alignment import (
     AlignmentPlan,
+    alignment_picture,
     apply_alignment,
     plan_alignment,
     undo_alignment,
@@ -59,6 +60,7 @@ __all__ = [
     "SamplePlan",
     "ScanFile",
     "ValueMap",
+    "alignment_picture",
     "apply_alignment",
     "apply_metadata",
     "diff_labels",

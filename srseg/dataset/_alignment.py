@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.dataset._aligned import KEY, alignment_in
-from srseg.dataset._layout import Layout, SampleKey
-from srseg.dataset._reference import look
+from srseg.dataset._create import describe_derivative
+from srseg.dataset._layout import Layout, SampleKey, suggest_label
+from srseg.dataset._reference import Reference, look
 from srseg.dataset._sidecar import read_sample_sidecar, written_now
 from srseg.errors import DatasetError, FileFormatError, ParameterError
 from srseg.preprocessing import register, tilt_after, upright
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from srseg.dataset._reference import Reference
     from srseg.dataset._sample import DatasetSample
     from srseg.dataset._view import SampleView
     from srseg.preprocessing import Survey
     from srseg.volumes import RigidTransform, Volume
+
+DERIVATIVE = "alignment"
+"""The folder of the pictures."""
 
 UPRIGHT = "upright"
 """What a sample is aligned to where no reference is named."""
@@ -74,6 +77,21 @@ class AlignmentPlan:
     def shift(self) -> float:
         """How far the centre of the implant moves, in µm."""
         return float(np.linalg.norm(self.step.apply(self.seen.centre) - self.seen.centre))
+
+    def as_reference(self) -> Reference:
+        """Give the sample, where it will lie, for others to be aligned to.
+
+        Returns
+        -------
+        Reference
+            The same look at it, moved.
+        """
+        return Reference(
+            self.sample,
+            self.seen.moved(self.step),
+            self.image.moved(self.step),
+            {"Sample": self.sample, KEY: self.alignment.to_dict()},
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Give the plan as plain data for JSON.
@@ -188,7 +206,9 @@ def apply_alignment(dataset: SampleView, plan: AlignmentPlan) -> None:
         write_json(path, {**sidecar, KEY: record}, overwrite=True)
 
 
-def undo_alignment(dataset: SampleView, sample: str) -> RigidTransform | None:
+def undo_alignment(
+    dataset: SampleView, sample: str, *, dry_run: bool = False
+) -> RigidTransform | None:
     """Take the last alignment of a sample back; labels follow.
 
     Parameters
@@ -197,6 +217,8 @@ def undo_alignment(dataset: SampleView, sample: str) -> RigidTransform | None:
         Where the sample is.
     sample : str
         Its name.
+    dry_run : bool, default=False
+        Whether to write nothing, and only tell what would be.
 
     Returns
     -------
@@ -222,8 +244,33 @@ def undo_alignment(dataset: SampleView, sample: str) -> RigidTransform | None:
             first, *older = history
             restored[KEY] = {**first, "Previous": older} if older else first
         alignment = alignment_in(restored, path)  # refuses what cannot be read
-        write_json(path, restored, overwrite=True)
+        if not dry_run:
+            write_json(path, restored, overwrite=True)
     return alignment
+
+
+def alignment_picture(dataset: SampleView, plan: AlignmentPlan) -> Path:
+    """Give the place for a picture of an alignment; its folder is made.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Where the sample is.
+    plan : AlignmentPlan
+        What the picture shows.
+
+    Returns
+    -------
+    Path
+        The file, in ``derivatives/alignment``; one of that name may be there and be replaced.
+    """
+    layout, sidecar = _place(dataset, SampleKey(plan.subject, plan.sample))
+    describe_derivative(layout, DERIVATIVE, "Pictures of alignments by srseg")
+    folder = layout.derivative(DERIVATIVE) / sidecar.parent.relative_to(layout.root)
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = sidecar.name.removesuffix("_XPCT.json")
+    to = suggest_label(plan.to)[:64] or "reference"
+    return folder / f"{stem}_desc-{to}_XPCT.png"
 
 
 def _labels_used(sample: DatasetSample, labels: str) -> dict[str, Any]:
