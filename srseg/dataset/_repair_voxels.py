@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from srseg.dataset._layout import sample_of
-from srseg.dataset._sidecar import read_scan_file
+from srseg.dataset._sidecar import read_sample_sidecar, read_scan_file
 from srseg.errors import FileFormatError, SRSegError
 from srseg.io import describe, verify_hdf5
 from srseg.storage import file_stamp, write_json
@@ -14,7 +14,7 @@ from srseg.volumes import Grid
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from srseg.dataset._layout import SampleKey
+    from srseg.dataset._layout import Layout, SampleKey
     from srseg.dataset._mender import Mender
 
 LOST = (SRSegError, OSError, RuntimeError, KeyError, TypeError, ValueError)
@@ -57,7 +57,12 @@ def mend_scan(mender: Mender, path: Path) -> None:
         if path.stat().st_size == 0:
             mender.do("removed", path, "an empty file", path.unlink)
             return
-        twin = _twin(mender, key)
+        twin = _twin(mender.layout, path)
+        if twin is not None and _is_second_copy(mender.layout, path, twin):
+            mender.do(
+                "removed", path, f"a second copy of what is registered as {twin.stem}", path.unlink
+            )
+            return
         if twin is not None:
             mender.leave(
                 path, f"there is a sample {key.name} of sub-{twin.subject} by now; {advice}"
@@ -88,11 +93,28 @@ def _planned(path: Path) -> dict[str, Any]:
     return sidecar
 
 
-def _twin(mender: Mender, key: SampleKey) -> SampleKey | None:
-    for other in mender.layout.samples():
-        if other.name.casefold() == key.name.casefold():
+def _twin(layout: Layout, path: Path) -> SampleKey | None:
+    """Find a sample that is registered under the name that a lone scan was to have."""
+    key = sample_of(path.name)
+    for other in layout.samples():
+        if key is not None and other.name.casefold() == key.name.casefold():
             return other
     return None
+
+
+def _is_second_copy(layout: Layout, path: Path, twin: SampleKey) -> bool:
+    """Whether a sample has the very voxels that a lone scan was copied from, and has them whole.
+
+    So it is where an add was killed and given again.
+    """
+    sidecar = layout.scan_sidecar(twin)
+    try:
+        planned, there = provenance_of(path)["Sidecar"], read_sample_sidecar(sidecar)
+        same = all(planned.get(what) == there.get(what) for what in ("Source", "Roi", "Grid"))
+        scan = read_scan_file(there, sidecar)
+        return same and not scan.changed() and (not scan.copied or is_whole(scan.path))
+    except LOST:
+        return False
 
 
 def mend_prediction(mender: Mender, path: Path) -> None:

@@ -89,6 +89,29 @@ def test_a_copied_scan_is_registered_as_it_was_to_be(study, where):
     assert after == before
 
 
+@pytest.mark.parametrize("name", ["sub-77_sample-a_XPCT.h5", f".sub-77_sample-a_XPCT.h5.{DEAD}"])
+def test_what_an_add_left_that_was_given_again_is_removed(study, scan_file, name):
+    """The second add took another number, because the first left its file unnamed."""
+    file = scan_file("new.mha", seed=9)
+    study.add_sample(file, name="a1", subject="77")
+    folder = study.path / "sub-77" / "micr"
+    left = folder / name.replace("-a_", "-a1_")
+    (folder / "sub-77_sample-a1_XPCT.h5").rename(left)
+    (folder / "sub-77_sample-a1_XPCT.json").unlink()
+    study = Dataset(study.path)
+    if not name.startswith("."):
+        left.rename(folder / "away")  # or else the second add goes on in its place
+    study.add_sample(file, name="a1")
+    if not name.startswith("."):
+        (folder / "away").rename(left)
+    told = [("removed", "sub-77/micr/sub-77_sample-a1_XPCT.h5"), ("removed", "sub-77")]
+    if name.startswith("."):  # it gets its name, and is looked at then
+        told = [("finished", str(left.relative_to(study.path))), *told]
+    assert actions(repair(study), study.path) == told
+    assert study.check(deep=True) == []
+    assert study["a1"].scan.read().any()
+
+
 def test_a_copied_scan_that_says_nothing_or_is_damaged_is_kept(study, scan_file):
     sidecar, data = study.path / f"{RAW}.json", study.path / f"{RAW}.h5"
     sidecar.unlink()
