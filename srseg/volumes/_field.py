@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from srseg.volumes._rigid import RigidTransform
     from srseg.volumes._volume import Region
 
+_ROUNDING = 1e-12
+
 
 @dataclass(frozen=True)
 class FieldOfView:
@@ -65,7 +67,10 @@ class FieldOfView:
                 f"a field of view is a point, a positive radius in µm and a direction, found "
                 f"{self.point}, {self.radius}, {self.axis}"
             )
-        object.__setattr__(self, "axis", tuple(float(v) / length for v in self.axis))
+        # a length of 1 but for rounding is left alone: divided once more, the axis could change in
+        # its last digit, and a field that comes back from a file not be the same as before
+        scale = 1.0 if abs(length - 1) < _ROUNDING else length
+        object.__setattr__(self, "axis", tuple(float(v) / scale for v in self.axis))
 
     def inside(self, grid: Grid, region: Region) -> NDArray[np.bool_]:
         """Tell which voxels of a box have their centre in the field.

@@ -1,5 +1,7 @@
 """Moving, cropping, and the field that a scan saw."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -66,6 +68,12 @@ def test_a_moved_volume_has_its_voxels_at_the_moved_places(turn, shift):
     np.testing.assert_allclose(
         moved.grid.to_physical(index), transform.apply(grid.to_physical(index)), atol=1e-6
     )
+
+
+@given(turns, shifts)
+def test_a_moved_field_comes_back_from_a_file_as_itself(turn, shift):
+    moved = FieldOfView((10, 20, 30), 500.25).moved(rigid(turn, shift))
+    assert FieldOfView.from_dict(json.loads(json.dumps(moved.to_dict()))) == moved
 
 
 def test_a_crop_stays_in_its_place():
