@@ -25,6 +25,7 @@ _SCORED = 1500  # points of the rim that they are judged by
 _NEAR = 1.0  # a point of the rim belongs to a circle
 _BAND = 2.0  # along the rim, pixels are not judged
 _DISAGREE = 0.01  # share of the pixels on either side that may be on the wrong one
+_LEAST_WIDTH = 0.8  # of a slice's shorter side; a smaller circle is an object that was cut out
 _LARGEST = 4.0  # radius, in widths of the slice: beyond, the "circle" is a straight edge
 _MARGIN = 1.5  # what is interpolated just inside the field has no neighbour outside
 
@@ -34,7 +35,9 @@ def find_field(volume: Volume) -> FieldOfView | None:
 
     Four slices from the middle are read. What has the value of a corner in all of them and hangs
     together with it is taken for the outside; a circle is fitted to its rim and kept if the pixels
-    on both sides agree with it. The circle may be off the centre, and partly beyond the slice.
+    on both sides agree with it. The circle may be off the centre, and partly beyond the slice; one
+    that spans less than four fifths of the shorter side is a round object that somebody cut out,
+    and no field of view.
 
     Parameters
     ----------
@@ -108,6 +111,8 @@ def _circle(
     if fitted is None:
         return None
     y, x, radius = fitted
+    if 2 * radius < _LEAST_WIDTH * min(np.asarray(outside.shape) * sizes):
+        return None
     squared = ((np.arange(outside.shape[0]) * sizes[0] - y) ** 2)[:, None] + (
         (np.arange(outside.shape[1]) * sizes[1] - x) ** 2
     )[None]
