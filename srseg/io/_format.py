@@ -212,11 +212,14 @@ def require_file(path: Path | str) -> Path:
     MissingFileError
         If there is nothing.
     FileFormatError
-        If its name is not UTF-8.
+        If its name is not UTF-8, or it is a pipe or a device.
     """
     path = require_utf8(path)
     if not path.exists():
         raise MissingFileError(f"{path} does not exist; check the name and the folder")
+    if not (path.is_file() or path.is_dir()):
+        # a pipe would wait for a writer for ever
+        raise FileFormatError(f"{path} is neither a file nor a folder; give the file itself")
     return path
 
 

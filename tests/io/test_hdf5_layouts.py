@@ -201,6 +201,15 @@ class TestVoxelSize:
         )
         assert describe(path).voxel_size == pytest.approx((2.4, 1.2, 1.2), rel=1e-9)
 
+    def test_axes_of_single_precision_are_cubic_voxels(self, build):
+        lengths = dict(zip("zyx", VOLUME.shape, strict=True))
+        axes = {f"d/{a}": np.float32(0.0024) * np.arange(n, dtype="f4") for a, n in lengths.items()}
+        path = build(
+            {"d/data": VOLUME, **axes},
+            {"d": {"axes": ["z", "y", "x"]}, **{name: {"units": "mm"} for name in axes}},
+        )
+        assert describe(path).voxel_size == (2.4, 2.4, 2.4)
+
     def test_axes_without_a_unit_or_with_uneven_steps_say_nothing(self, build):
         for units, z in (("", [0, 1, 2]), ("um", [0, 1, 5])):
             path = build(

@@ -120,5 +120,5 @@ def test_read_only_source(path, tmp_path):
 
 def test_pipe_does_not_hang(tmp_path):
     os.mkfifo(tmp_path / "a.h5")
-    with pytest.raises(FileFormatError, match=r"a\.h5 is not a file"):
+    with pytest.raises(FileFormatError, match=r"a\.h5 is neither a file nor a folder"):
         describe(tmp_path / "a.h5")

@@ -28,6 +28,13 @@ from srseg.io import FORMATS, Reading, describe, open_volume, write_volume
 STACK = np.arange(60, dtype=np.uint16).reshape(3, 4, 5)
 
 
+@pytest.mark.parametrize("suffix", [".tif", ".mha", ".nrrd", ".nii", ".am"])
+def test_pipe_is_not_waited_for(tmp_path, suffix):
+    os.mkfifo(tmp_path / f"a{suffix}")
+    with pytest.raises(FileFormatError, match="neither a file nor a folder"):
+        describe(tmp_path / f"a{suffix}")
+
+
 @pytest.mark.parametrize("name", ["scan.foo", "scan", "scan.h5.bak"])
 def test_unknown_suffix_lists_the_known(tmp_path, name):
     (tmp_path / name).write_bytes(b"")

@@ -85,6 +85,9 @@ def _from_axes(group: Any, dataset: Any) -> tuple[float, float, float] | None:
         unit = text_of(axis.attrs.get("units", ""))
         positions = axis[()].astype(float)
         step = (positions[-1] - positions[0]) / (length - 1)
+        if axis.dtype.kind == "f" and axis.dtype.itemsize <= 4:
+            # positions of seven digits: equal steps along all axes must come out equal
+            step = float(f"{step:.6g}")
         micrometres = _in_um(step, unit)
         if micrometres is None or not np.allclose(np.diff(positions), step, rtol=1e-3):
             return None
