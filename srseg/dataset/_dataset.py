@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from srseg.dataset._check import check_dataset
 from srseg.dataset._create import create_folder
@@ -12,7 +12,7 @@ from srseg.dataset._layout import DESCRIPTION, Layout
 from srseg.dataset._predictions import prediction_sink
 from srseg.dataset._preprocess import preprocess_samples
 from srseg.dataset._sample import DatasetSample, find_sample
-from srseg.dataset._scan_plan import SamplePlan, plan_sample
+from srseg.dataset._scan_plan import plan_sample
 from srseg.dataset._scans import register
 from srseg.dataset._view import SampleView
 from srseg.errors import DatasetError, MissingFileError
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from srseg.dataset._label_plan import LabelsPlan
-    from srseg.dataset._placement import Placement
+    from srseg.dataset._placement import LabelOptions, Placement
     from srseg.dataset._prepared import Prepared
     from srseg.dataset._problem import Problem
+    from srseg.dataset._scan_plan import SamplePlan, ScanOptions
     from srseg.io import HDF5Sink, Reading
     from srseg.volumes import FieldOfView, Grid, Region, RigidTransform
 
@@ -91,63 +92,22 @@ class Dataset(SampleView):
         create_folder(root, name or root.name, table)
         return cls(path)
 
-    def plan_sample(
-        self,
-        file: Path | str,
-        *,
-        name: str | None = None,
-        subject: str | None = None,
-        voxel_size: float | None = None,
-        reading: Reading | None = None,
-        metadata: Mapping[str, object] | None = None,
-        copy: bool | None = None,
-        roi: Region | None = None,
-        field: FieldOfView | Literal["auto"] | None = "auto",
-        full_hash: bool = False,
-    ) -> SamplePlan:
-        """Look at a scan and tell what `add_sample` would do; the parameters are the same.
+    def plan_sample(self, file: Path | str, **options: Unpack[ScanOptions]) -> SamplePlan:
+        """Look at a scan and tell what `add_sample` would do; nothing is written.
 
         Parameters
         ----------
         file : path
             A scan, or a folder of slices.
-        name : str, optional
-            Name of the sample.
-        subject : str, optional
-            The animal or person.
-        voxel_size : float, optional
-            Edge length of the voxels, in µm.
-        reading : Reading, optional
-            How to read the file, where it does not say.
-        metadata : mapping, optional
-            What is known of the sample.
-        copy : bool, optional
-            Whether the voxels are copied into the dataset.
-        roi : tuple of three slices, optional
-            The part of the file that is the sample.
-        field : FieldOfView, "auto" or None, default="auto"
-            Where the reconstruction saw anything.
-        full_hash : bool, default=False
-            Whether every byte of a file that stays where it is goes into a checksum.
+        **options
+            Those of `add_sample`.
 
         Returns
         -------
         SamplePlan
-            What would be registered.
+            What would be registered, for `register`.
         """
-        return plan_sample(
-            self._layout,
-            file,
-            name=name,
-            subject=subject,
-            voxel_size=voxel_size,
-            reading=reading,
-            metadata=metadata,
-            copy=copy,
-            roi=roi,
-            field=field,
-            full_hash=full_hash,
-        )
+        return plan_sample(self._layout, file, **options)
 
     def add_sample(
         self,
@@ -241,16 +201,9 @@ class Dataset(SampleView):
         return self._sample(key)
 
     def plan_labels(
-        self,
-        file: Path | str,
-        *,
-        sample: str,
-        label_set: str,
-        voxel_size: float | None = None,
-        reading: Reading | None = None,
-        placement: Placement | None = None,
+        self, file: Path | str, *, sample: str, label_set: str, **options: Unpack[LabelOptions]
     ) -> LabelsPlan:
-        """Look at a label file and tell what `add_labels` would do.
+        """Look at a label file and tell what `add_labels` would do; nothing is written.
 
         Parameters
         ----------
@@ -260,29 +213,19 @@ class Dataset(SampleView):
             Name of the sample.
         label_set : str
             Name of the label set.
-        voxel_size : float, optional
-            Edge length of the voxels, in µm.
-        reading : Reading, optional
-            How to read the file, where it does not say.
-        placement : Placement, optional
-            Where the labels lie and what their values mean, where the file does not say.
+        **options
+            Those of `add_labels` that say how the file is read: ``voxel_size``, ``reading`` and
+            ``placement``.
 
         Returns
         -------
         LabelsPlan
-            What would be added.
+            What would be added, for `register_labels`.
         """
         key = find_sample(self._layout, sample)
+        scan = self._sample(key).scan_file
         return plan_labels(
-            self._layout,
-            key,
-            self._sample(key).scan_file,
-            self.table,
-            file,
-            label_set=label_set,
-            voxel_size=voxel_size,
-            reading=reading,
-            placement=placement,
+            self._layout, key, scan, self.table, file, label_set=label_set, **options
         )
 
     def add_labels(

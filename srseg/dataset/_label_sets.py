@@ -14,6 +14,7 @@ from srseg.dataset._label_grid import (
     default_grid,
     follow_alignment,
     grid_of_part,
+    grid_of_whole,
     shares,
 )
 from srseg.dataset._label_plan import LabelsPlan, copy_labels
@@ -46,9 +47,9 @@ def plan_labels(
     file: Path | str,
     *,
     label_set: str,
-    voxel_size: float | None,
-    reading: Reading | None,
-    placement: Placement | None,
+    voxel_size: float | None = None,
+    reading: Reading | None = None,
+    placement: Placement | None = None,
 ) -> LabelsPlan:
     """Look at a label file and check its type, its table and its grid; values are checked later."""
     require_label(label_set, what="the label set")
@@ -128,6 +129,8 @@ def _open(
         default_grid=default,
         labels=True,
     )
+    if default is None and placement.transform is None:
+        default = grid_of_whole(volume.grid, scan_grid, info, sample)
     return _Opened(volume.source, volume.grid if default is None else default)
 
 

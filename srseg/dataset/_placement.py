@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from srseg.errors import ParameterError
 
@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 
 # the first axis of a stack is the number of the slice, whatever the slices lie across
 _STACKS = {"z": "zyx", "y": "yzx", "x": "xzy"}
+
+
+class LabelOptions(TypedDict, total=False):
+    """How a label file is read and placed; see `Dataset.add_labels`."""
+
+    voxel_size: float | None
+    reading: Reading | None
+    placement: Placement | None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from srseg.dataset._harvest import harvest
 from srseg.dataset._layout import Layout, require_label, suggest_label
@@ -23,6 +23,20 @@ if TYPE_CHECKING:
 
 COPY_LIMIT = 4 << 30
 """Files above this size in bytes stay where they are, unless a copy is asked for."""
+
+
+class ScanOptions(TypedDict, total=False):
+    """What can be said of a scan that is registered; see `Dataset.add_sample`."""
+
+    name: str | None
+    subject: str | None
+    voxel_size: float | None
+    reading: Reading | None
+    metadata: Mapping[str, object] | None
+    copy: bool | None
+    roi: Region | None
+    field: FieldOfView | Literal["auto"] | None
+    full_hash: bool
 
 
 @dataclass(frozen=True)
@@ -103,15 +117,15 @@ def plan_sample(
     layout: Layout,
     file: Path | str,
     *,
-    name: str | None,
-    subject: str | None,
-    voxel_size: float | None,
-    reading: Reading | None,
-    metadata: Mapping[str, object] | None,
-    copy: bool | None,
-    roi: Region | None,
-    field: FieldOfView | Literal["auto"] | None,
-    full_hash: bool,
+    name: str | None = None,
+    subject: str | None = None,
+    voxel_size: float | None = None,
+    reading: Reading | None = None,
+    metadata: Mapping[str, object] | None = None,
+    copy: bool | None = None,
+    roi: Region | None = None,
+    field: FieldOfView | Literal["auto"] | None = "auto",
+    full_hash: bool = False,
 ) -> SamplePlan:
     """Look at a file and decide how it would be registered."""
     # what costs nothing to find wrong is found first
