@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from srseg.volumes import Grid, RigidTransform
 
 _AXES = "zyx"
+_UPRIGHT = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 _SAME_SIZE = 0.01
+# in these nobody but srseg says where the first voxel lies
+_WITHOUT_ORIGIN = ("TIFF", "folder of TIFF slices", "HDF5", "raw voxels")
 # the share of one volume in another is told to about one part in this many along each axis
 _SAMPLES = 64
 
@@ -81,6 +84,40 @@ def default_grid(
             "place said with --box or --slices"
         )
     return resampled
+
+
+def grid_of_whole(grid: Grid, scan_grid: Grid, info: ScanInfo, sample: str) -> Grid | None:
+    """Place labels whose file states a voxel size and no origin, drawn on the scan resampled to it.
+
+    The first voxel of a resampled scan does not lie at the scan's first voxel: the faces of both
+    coincide, not the centres. Taken at 0, such labels would lie half the difference of the voxel
+    sizes off, and would not go where the scan was aligned to.
+
+    Returns None where it is not so. Formats with a field for the origin are believed; if theirs is
+    0 as well, a warning tells of it.
+    """
+    size = info.voxel_size
+    if size is None or any(info.origin) or grid.direction != _UPRIGHT:
+        return None
+    if info.shape == scan_grid.shape and np.allclose(size, scan_grid.voxel_size, rtol=_SAME_SIZE):
+        whole = scan_grid
+    elif np.allclose(size, size[0], rtol=_SAME_SIZE) and size[0] < min(scan_grid.extent):
+        whole = scan_grid.resampled(size[0])
+    else:
+        return None
+    if whole.shape != info.shape or grid.same_as(whole):
+        return None
+    if info.format in _WITHOUT_ORIGIN:
+        return whole
+    if whole is not scan_grid:  # of labels on the scan's own voxels `check_grid` tells
+        warnings.warn(
+            f"{info.path} has the shape of the scan of {sample} resampled to {_shown(size)} µm, "
+            f"but states an origin of 0 where that begins at ({_shown(whole.origin, ', ')}) µm "
+            "(z, y, x); the labels are placed at 0. If they were drawn on the whole scan, write "
+            "its origin into the file, or place them with --box",
+            stacklevel=6,
+        )
+    return None
 
 
 def follow_alignment(grid: Grid, scan_grid: Grid, alignment: RigidTransform) -> Grid:

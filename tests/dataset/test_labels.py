@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 
+import h5py
 import numpy as np
 import pytest
 import tifffile
@@ -55,6 +56,48 @@ def test_labels_of_the_resampled_scan_lie_where_it_lies(study, tmp_path):
     array = np.ones((4, 5, 6), np.uint8)
     study.add_labels(write(tmp_path / "l.tif", array), sample="A", label_set="HQ", voxel_size=5)
     assert study["A"].labels("HQ").grid == study["A"].scan.grid.resampled(5)
+
+
+@pytest.mark.parametrize("how", ["imagej", "ome", "h5"])
+def test_a_file_with_a_voxel_size_and_no_origin_lies_where_the_resampled_scan_lies(
+    study, tmp_path, how
+):
+    array = np.ones((4, 5, 6), np.uint8)
+    file = tmp_path / ("l.h5" if how == "h5" else "l.tif")
+    if how == "imagej":
+        tifffile.imwrite(
+            file, array, imagej=True, resolution=(1 / 5, 1 / 5),
+            metadata={"axes": "ZYX", "spacing": 5.0, "unit": "um"},
+        )  # fmt: skip
+    elif how == "ome":
+        sizes = {f"PhysicalSize{a}": 5.0 for a in "XYZ"}
+        units = {f"PhysicalSize{a}Unit": "µm" for a in "XYZ"}
+        tifffile.imwrite(
+            file,
+            array,
+            ome=True,
+            photometric="minisblack",
+            metadata={"axes": "ZYX"} | sizes | units,
+        )
+    else:
+        with h5py.File(file, "w") as h5:
+            h5["data"] = array
+            h5["data"].attrs["element_size_um"] = (5.0, 5.0, 5.0)
+    study.add_labels(file, sample="A", label_set="HQ")
+    grid = study["A"].labels("HQ").grid
+    assert grid.same_as(study["A"].scan.grid.resampled(5))
+    # the first voxel of 5 µm has its centre between the first two of 2.5 µm
+    assert grid.origin == pytest.approx((1.25, 1.25, 1.25))
+
+
+def test_an_origin_of_0_that_cannot_be_told_from_none_is_named(study, tmp_path):
+    grid = Grid((4, 5, 6), (5, 5, 5))
+    file = write(tmp_path / "l.mha", np.ones((4, 5, 6), np.uint8), grid)
+    with pytest.warns(
+        UserWarning, match=r"l\.mha .* states an origin of 0 .* \(1.25, 1.25, 1.25\)"
+    ):
+        study.add_labels(file, sample="A", label_set="HQ")
+    assert study["A"].labels("HQ").grid.same_as(grid)
 
 
 def test_labels_that_cover_a_part(study, tmp_path):
