@@ -8,18 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from srseg.dataset._export_formats import ExportFormat, FormatName, format_named, recorded
-from srseg.dataset._layout import LABELS, Layout, SampleKey, parse_labels_name, sample_of
+from srseg.dataset._export_place import require_place
+from srseg.dataset._layout import LABELS, Layout, SampleKey, parse_labels_name
 from srseg.errors import DatasetError, ParameterError, UnknownNameError
-from srseg.storage import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from srseg.dataset._sample import DatasetSample
     from srseg.dataset._view import SampleView
-
-MARK = ".srseg/export.json"
-"""What tells that a folder is an export, of what and in which format."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +160,7 @@ def plan_export(
     """
     chosen = format_named(format)
     place = Path(out).absolute()
-    _require_place(place, dataset, chosen)
+    require_place(place, dataset, chosen)
     wanted = _names(labels)
     if not scan and wanted == []:
         raise ParameterError("neither scans nor labels are asked for; nothing would be exported")
@@ -271,53 +268,6 @@ def _full_name(sample: DatasetSample, name: str) -> str:
     assert parsed is not None  # noqa: S101 - labels_sidecar gives such names only
     derivative = sidecar.parents[2].name
     return parsed[1] if derivative == LABELS else f"{derivative}/{parsed[1]}"
-
-
-def _require_place(out: Path, dataset: SampleView, format: ExportFormat) -> None:  # noqa: A002
-    """Refuse a folder that is the dataset, or holds anything but an export of it."""
-    root, place = dataset.path.resolve(), out.resolve()
-    if place == root or root in place.parents or place in root.parents:
-        raise DatasetError(
-            f"{out} is the dataset {dataset.path}, or lies inside it or around it; choose a folder "
-            "beside it"
-        )
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise DatasetError(f"{out} is a file; choose a folder for the export")
-    if not any(out.iterdir()):
-        return
-    mark = out / MARK
-    if not mark.is_file():
-        raise DatasetError(
-            f"{out} is not empty and not an export by srseg; choose a new folder, so that nothing "
-            "of others is touched"
-        )
-    said = read_json(mark)
-    if said != mark_of(dataset, format):
-        raise DatasetError(
-            f"{out} is an export of {said.get('Dataset')!r} as {said.get('Format')}, not of "
-            f"{dataset.title!r} as {format.name}; choose another folder"
-        )
-    there = samples_in(out, "sub-*/micr/*.json", "derivatives/*/sub-*/micr/*.json")
-    missing = sorted(there - set(Layout(dataset.path).samples()))
-    if missing:
-        raise DatasetError(
-            f"{out} holds sample {missing[0].name} of subject {missing[0].subject}, which "
-            f"{dataset.path} has not any more, and its tables could not tell of it; remove the "
-            "files of that sample there, or choose another folder"
-        )
-
-
-def samples_in(out: Path, *patterns: str) -> set[SampleKey]:
-    """List the samples of which an export holds something."""
-    found = (sample_of(path.name) for pattern in patterns for path in out.glob(pattern))
-    return {key for key in found if key is not None}
-
-
-def mark_of(dataset: SampleView, format: ExportFormat) -> dict[str, str]:  # noqa: A002
-    """Say of what a folder is an export."""
-    return {"Dataset": dataset.title, "Format": format.name}
 
 
 def _and_others(n: int) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from srseg._version import __version__
 from srseg.dataset._create import BIDS_VERSION
-from srseg.dataset._export_plan import MARK, ExportFile, ExportPlan, mark_of, samples_in
+from srseg.dataset._export_place import MARK, mark_of, samples_in
 from srseg.dataset._layout import DESCRIPTION, LABEL_TABLE, LABELS, Layout
 from srseg.dataset._metadata import to_sections
 from srseg.dataset._sidecar import pixel_size
@@ -16,6 +16,7 @@ from srseg.errors import FileFormatError, MissingFileError
 from srseg.storage import locked, read_json, write_json, write_text
 
 if TYPE_CHECKING:
+    from srseg.dataset._export_plan import ExportFile, ExportPlan
     from collections.abc import Mapping
     from pathlib import Path
 

@@ -278,6 +278,12 @@ def test_folders_that_are_refused(archive, tmp_path):
         plan_export(archive, tmp_path / "link", format="tif")
 
 
+def test_an_export_that_was_killed_at_its_beginning_goes_on(archive, tmp_path):
+    (tmp_path / "out" / ".srseg").mkdir(parents=True)
+    plan = export_dataset(archive, tmp_path / "out", format="tif", labels="none")
+    assert all((tmp_path / "out" / file.path).is_file() for file in plan.files)
+
+
 def test_a_full_disk_is_seen_before_anything_is_written(archive, tmp_path, monkeypatch):
     usage = shutil.disk_usage(tmp_path)._replace(free=10_000)
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
