@@ -20,6 +20,7 @@ from srseg.dataset._metadata_export import (
     OWN,
     SAMPLE,
     SUBJECT,
+    VOXEL_SIZE,
     sample_keys,
     voxel_size_cell,
 )
@@ -117,13 +118,17 @@ class _Reader:
             for name in from_sidecar(sidecar)
         } - set(METADATA_KEYS)
         self._columns = self._read_columns()
-        # with a decimal comma anywhere, 1.201 may as well be a thousand two hundred and one
-        self._commas = sheet.decimal == "," and any(
-            with_point(cell, sheet.separator) != cell
+        # with decimal commas, 1.201 may as well be a thousand two hundred and one; only other
+        # numbers with a point, and none with a comma, tell that points are decimal here
+        numbers = [
+            cell
             for row in sheet.rows
             for column, cell in row.cells.items()
             if self._is_number(column)
-        )
+        ]
+        points = any("." in cell and is_bare(cell) and not is_grouped(cell) for cell in numbers)
+        commas = any(with_point(cell, sheet.separator) != cell for cell in numbers)
+        self._commas = sheet.decimal == "," and (commas or not points)
 
     def _read_columns(self) -> dict[str, str]:
         """Give the key of each column."""
@@ -158,8 +163,9 @@ class _Reader:
         return found
 
     def _is_number(self, column: str) -> bool:
-        key = METADATA_KEYS.get(self._columns.get(column, ""))
-        return key is not None and key.kind != "text"
+        name = self._columns.get(column, "")
+        key = METADATA_KEYS.get(name)
+        return name == VOXEL_SIZE or (key is not None and key.kind != "text")
 
     def changes(self, row: Row) -> Iterable[MetadataChange]:
         """Give what a row changes."""
@@ -264,7 +270,7 @@ class _Reader:
             return
         if self._commas and is_grouped(cell):
             self.problems.append(
-                f"{where}, {name}: in a table with decimal commas {cell!r} may mean "
+                f"{where}, {name}: in a table with semicolons {cell!r} may mean "
                 f"{cell.replace('.', '')} or {cell.replace('.', ',', 1)}; write which"
             )
             return

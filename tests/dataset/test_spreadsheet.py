@@ -302,6 +302,7 @@ def test_files_that_are_none(study, tmp_path):
         ("sample,energy\nA,38\n", "row 2, sample A, energy: '38' has no unit"),
         ('sample,distance_mm\nA,"1,200"\n', "cannot read '1,200'"),
         ("sample;distance_mm\nA;1.200\nB;1,5\n", "may mean 1200 or 1,200; write which"),
+        ("sample;distance_mm\nA;1.200\nB;50\n", "may mean 1200 or 1,200; write which"),
         ("sample,extra.name\nA,x\n", "means something to srseg"),
         ("sample,alloy\nA,Mg\x07\n", "printable"),
         ('sample,alloy\nA,"Mg\n5Gd"\n', "printable"),
@@ -313,11 +314,11 @@ def test_what_cannot_be_in_a_cell(study, tmp_path, text, says):
         plan_metadata_import(study, table(tmp_path, text))
 
 
-def test_a_point_in_a_table_of_semicolons_is_a_decimal_one_where_nothing_says_else(study, tmp_path):
-    path = table(tmp_path, "sample;distance_mm\nA;1.5\nB;20.25\n")
+def test_a_point_in_a_table_of_semicolons_is_a_decimal_one_where_another_shows_it(study, tmp_path):
+    path = table(tmp_path, "sample;distance_mm\nA;1.5\nB;20.125\n")
     assert changes(study, path) == {
         ("A", "distance_mm"): (None, 1.5),
-        ("B", "distance_mm"): (None, 20.25),
+        ("B", "distance_mm"): (None, 20.125),
     }
 
 
