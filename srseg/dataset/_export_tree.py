@@ -16,10 +16,10 @@ from srseg.errors import FileFormatError, MissingFileError
 from srseg.storage import locked, read_json, write_json, write_text
 
 if TYPE_CHECKING:
-    from srseg.dataset._export_plan import ExportFile, ExportPlan
     from collections.abc import Mapping
     from pathlib import Path
 
+    from srseg.dataset._export_plan import ExportFile, ExportPlan
     from srseg.dataset._sample import DatasetSample
     from srseg.volumes import Volume
 
