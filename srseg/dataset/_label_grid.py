@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from srseg.errors import GridError
+from srseg.preprocessing import model_grid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,17 +121,32 @@ def grid_of_whole(grid: Grid, scan_grid: Grid, info: ScanInfo, sample: str) -> G
     return None
 
 
-def follow_alignment(grid: Grid, scan_grid: Grid, alignment: RigidTransform) -> Grid:
+def follow_alignment(
+    grid: Grid, scan_grid: Grid, alignment: RigidTransform, file: Path | str, sample: str
+) -> Grid:
     """Bring labels that were drawn on the scan as its file has it to where it was aligned to.
 
-    Labels of which the file states another place were drawn on the aligned scan, and stay there.
+    Labels of which the file states another place were drawn on the aligned scan, and stay there;
+    where they are not of all of it that is a guess, and a warning tells of it.
     """
     before = scan_grid.moved(alignment.inverse())
     size = grid.voxel_size[0]
     drawn_on = [before]
     if size < min(before.extent):
         drawn_on.append(before.resampled(size))
-    return grid.moved(alignment) if any(grid.same_as(one) for one in drawn_on) else grid
+    if any(grid.same_as(one) for one in drawn_on):
+        return grid.moved(alignment)
+    now = [scan_grid]
+    if size < min(scan_grid.extent):
+        now += [scan_grid.resampled(size), model_grid(scan_grid, size)]
+    if not any(grid.same_as(one) for one in now):
+        warnings.warn(
+            f"{file} covers a part of sample {sample}, which is aligned; the labels are taken to "
+            "be drawn on the aligned scan. If they were drawn on the scan as its file has it, take "
+            "the alignment back (srseg align --undo), add them, and align again",
+            stacklevel=5,
+        )
+    return grid
 
 
 def check_grid(grid: Grid, scan_grid: Grid, file: Path | str, sample: str, *, moved: bool) -> None:

@@ -66,8 +66,8 @@ def plan_labels(
         source = SpreadSource(source, grid.shape, placement.axis, placement.slices)
     if placement.transform is not None:
         grid = grid.moved(placement.transform)
-    elif scan.alignment is not None:
-        grid = follow_alignment(grid, scan_grid, scan.alignment)
+    elif scan.alignment is not None and placement.box is None:
+        grid = follow_alignment(grid, scan_grid, scan.alignment, file, key.name)
     check_grid(grid, scan_grid, file, key.name, moved=placement.transform is not None)
     inside, covered = shares(grid, scan_grid)
     if placement.slices is not None:

@@ -247,6 +247,16 @@ def test_labels_of_an_aligned_scan_lie_on_it_however_they_come(study, tmp_path):
     np.testing.assert_array_equal(again.read(), before)
 
 
+def test_labels_of_a_part_of_an_aligned_scan_are_told_of(study, tmp_path):
+    raw = study["A"].scan_grid
+    aligned(study, RigidTransform((1, 0, 0, 0, 0.8, -0.6, 0, 0.6, 0.8), (5, 0, 5)))
+    grid = raw.cropped((slice(2, 6), slice(3, 9), slice(2, 8)))
+    write_volume(tmp_path / "part.mha", Volume(masks(4, (6, 6)), grid))
+    with pytest.warns(UserWarning, match=r"part\.mha covers a part of sample A, which is aligned"):
+        labels = add(study, tmp_path / "part.mha")
+    assert labels.grid.same_as(grid)
+
+
 def test_axes_are_said(study, tmp_path):
     array = masks(8, (10, 12))
     file = stack(tmp_path / "xyz.tif", array.T)
