@@ -57,7 +57,7 @@ def register(moving: Survey, fixed: Survey) -> Registration:
     Coarse copies are registered by their mutual information (of grey values, of the classes of
     labels, or of one and the other), in the implant and around it. It begins where the scans lie,
     and with the long axes upon each other, either way up, turned by every 15 degrees; the best few
-    are followed, from coarse to fine. The same input gives the same result.
+    are followed, from coarse to fine. The same input gives the same result, but for rounding.
 
     Parameters
     ----------

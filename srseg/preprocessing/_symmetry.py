@@ -10,7 +10,8 @@ from scipy import optimize
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_ALONG = 3.0  # height of a ring in its widths: what is symmetric changes little along the axis
+# height of a ring in its widths: about the pitch of a thread, which is then as good as round
+_ALONG = 6.0
 
 
 def symmetry_axis(
