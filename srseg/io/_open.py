@@ -6,6 +6,8 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from srseg.errors import FileFormatError, GridError, LabelError, ParameterError
 from srseg.io._axes import TurnedSource, in_our_order
 from srseg.io._format import format_of, require_file
@@ -136,7 +138,7 @@ def _described(path: Path | str, reading: Reading) -> tuple[Format, ScanInfo]:
 def _grid(info: ScanInfo, reading: Reading, voxel_size: float | None, default: Grid | None) -> Grid:
     try:
         if reading.voxel_size is not None:
-            return replace(info, voxel_size=(reading.voxel_size,) * 3).grid()
+            return _corrected(info, reading.voxel_size).grid()
         if info.voxel_size is None:
             if voxel_size is not None:
                 return info.grid((voxel_size,) * 3)
@@ -161,3 +163,18 @@ def _grid(info: ScanInfo, reading: Reading, voxel_size: float | None, default: G
         return info.grid()
     except GridError as error:
         raise FileFormatError(f"{info.path}: {error}") from None
+
+
+def _corrected(info: ScanInfo, voxel_size: float) -> ScanInfo:
+    """Give the place with another voxel size; the first voxel stays as many voxels from zero.
+
+    The origin was written with the same wrong unit or calibration: left as it is, a part of a scan
+    would move against the scan.
+    """
+    sizes = (voxel_size,) * 3
+    if info.voxel_size is None:
+        return replace(info, voxel_size=sizes)
+    turn = np.reshape(info.direction, (3, 3))
+    along = np.asarray(info.origin) @ turn * (np.asarray(sizes) / info.voxel_size)
+    z, y, x = (float(f"{v:.12g}") for v in turn @ along)
+    return replace(info, voxel_size=sizes, origin=(z, y, x))

@@ -39,7 +39,7 @@ class Reading:
         Where the voxels of such a file begin, in bytes.
     voxel_size : float, optional
         Edge length of the voxels in µm that holds whatever the file states; for a file that states
-        a wrong one and cannot be corrected.
+        a wrong one and cannot be corrected. An origin in the file is corrected by the same factor.
     single_slices : bool, default=False
         Whether the file holds single slices of a volume, and not the whole of it: one slice is
         enough then, and the numbers of the files in a folder may have gaps. For labels of slices.

@@ -135,3 +135,14 @@ def test_a_wrong_voxel_size_in_the_file_can_be_overridden(file):
         open_volume(path, voxel_size=2.4)
     grid = open_volume(path, Reading(voxel_size=2.4)).grid
     assert grid.voxel_size == (2.4, 2.4, 2.4)
+
+
+def test_a_part_stays_at_its_voxels_when_the_voxel_size_is_corrected(tmp_path):
+    voxels = np.arange(210, dtype=np.uint16).reshape(SHAPE)
+    turn = (1.0, 0.0, 0.0, 0.0, 0.6, -0.8, 0.0, 0.8, 0.6)
+    wrong, right = Grid((50, 60, 70), (2, 2, 4), (0, 0, 0), turn), (2.5, 2.5, 2.5)
+    box = (slice(10, 15), slice(20, 26), slice(30, 37))
+    with create_hdf5(tmp_path / "part.h5", wrong.cropped(box), np.uint16) as sink:
+        sink[:] = voxels
+    part = open_volume(tmp_path / "part.h5", Reading(voxel_size=2.5)).grid
+    assert part.same_as(Grid(wrong.shape, right, (0, 0, 0), turn).cropped(box))
