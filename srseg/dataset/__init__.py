@@ -1,40 +1,45 @@
 """The archive on disk: scans, metadata and label sets in a folder with BIDS-like names."""
 
-from srseg.dataset._alignment import (
+from srseg.dataset._dataset import Dataset
+from srseg.dataset._export.export import export_dataset, write_export
+from srseg.dataset._export.plan import ExportFile, ExportPlan, plan_export
+from srseg.dataset._find import find_dataset
+from srseg.dataset._integrity.mender import Repair
+from srseg.dataset._integrity.problem import Problem
+from srseg.dataset._integrity.relocate import Relocation, relocate
+from srseg.dataset._integrity.repair import repair
+from srseg.dataset._labels.diff import LabelsDiff, diff_labels
+from srseg.dataset._labels.history import LabelRevision
+from srseg.dataset._labels.placement import Placement, parse_slices
+from srseg.dataset._labels.plan import LabelsPlan
+from srseg.dataset._labels.restore import restore_labels
+from srseg.dataset._labels.value_map import ValueMap
+from srseg.dataset._metadata.changes import MetadataChange, MetadataChanges
+from srseg.dataset._metadata.document import SCHEMA_VERSION, metadata_schema
+from srseg.dataset._metadata.parse import parse_metadata, read_metadata_file
+from srseg.dataset._metadata.schema import (
+    METADATA_KEYS,
+    MetadataKey,
+    SampleMetadata,
+    unusual_metadata,
+)
+from srseg.dataset._metadata.sheet_in import plan_metadata_import
+from srseg.dataset._metadata.sheet_out import export_metadata
+from srseg.dataset._metadata.write import apply_metadata, plan_metadata, set_metadata
+from srseg.dataset._sample import DatasetSample
+from srseg.dataset._scans.alignment import (
     AlignmentPlan,
     alignment_picture,
     apply_alignment,
     plan_alignment,
     undo_alignment,
 )
-from srseg.dataset._changes import MetadataChange, MetadataChanges
-from srseg.dataset._dataset import Dataset
-from srseg.dataset._diff import LabelsDiff, diff_labels
-from srseg.dataset._export import export_dataset, write_export
-from srseg.dataset._export_plan import ExportFile, ExportPlan, plan_export
-from srseg.dataset._find import find_dataset
-from srseg.dataset._history import LabelRevision
-from srseg.dataset._label_plan import LabelsPlan
-from srseg.dataset._mender import Repair
-from srseg.dataset._metadata import parse_metadata, read_metadata_file
-from srseg.dataset._metadata_export import export_metadata
-from srseg.dataset._metadata_import import plan_metadata_import
-from srseg.dataset._metadata_write import apply_metadata, plan_metadata, set_metadata
-from srseg.dataset._placement import Placement, parse_slices
-from srseg.dataset._prepared import Prepared
-from srseg.dataset._problem import Problem
-from srseg.dataset._reference import Reference, open_reference
-from srseg.dataset._region import set_region
-from srseg.dataset._relocate import Relocation, relocate
-from srseg.dataset._repair import repair
-from srseg.dataset._restore import restore_labels
-from srseg.dataset._sample import DatasetSample
-from srseg.dataset._scan_plan import SamplePlan
-from srseg.dataset._schema import METADATA_KEYS, MetadataKey, SampleMetadata, unusual_metadata
-from srseg.dataset._schema_document import SCHEMA_VERSION, metadata_schema
+from srseg.dataset._scans.plan import SamplePlan
+from srseg.dataset._scans.prepared import Prepared
+from srseg.dataset._scans.reference import Reference, open_reference
+from srseg.dataset._scans.region import set_region
 from srseg.dataset._sidecar import ScanFile
 from srseg.dataset._tables import read_label_table
-from srseg.dataset._value_map import ValueMap
 
 __all__ = [
     "METADATA_KEYS",

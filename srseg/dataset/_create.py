@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from srseg._version import __version__
 from srseg.dataset._layout import DESCRIPTION, LABEL_TABLE, Layout
+from srseg.dataset._metadata.values import clean_text
 from srseg.dataset._tables import label_table_text, make_tables
-from srseg.dataset._values import clean_text
 from srseg.errors import DatasetError, StorageError
 from srseg.storage import write_json, write_text
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from srseg.dataset._check import check_dataset
 from srseg.dataset._create import create_folder
-from srseg.dataset._label_sets import plan_labels, write_labels
+from srseg.dataset._integrity.check import check_dataset
+from srseg.dataset._labels.sets import plan_labels, write_labels
 from srseg.dataset._layout import DESCRIPTION, Layout
 from srseg.dataset._predictions import prediction_sink
-from srseg.dataset._preprocess import preprocess_samples
 from srseg.dataset._sample import DatasetSample, find_sample
-from srseg.dataset._scan_plan import plan_sample
-from srseg.dataset._scans import register
+from srseg.dataset._scans.plan import plan_sample
+from srseg.dataset._scans.preprocess import preprocess_samples
+from srseg.dataset._scans.register import register
 from srseg.dataset._view import SampleView
 from srseg.errors import DatasetError, MissingFileError
 from srseg.labels import DEFAULT_LABELS, LabelTable
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from srseg.dataset._label_plan import LabelsPlan
-    from srseg.dataset._placement import LabelOptions, Placement
-    from srseg.dataset._prepared import Prepared
-    from srseg.dataset._problem import Problem
-    from srseg.dataset._scan_plan import SamplePlan, ScanOptions
+    from srseg.dataset._integrity.problem import Problem
+    from srseg.dataset._labels.placement import LabelOptions, Placement
+    from srseg.dataset._labels.plan import LabelsPlan
+    from srseg.dataset._scans.plan import SamplePlan, ScanOptions
+    from srseg.dataset._scans.prepared import Prepared
     from srseg.io import HDF5Sink, Reading
     from srseg.volumes import FieldOfView, Grid, Region, RigidTransform
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from srseg.dataset._aligned import alignment_entry
 from srseg.dataset._create import describe_derivative
 from srseg.dataset._layout import (
     PREDICTION_PREFIX,
@@ -16,6 +15,7 @@ from srseg.dataset._layout import (
     require_label,
     require_model_name,
 )
+from srseg.dataset._scans.aligned import alignment_entry
 from srseg.dataset._sidecar import pixel_size, written_now
 from srseg.errors import DatasetError
 from srseg.io import create_hdf5

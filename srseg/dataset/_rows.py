@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from srseg._version import __version__
-from srseg.dataset._metadata import from_sidecar
+from srseg.dataset._metadata.parse import from_sidecar
 from srseg.dataset._sidecar import read_sample_sidecar
 from srseg.errors import SRSegError
 from srseg.storage import read_json, write_text
@@ -16,7 +16,7 @@ from srseg.storage import read_json, write_text
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from srseg.dataset._values import MetadataValue
+    from srseg.dataset._metadata.values import MetadataValue
 
 # ns; a file that was written so shortly before it was read may have been written once more within
 # one tick of the clock of its file system

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from srseg.dataset._aligned import alignment_in, follow
-from srseg.dataset._history import list_revisions, sidecar_of
+from srseg.dataset._labels.history import list_revisions, sidecar_of
+from srseg.dataset._labels.revisions import data_of, recorded_stamp, voxels_of
 from srseg.dataset._layout import PREDICTION_PREFIX, Layout, SampleKey
-from srseg.dataset._metadata import from_sidecar
-from srseg.dataset._prepared import open_prepared
-from srseg.dataset._revisions import data_of, recorded_stamp, voxels_of
+from srseg.dataset._metadata.parse import from_sidecar
+from srseg.dataset._scans.aligned import alignment_in, follow
+from srseg.dataset._scans.prepared import open_prepared
 from srseg.dataset._sidecar import ScanFile, difference, read_sample_sidecar, read_scan_file
 from srseg.dataset._tables import read_label_table, require_known_classes
 from srseg.errors import DatasetError, MissingFileError, SRSegError, UnknownNameError
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from srseg.dataset._history import LabelRevision
-    from srseg.dataset._values import MetadataValue
+    from srseg.dataset._labels.history import LabelRevision
+    from srseg.dataset._metadata.values import MetadataValue
     from srseg.volumes import Grid, Volume
 
 

@@ -7,8 +7,8 @@ import math
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from srseg.dataset._metadata import find_key, from_sidecar
-from srseg.dataset._schema import METADATA_KEYS
+from srseg.dataset._metadata.parse import find_key, from_sidecar
+from srseg.dataset._metadata.schema import METADATA_KEYS
 from srseg.dataset._sidecar import read_sample_sidecar
 from srseg.errors import ParameterError, UnknownNameError
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from srseg.dataset._layout import Layout, SampleKey
-    from srseg.dataset._values import MetadataValue
+    from srseg.dataset._metadata.values import MetadataValue
 
 _WORDS = {"name": "sample", "subject": "subject"}
 

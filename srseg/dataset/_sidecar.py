@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srseg._version import __version__
-from srseg.dataset._aligned import alignment_in
-from srseg.dataset._schema_document import require_known_version
+from srseg.dataset._metadata.document import require_known_version
+from srseg.dataset._scans.aligned import alignment_in
 from srseg.errors import DatasetError, FileFormatError, SRSegError
 from srseg.io import Reading, open_volume
 from srseg.storage import FileStamp, file_stamp, read_json

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from srseg.dataset._metadata.schema import METADATA_KEYS
 from srseg.dataset._rows import KnownRows, Row, read_row
-from srseg.dataset._schema import METADATA_KEYS
 from srseg.errors import FileFormatError, LabelError, SRSegError
 from srseg.labels import LabelTable
 from srseg.storage import write_text

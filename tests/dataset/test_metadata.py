@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from srseg.dataset import METADATA_KEYS, parse_metadata, read_metadata_file
 from srseg.dataset._layout import require_label, suggest_label
-from srseg.dataset._metadata import from_sidecar, to_sections
+from srseg.dataset._metadata.parse import from_sidecar, to_sections
 from srseg.errors import FileFormatError, MissingFileError, ParameterError
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from srseg import Grid, Volume
 from srseg.dataset import Placement, ValueMap, parse_slices, restore_labels
-from srseg.dataset._spread import SpreadSource
+from srseg.dataset._labels.spread import SpreadSource
 from srseg.errors import FileFormatError, GridError, LabelError, ParameterError
 from srseg.io import Reading, read_transform, write_volume
 from srseg.preprocessing import labels_on_grid

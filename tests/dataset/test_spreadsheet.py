@@ -21,8 +21,8 @@ from srseg.dataset import (
     set_metadata,
 )
 from srseg.dataset._layout import Layout
-from srseg.dataset._metadata import to_sections
-from srseg.dataset._metadata_write import HISTORY
+from srseg.dataset._metadata.parse import to_sections
+from srseg.dataset._metadata.write import HISTORY
 from srseg.errors import (
     DatasetError,
     FileFormatError,
@@ -432,7 +432,7 @@ def test_imports_and_adds_at_the_same_time_lose_nothing(study, tmp_path, scan_fi
 def test_a_lock_is_held_while_a_sidecar_is_written(study, monkeypatch):
     held = []
     monkeypatch.setattr(
-        "srseg.dataset._metadata_write.write_json",
+        "srseg.dataset._metadata.write.write_json",
         lambda *_, **__: held.extend(p.name for p in Layout(study.path).private.iterdir()),
     )
     set_metadata(study, "A", {"alloy": "WE43"})
@@ -451,7 +451,7 @@ def test_an_interrupted_import_is_finished_by_doing_it_again(study, tmp_path, mo
 
     plan = plan_metadata_import(study, path)
     with monkeypatch.context() as patch:
-        patch.setattr("srseg.dataset._metadata_write.write_json", interrupted)
+        patch.setattr("srseg.dataset._metadata.write.write_json", interrupted)
         with pytest.raises(KeyboardInterrupt):
             apply_metadata(study, plan)
     assert study.select(alloy="Mg-4Y").names == ["A", "B"]

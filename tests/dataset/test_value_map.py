@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from srseg import DEFAULT_LABELS, LabelClass, LabelTable, Volume
 from srseg.dataset import Placement, ValueMap
-from srseg.dataset._counting import count_values
-from srseg.dataset._value_map import FixedMap, MappedSource
+from srseg.dataset._labels.counting import count_values
+from srseg.dataset._labels.value_map import FixedMap, MappedSource
 from srseg.errors import LabelError, ParameterError
 from srseg.io import write_volume
 

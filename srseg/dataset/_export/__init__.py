@@ -1,0 +1,1 @@
+"""Scans and labels written for others to read."""

@@ -1,0 +1,154 @@
+"""Finish or remove what interrupted writers left, and make the tables anew."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from srseg.dataset._integrity.check_files import empty_subjects
+from srseg.dataset._integrity.check_tables import table_problems
+from srseg.dataset._integrity.mender import Mender, Repair
+from srseg.dataset._integrity.repair_labels import mend_label_set
+from srseg.dataset._integrity.repair_voxels import (
+    is_whole,
+    mend_prediction,
+    mend_scan,
+    mend_working_copy,
+)
+from srseg.dataset._integrity.scope import Scope
+from srseg.dataset._layout import LABELS, PREPARED, Layout
+from srseg.dataset._tables import write_tables
+from srseg.progress import task
+from srseg.storage import put_in_place, unfinished
+
+if TYPE_CHECKING:
+    from srseg.dataset._view import SampleView
+    from srseg.storage import Unfinished
+
+
+def repair(dataset: SampleView, *, dry_run: bool = False) -> list[Repair]:
+    """Finish or remove what interrupted writers left in a dataset, and make its tables anew.
+
+    Temporary files of processes that are gone are removed. Copied scans, label sets and predictions
+    whose sidecar was not written any more get it from what their file says, once every voxel fits
+    its checksum. Working copies without a sidecar are removed: they can be made again. Voxels of a
+    scan or a label set that lie nowhere else are never removed. What another process holds is left
+    alone.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The dataset; all of it is mended, also where a view is given.
+    dry_run : bool, default=False
+        Whether to tell only what would be done.
+
+    Returns
+    -------
+    list of Repair
+        What was done, and what was left and why; empty where there was nothing to do.
+
+    Examples
+    --------
+    >>> from srseg import Dataset
+    >>> dataset = Dataset.create(getfixture("tmp_path") / "mgbone")
+    >>> (dataset.path / "samples.tsv").unlink()
+    >>> [(step.action, step.path.name) for step in repair(dataset)]
+    [('remade', 'samples.tsv')]
+    """
+    layout = Layout(dataset.path)
+    mender = Mender(layout, dry_run=dry_run)
+    for left in unfinished(layout.root):
+        _temporary(mender, left)
+    _voxels(mender)
+    _empty_subjects(mender)
+    _tables(mender)
+    return mender.repairs
+
+
+def _temporary(mender: Mender, left: Unfinished) -> None:
+    if not left.abandoned:
+        where = "is still running" if left.writer == "running" else "is of another machine"
+        mender.leave(left.path, f"process {left.pid} {where}, and may still write it")
+        return
+    with mender.holding(left.path, of=left.target) as held:
+        if not held:
+            return
+        if left.path.is_dir():
+            if not left.target.exists():
+                mender.leave(
+                    left.path,
+                    f"may be the only {left.target.name}; look at it, and rename or delete it",
+                )
+                return
+            mender.do(
+                "removed", left.path, "a folder that was never finished",
+                lambda: shutil.rmtree(left.path),
+            )  # fmt: skip
+        elif _worth_keeping(mender.layout, left):
+            mender.do(
+                "finished", left.path, f"was whole; it is {left.target.name} now",
+                lambda: put_in_place(left.path, left.target),
+            )  # fmt: skip
+        else:
+            mender.do(
+                "removed", left.path, f"the writing of {left.target.name} was interrupted",
+                lambda: left.path.unlink(missing_ok=True),
+            )  # fmt: skip
+
+
+def _worth_keeping(layout: Layout, left: Unfinished) -> bool:
+    """Whether a writer was killed between the last byte of a new volume and its name."""
+    voxels = left.target.name.endswith(("_XPCT.h5", "_dseg.h5"))
+    copies = layout.derivative(PREPARED) in left.path.parents
+    return voxels and not copies and not left.target.exists() and is_whole(left.path)
+
+
+def _voxels(mender: Mender) -> None:
+    files = mender.layout.voxel_files()
+    with task("looking at the voxels", len(files)) as progress:
+        for path in files:
+            derivative = path.relative_to(mender.layout.root).parts[:2]
+            if derivative == ("derivatives", LABELS):
+                pass  # together with their revisions, below
+            elif not path.with_suffix(".json").exists():
+                if derivative == ("derivatives", PREPARED):
+                    mend_working_copy(mender, path)
+                elif derivative[0] == "derivatives":
+                    mend_prediction(mender, path)
+                else:
+                    mend_scan(mender, path)
+            progress.advance(status=path.name)
+    for key, label_set in mender.layout.label_files():
+        mend_label_set(mender, key, label_set)
+
+
+def _empty_subjects(mender: Mender) -> None:
+    layout = mender.layout
+    empty = empty_subjects(Scope(layout, None))
+    if not empty:
+        return
+    # an add makes the folder first and fills it a moment later, under a lock of its sample's name
+    held = layout.samples_in_use()
+    for folder in empty:
+        if held:
+            mender.leave(folder, f"is empty, but {held[0]} is being written now: it may be its own")
+        else:
+            mender.do("removed", folder, "an empty subject folder", partial(_rmdir, folder))
+
+
+def _rmdir(folder: Path) -> None:
+    for below, _, _ in os.walk(folder, topdown=False):
+        Path(below).rmdir()  # never one that holds something
+
+
+def _tables(mender: Mender) -> None:
+    if mender.dry_run and any(step.action == "finished" for step in mender.repairs):
+        return  # what they should hold is known only afterwards
+    wrong = [p for p in table_problems(mender.layout) if p.kind == "table"]
+    for problem in wrong:
+        mender.do(
+            "remade", problem.path, problem.message, lambda: write_tables(mender.layout, anew=True)
+        )

@@ -1,0 +1,150 @@
+"""Finish copied scans and predictions whose sidecar was not written any more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from srseg.dataset._layout import sample_of
+from srseg.dataset._sidecar import read_sample_sidecar, read_scan_file
+from srseg.errors import FileFormatError, SRSegError
+from srseg.io import describe, verify_hdf5
+from srseg.storage import file_stamp, write_json
+from srseg.volumes import Grid
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from srseg.dataset._integrity.mender import Mender
+    from srseg.dataset._layout import Layout, SampleKey
+
+LOST = (SRSegError, OSError, RuntimeError, KeyError, TypeError, ValueError)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether every voxel of a file that srseg wrote fits its checksum."""
+    try:
+        return not verify_hdf5(path)
+    except LOST:
+        return False  # not all was written, or it is another file
+
+
+def provenance_of(path: Path) -> dict[str, Any]:
+    """Read what a file that srseg wrote says of how it was made.
+
+    Raises
+    ------
+    FileFormatError
+        If it says nothing.
+    """
+    found = describe(path).metadata.get("provenance")
+    if not isinstance(found, dict):
+        raise FileFormatError(f"{path} does not say how it was made")
+    return found
+
+
+def mend_scan(mender: Mender, path: Path) -> None:
+    """Register a copied scan that has no sidecar, from the plan that its file holds."""
+    key = sample_of(path.name)
+    if key is None:
+        return
+    advice = (
+        "it may be the only copy of a scan, and is kept; register it with: srseg dataset add "
+        f"{path} --sample {key.name} --subject {key.subject}"
+    )
+    with mender.holding(path) as held:
+        if not held or path.with_suffix(".json").exists() or not path.exists():
+            return
+        if path.stat().st_size == 0:
+            mender.do("removed", path, "an empty file", path.unlink)
+            return
+        twin = _twin(mender.layout, path)
+        if twin is not None and _is_second_copy(mender.layout, path, twin):
+            mender.do(
+                "removed", path, f"a second copy of what is registered as {twin.stem}", path.unlink
+            )
+            return
+        if twin is not None:
+            mender.leave(
+                path, f"there is a sample {key.name} of sub-{twin.subject} by now; {advice}"
+            )
+            return
+        try:
+            sidecar = _planned(path)
+        except LOST as error:
+            mender.leave(
+                path, f"its file does not say how it was to be registered ({error}); {advice}"
+            )
+            return
+        if not is_whole(path):
+            mender.leave(path, f"some of its voxels are damaged; {advice}")
+            return
+        mender.do(
+            "finished", path, "a copied scan without a sidecar; it is registered as it was to be",
+            lambda: write_json(path.with_suffix(".json"), sidecar),
+        )  # fmt: skip
+
+
+def _planned(path: Path) -> dict[str, Any]:
+    sidecar: dict[str, Any] = provenance_of(path)["Sidecar"]
+    sidecar["Scan"]["Stamp"] = file_stamp(path).to_dict()
+    scan = read_scan_file(sidecar, path.with_suffix(".json"))
+    if scan.path != path or not scan.copied:
+        raise ValueError(f"it was to be {scan.path.name}")
+    return sidecar
+
+
+def _twin(layout: Layout, path: Path) -> SampleKey | None:
+    """Find a sample that is registered under the name that a lone scan was to have."""
+    key = sample_of(path.name)
+    for other in layout.samples():
+        if key is not None and other.name.casefold() == key.name.casefold():
+            return other
+    return None
+
+
+def _is_second_copy(layout: Layout, path: Path, twin: SampleKey) -> bool:
+    """Whether a sample has the very voxels that a lone scan was copied from, and has them whole.
+
+    So it is where an add was killed and given again.
+    """
+    sidecar = layout.scan_sidecar(twin)
+    try:
+        planned, there = provenance_of(path)["Sidecar"], read_sample_sidecar(sidecar)
+        same = all(planned.get(what) == there.get(what) for what in ("Source", "Roi", "Grid"))
+        scan = read_scan_file(there, sidecar)
+        return same and not scan.changed() and (not scan.copied or is_whole(scan.path))
+    except LOST:
+        return False
+
+
+def mend_prediction(mender: Mender, path: Path) -> None:
+    """Describe a prediction that has no sidecar, from what its file says."""
+    with mender.holding(path) as held:
+        sidecar = path.with_suffix(".json")
+        if not held or sidecar.exists() or not path.exists():
+            return
+        try:
+            described = provenance_of(path)
+            Grid.from_dict(described["Grid"])
+            whole = is_whole(path)
+        except LOST as error:
+            mender.leave(path, f"its file does not say how it was predicted ({error})")
+            return
+        if not whole:
+            mender.leave(path, "some of its voxels are damaged; delete it, and predict again")
+            return
+        mender.do(
+            "finished", path, "a prediction without a sidecar",
+            lambda: write_json(sidecar, {**described, "Stamp": file_stamp(path).to_dict()}),
+        )  # fmt: skip
+
+
+def mend_working_copy(mender: Mender, path: Path) -> None:
+    """Remove a working copy that has no sidecar: it can be made again."""
+    with mender.holding(path) as held:
+        if held and not path.with_suffix(".json").exists():
+            mender.do(
+                "removed", path,
+                "a working copy without a sidecar; make it again with: srseg preprocess",
+                lambda: path.unlink(missing_ok=True),
+            )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Label sets: placed, checked, counted, kept with every revision, compared."""

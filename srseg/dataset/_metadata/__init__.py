@@ -1,0 +1,1 @@
+"""What is known of a sample: keys, units, changes, and the spreadsheet."""

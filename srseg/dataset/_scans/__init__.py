@@ -1,0 +1,1 @@
+"""Scans: registered, cut to a region, aligned, prepared."""
