@@ -9,7 +9,7 @@ from srseg.cli._output import lengths, say_json, say_pairs, voxels
 from srseg.cli.dataset._summary import summary
 
 if TYPE_CHECKING:
-    from srseg.dataset import Dataset, ScanFile
+    from srseg.dataset import Dataset, DatasetSample, ScanFile
 
 EXAMPLE = "Example: srseg dataset show A"
 
@@ -30,7 +30,8 @@ def show(
     facts = {**summary(one), "scan": str(one.scan_file.path), "predictions": one.predictions}
     sets = {name: one.labels_info(name) for name in one.label_sets}
     if as_json:
-        say_json({**facts, "dtype": one.scan_file.dtype, "labels": sets})
+        say_json({**facts, "dtype": one.scan_file.dtype, "alignment": one.sidecar.get("Alignment"),
+                  "labels": sets})  # fmt: skip
         return
     say_pairs(
         {
@@ -41,6 +42,7 @@ def show(
             "voxels": f"{voxels(facts['shape'])} {one.scan_file.dtype}",
             "voxel size": lengths(facts["voxel_size_um"]),
             **_part_lines(one.scan_file),
+            **_alignment_line(one),
             **facts["metadata"],
             **{f"labels {name}": _labels_line(info) for name, info in sets.items()},
             **{f"prediction {i}": name for i, name in enumerate(one.predictions, 1)},
@@ -62,6 +64,17 @@ def _part_lines(file: "ScanFile") -> dict[str, str]:
     if said:
         lines["read with"] = ", ".join(f"{k} {v}" for k, v in said.items())
     return lines
+
+
+def _alignment_line(sample: "DatasetSample") -> dict[str, str]:
+    alignment = sample.scan_file.alignment
+    if alignment is None:
+        return {}
+    said = sample.sidecar["Alignment"]
+    return {
+        "alignment": f"{'' if said.get('To') == 'upright' else 'onto '}{said.get('To')}, turned by "
+        f"{alignment.angle:.2f}°, by {said.get('By')} at {said.get('At')}"
+    }
 
 
 def _labels_line(info: dict[str, Any]) -> str:
