@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ _OWN, _THEIRS = "#d55e00", "#56b4e9"
 _AXES = "zyx"
 _CUTS = ((0, 2), (0, 1), (1, 2))  # rows and columns of each picture
 _NOT_SEEN = "#e8e4dc"
+_TITLE_WIDTH = 100  # characters
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ def alignment_figure(
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8,
                   facecolor="#777777", labelcolor="white", edgecolor="none")  # fmt: skip
     if title:
-        figure.suptitle(title, fontsize=10)
+        # one line of a long name would be cut off at both sides
+        figure.suptitle("\n".join(textwrap.wrap(title, _TITLE_WIDTH)), fontsize=10)
     return figure
 
 

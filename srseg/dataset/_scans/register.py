@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from srseg.dataset._integrity.hashing import hash_scan
 from srseg.dataset._layout import Layout, SampleKey
@@ -23,6 +22,9 @@ from srseg.storage import (
     require_free_space,
     write_json,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def register(layout: Layout, plan: SamplePlan) -> SampleKey:
