@@ -1,8 +1,10 @@
 """Headers with their voxels in another file, and the segmentations that 3D Slicer saves."""
 
+import gzip
 import os
 import pickle
 import shutil
+import zlib
 
 import numpy as np
 import pytest
@@ -308,3 +310,85 @@ def test_copies_of_both_files_read_alike(tmp_path):
     save(tmp_path / "a.mhd")
     shutil.copytree(tmp_path, tmp_path / "copy", ignore=shutil.ignore_patterns("copy"))
     np.testing.assert_array_equal(open_volume(tmp_path / "copy" / "a.mhd").read(), VOXELS)
+
+
+class TestPacked:
+    """ITK writes to stderr that compressed voxels of a MetaImage are damaged, and goes on."""
+
+    @staticmethod
+    def header(path, coded, *, lines="", detached=False, voxels=VOXELS):
+        data = f"{path.stem}.zraw" if detached else "LOCAL"
+        kinds = {"uint16": "MET_USHORT", "float32": "MET_FLOAT"}
+        kind = kinds[voxels.dtype.newbyteorder("=").name]
+        text = (
+            "ObjectType = Image\nNDims = 3\nBinaryData = True\nCompressedData = True\n"
+            f"{lines}ElementSpacing = 0.0024 0.0024 0.0024\nDimSize = 5 6 7\n"
+            f"ElementType = {kind}\nElementDataFile = {data}\n"
+        )
+        path.write_bytes(text.encode() + (b"" if detached else coded))
+        if detached:
+            (path.parent / data).write_bytes(coded)
+        return path
+
+    @pytest.mark.parametrize("suffix", [".mha", ".mhd"])
+    def test_every_changed_byte_is_found(self, tmp_path, suffix):
+        path = tmp_path / f"a{suffix}"
+        # of few values, so that most changes still decode
+        voxels = (VOXELS % 4).astype(np.uint16)
+        sitk.WriteImage(sitk.GetImageFromArray(voxels), path, True)
+        file = path if suffix == ".mha" else tmp_path / "a.zraw"
+        content = file.read_bytes()
+        begin = content.index(b"LOCAL\n") + 6 if suffix == ".mha" else 0
+        np.testing.assert_array_equal(open_volume(path, voxel_size=5).read(), voxels)
+        for at in range(begin, len(content)):
+            damaged = bytearray(content)
+            damaged[at] ^= 1 << at % 8
+            file.write_bytes(damaged)
+            volume = open_volume(path, voxel_size=5)
+            with pytest.raises(FileFormatError, match=rf"a\{suffix}: its compressed voxels"):
+                volume.read()
+
+    @pytest.mark.parametrize("detached", [False, True])
+    @pytest.mark.parametrize(
+        ("coded", "message"),
+        [
+            (zlib.compress(VOXELS.tobytes())[:-1], "420 bytes, the header declares 420"),
+            (zlib.compress(VOXELS.tobytes())[:50], "the header declares 420"),
+            (zlib.compress(VOXELS.tobytes()[:-2]), "418 bytes, the header declares 420"),
+            (zlib.compress(VOXELS.tobytes() + b"0"), "more than the 420 bytes"),
+            (zlib.compress(bytes(10**7)), "more than the 420 bytes"),
+            (b"", "to 0 bytes"),
+            (VOXELS.tobytes(), "incorrect header check"),
+        ],
+    )
+    def test_other_than_declared(self, tmp_path, coded, message, detached):
+        path = self.header(tmp_path / "a.mhd", coded, detached=detached)
+        volume = open_volume(path)
+        with pytest.raises(FileFormatError, match=rf"a\.(mhd|zraw): .*{message}"):
+            volume.read()
+
+    @pytest.mark.parametrize("key", ["BinaryDataByteOrderMSB", "ElementByteOrderMSB"])
+    @pytest.mark.parametrize("said", ["True", "False"])
+    @pytest.mark.parametrize("dtype", ["u2", "f4"])
+    def test_byte_order(self, tmp_path, key, said, dtype):
+        voxels = VOXELS.astype((">" if said == "True" else "<") + dtype)
+        coded = zlib.compress(voxels.tobytes())
+        lines = f"{key} = {said}\nCompressedDataSize = {len(coded)}\n"
+        path = self.header(tmp_path / "a.mha", coded, lines=lines, voxels=voxels)
+        volume = open_volume(path)
+        np.testing.assert_array_equal(volume.read(), voxels)
+        # and as ITK has it
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(sitk.ReadImage(path)), voxels)
+        box = (slice(2, 5), slice(0, 6), slice(1, 3))
+        np.testing.assert_array_equal(volume.read(box), voxels[box])
+
+    def test_bytes_before_the_voxels(self, tmp_path):
+        coded = b"skip me" + gzip.compress(VOXELS.tobytes())
+        path = self.header(tmp_path / "a.mhd", coded, lines="HeaderSize = 7\n", detached=True)
+        np.testing.assert_array_equal(open_volume(path).read(), VOXELS)
+
+    def test_bytes_before_the_voxels_that_nobody_can_count(self, tmp_path):
+        coded = zlib.compress(VOXELS.tobytes())
+        path = self.header(tmp_path / "a.mhd", coded, lines="HeaderSize = -1\n", detached=True)
+        with pytest.raises(FileFormatError, match=r"a\.mhd: HeaderSize = -1"):
+            open_volume(path).read()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,12 +15,12 @@ from srseg.io._format import Format
 from srseg.io._info import ScanInfo
 from srseg.io._itk.header import (
     data_files,
-    head,
     micrometres_in_unit,
     raw_voxels,
     require_whole_gzip,
     require_whole_nifti,
 )
+from srseg.io._itk.packed import is_packed, unpack
 from srseg.io._itk.segments import table_of
 from srseg.io._memory import require_memory
 from srseg.io._provenance import PROVENANCE_KEY
@@ -127,7 +126,7 @@ class ITKFormat(Format):
         if self.name == "NIfTI":
             return not path.name.lower().endswith(".gz")
         if self.name == "MHA":
-            return re.search(rb"^CompressedData\s*=\s*True", head(path), re.I | re.M) is None
+            return not is_packed(path)
         return raw_voxels(path) is not None
 
 
@@ -169,6 +168,8 @@ class ITKSource(FileSource):
                 raise FileFormatError(f"{self.path} changed since it was opened")
             if not self.streams:
                 require_memory(self.path, math.prod(self.shape) * self.dtype.itemsize)
+                if self.io_name == "MetaImageIO":
+                    return _OpenITK(None, unpack(self.path, self.shape, self.dtype))
                 require_whole_gzip(self.path)
                 return _OpenITK(None, self._extract(reader, (slice(0, n) for n in self.shape)))
         raw = raw_voxels(self.path) if self.io_name == "NrrdImageIO" else None
