@@ -165,7 +165,7 @@ def warn_if_foreign(
     segmenter : SliceSegmenter
         The model; one without ``domain_`` (a plugin's) never warns.
     sample : Sample
-        The sample.
+        The sample; of a `SamplePart` the whole is looked at, as it was of the training scans.
     image : ndarray of shape (Z, Y, X)
         Its normalised volume.
     seen : ndarray of bool or None
@@ -179,6 +179,9 @@ def warn_if_foreign(
     domain: Domain | None = getattr(segmenter, "domain_", None)
     if domain is None or segmenter.voxel_size_ is None:
         return
+    overview = getattr(sample, "overview", None)
+    if overview is not None:
+        image, seen = overview(segmenter.voxel_size_, segmenter.clip_)
     found = domain.differences(sample, image, segmenter.voxel_size_, seen)
     if found:
         warnings.warn(

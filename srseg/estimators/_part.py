@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.estimators._voting import prepared_volume
+from srseg.preprocessing import seen_voxels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
+
     from srseg.volumes import Grid, Region, Sample, Volume
 
 _SLACK = 1e-6  # of a voxel: rounding
+_OVERVIEW = 32  # slices that tell of the histogram of all
 
 
 class SamplePart:
@@ -48,6 +52,7 @@ class SamplePart:
         sample.scan_grid.cropped(box)  # refuses a box that is not inside
         self._sample = sample
         self._box = box
+        self._whole: tuple[object, Volume] | None = None
 
     @property
     def name(self) -> str:
@@ -109,7 +114,7 @@ class SamplePart:
         Volume
             Normalised.
         """
-        whole = prepared_volume(self._sample, voxel_size, clip)
+        whole = self._whole_prepared(voxel_size, clip)
         grid = self.scan_grid
         ends = product(*((-0.5, n - 0.5) for n in grid.shape))
         corners = whole.grid.to_index(grid.to_physical(np.array(list(ends))))
@@ -120,3 +125,36 @@ class SamplePart:
             for a, b, n in zip(first, last, whole.shape, strict=True)
         )
         return whole.cropped((z, y, x))
+
+    def overview(
+        self, voxel_size: float | None, clip: tuple[float, float]
+    ) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+        """Give slices spread over the whole sample, to compare its grey values with others'.
+
+        Parameters
+        ----------
+        voxel_size : float or None
+            Edge length of the voxels, in µm; None keeps the scan's.
+        clip : tuple of float
+            Percentiles of the whole sample to clip to.
+
+        Returns
+        -------
+        tuple of ndarray of shape (n, Y, X) and ndarray of bool or None
+            At most 32 slices, normalised, and which of their voxels the scan saw (None: all).
+        """
+        whole = self._whole_prepared(voxel_size, clip)
+        depth = whole.shape[0]
+        n = min(depth, _OVERVIEW)
+        at = ((np.arange(n) + 0.5) * depth / n).astype(int)
+        rows, columns = (slice(0, size) for size in whole.shape[1:])
+        image = np.concatenate([whole.read((slice(z, z + 1), rows, columns)) for z in at.tolist()])
+        seen = seen_voxels(whole, self._sample.scan_grid)
+        return image, seen if seen is None or len(seen) == 1 else seen[at]
+
+    def _whole_prepared(self, voxel_size: float | None, clip: tuple[float, float]) -> Volume:
+        """Keep it: the percentiles of a scan without a working copy take a walk through it."""
+        if self._whole is None or self._whole[0] != (voxel_size, clip):
+            volume = prepared_volume(self._sample, voxel_size, clip)
+            self._whole = (voxel_size, clip), volume
+        return self._whole[1]
