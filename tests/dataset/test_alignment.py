@@ -14,8 +14,10 @@ from srseg import DEFAULT_LABELS, Dataset, Volume
 from srseg.dataset import (
     AlignmentPlan,
     apply_alignment,
+    export_dataset,
     open_reference,
     plan_alignment,
+    plan_export,
     undo_alignment,
 )
 from srseg.errors import (
@@ -258,3 +260,15 @@ def test_an_alignment_that_cannot_be_read_is_named(study: Dataset, record: objec
     with pytest.raises(FileFormatError, match=r"_sample-A_XPCT.json: Alignment is not what srseg"):
         _ = study["A"].scan
     assert "unreadable" in [p.kind for p in study.check()]
+
+
+def test_an_export_of_labels_alone_is_not_up_to_date_after_an_alignment(
+    study: Dataset, tmp_path: Path
+) -> None:
+    one = study.select(name="A")
+    settings: Any = {"format": "nexus", "scan": False}
+    export_dataset(one, tmp_path / "out", **settings)
+    assert {f.state for f in plan_export(one, tmp_path / "out", **settings).files} == {"there"}
+    put(study, "A", TURN)
+    with pytest.raises(DatasetError, match="made of another state of sample A"):
+        plan_export(one, tmp_path / "out", **settings)

@@ -258,6 +258,9 @@ class _Planner:
             info = sample.labels_info(name)
             kept = {key: info.get(key) for key in ("Revision", "Stamp", "LabelTable")}
             record.setdefault("Labels", {})[name] = kept
+        alignment = sample.scan_file.alignment
+        if alignment is not None:  # labels lie elsewhere once it changes
+            record["Alignment"] = alignment.to_dict()
         return record
 
 
