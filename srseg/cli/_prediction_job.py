@@ -155,11 +155,15 @@ class PredictionJob:
         )
         try:
             return SamplePart(sample, (z, y, x))
-        except GridError as error:
-            asked = ",".join(f"{part.start}:{part.stop}" for part in self._roi)
+        except GridError:
+            # its message counts from the corner of the sample
+            asked = _text(self._roi)
+            whole = " x ".join(map(str, sample.scan_file.grid.shape))
+            ours = "the whole file" if region is None else f"the part {_text(region)} of it"
             raise GridError(
-                f"sample {sample.name}: the box {asked}, in voxels of the scan file, does not lie "
-                f"in the sample: {error}"
+                f"the box {asked}, in voxels of the scan file ({whole}; z, y, x; the last is not "
+                f"part of it), does not lie in sample {sample.name}, which is {ours}; give a box "
+                "inside"
             ) from None
 
     def predict_file(
@@ -206,6 +210,10 @@ class PredictionJob:
             "labels": str(target),
             "shares": _shares(labels),
         }
+
+
+def _text(box: "Region") -> str:
+    return ",".join(f"{part.start}:{part.stop}" for part in box)
 
 
 def _refuse_place(path: Path, overwrite: bool) -> None:

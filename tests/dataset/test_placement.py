@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srseg import Grid, Volume
-from srseg.dataset import Placement, ValueMap, parse_slices, restore_labels
+from srseg.dataset import Placement, ValueMap, parse_slices, restore_labels, set_region
 from srseg.dataset._labels.spread import SpreadSource
 from srseg.errors import FileFormatError, GridError, LabelError, ParameterError
 from srseg.io import Reading, read_transform, write_volume
@@ -347,3 +347,56 @@ def test_any_box_of_spread_slices_is_that_of_the_whole(data):
     box = tuple(slice(a, data.draw(st.integers(a + 1, 6))) for a in low)
     source = SpreadSource(stack, (6, 6, 6), axis, numbers)
     np.testing.assert_array_equal(source[box], expected[box])
+
+
+PART = (slice(2, 7), slice(3, 9), slice(1, 12))
+
+
+def test_a_box_of_a_part_counts_voxels_of_the_file(study, tmp_path):
+    whole = study["A"].scan_grid
+    set_region(study, "A", roi=PART)
+    array = masks(3, (4, 5))
+    box = (slice(3, 6), slice(4, 8), slice(2, 7))
+    labels = add(study, stack(tmp_path / "m.tif", array), box=box)
+    assert labels.grid == whole.cropped(box)
+    np.testing.assert_array_equal(labels.read(), array)
+    with pytest.raises(
+        GridError, match=r"0:3,4:8,2:7 is not inside sample A.* 2:7,3:9,1:12 of its"
+    ):
+        add(study, tmp_path / "m.tif", box=(slice(0, 3), slice(4, 8), slice(2, 7)))
+
+
+@pytest.mark.parametrize(("axis", "numbers"), [(0, (6, 2)), (1, (3, 8)), (2, (11, 1))])
+@pytest.mark.parametrize("wide", [False, True])
+def test_slices_of_a_part_count_those_of_the_file(study, tmp_path, axis, numbers, wide):
+    whole = study["A"].scan_grid
+    set_region(study, "A", roi=PART)
+    shape = whole.shape if wide else whole.cropped(PART).shape
+    plane = [n for i, n in enumerate(shape) if i != axis]
+    array = masks(2, plane)
+    labels = add(study, stack(tmp_path / "m.tif", array), slices=numbers, along="zyx"[axis])
+    on_file = np.full(whole.shape, 255, np.uint8)
+    place = [slice(None)] * 3 if wide else list(PART)
+    for number, mask in zip(numbers, array, strict=True):
+        place[axis] = number
+        on_file[tuple(place)] = mask
+    np.testing.assert_array_equal(labels_on_grid(labels, whole).read(), on_file)
+    outside = PART[axis].stop
+    if outside < whole.shape[axis]:
+        bounds = f"{PART[axis].start} to {outside - 1} of the 0 to {whole.shape[axis] - 1} of its"
+        with pytest.raises(GridError, match=bounds):
+            add(study, tmp_path / "m.tif", slices=(numbers[0], outside), along="zyx"[axis])
+
+
+def test_slices_of_a_resampled_part_count_from_the_part(study, tmp_path):
+    set_region(study, "A", roi=(slice(2, 8), slice(2, 10), slice(0, 12)))
+    array = masks(1, (4, 6))
+    labels = add(study, stack(tmp_path / "m.tif", array), slices=(0,), voxel_size=5.0)
+    assert labels.grid == study["A"].scan_grid.resampled(5.0)
+    np.testing.assert_array_equal(labels.read()[:1], array)
+
+
+def test_labels_of_another_shape_without_a_voxel_size(study, tmp_path):
+    says = r"states no voxel size, and its shape \(3, 10, 12\).*\(8, 10, 12\).*--slices.*--box"
+    with pytest.raises(GridError, match=says + ".*--voxel-size: that of the labels"):
+        add(study, stack(tmp_path / "m.tif", masks(3, (10, 12))))

@@ -47,8 +47,9 @@ def label(
         str | None,
         typer.Option(
             metavar="NUMBERS",
-            help="The file is a stack of these slices of the scan (at --voxel-size, where it is "
-            "given), counted from 0: 100,200,300 or 100:200:10. All else is unlabelled.",
+            help="The file is a stack of these slices, counted from 0 in the scan file, as for "
+            "--roi (with another --voxel-size: in the sample at that size): 100,200,300 or 100:200:10. "
+            "All else is unlabelled.",
         ),
     ] = None,
     along: Annotated[
@@ -58,8 +59,8 @@ def label(
         str | None,
         typer.Option(
             metavar="BOX",
-            help="The file holds this box of the scan (at --voxel-size, where it is given), in "
-            "voxels: z0:z1,y0:y1,x0:x1.",
+            help="The file holds this box, in voxels of the scan file, as for --roi (with another "
+            "--voxel-size: of the sample at that size): z0:z1,y0:y1,x0:x1.",
         ),
     ] = None,
     transform: Annotated[

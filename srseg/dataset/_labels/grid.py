@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from typing import TYPE_CHECKING
 
@@ -15,48 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from srseg.dataset._labels.placement import Placement
     from srseg.io import ScanInfo
     from srseg.volumes import Grid, RigidTransform
 
-_AXES = "zyx"
 _UPRIGHT = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
-_SAME_SIZE = 0.01
+SAME_SIZE = 0.01
 # in these nobody but srseg says where the first voxel lies
 _WITHOUT_ORIGIN = ("TIFF", "folder of TIFF slices", "HDF5", "raw voxels")
 # the share of one volume in another is told to about one part in this many along each axis
 _SAMPLES = 64
-
-
-def grid_of_part(placement: Placement, grid: Grid, info: ScanInfo, sample: str) -> Grid:
-    """Give the grid of labels whose file holds slices or a box of a sample's grid.
-
-    Raises
-    ------
-    GridError
-        If the file has another number or size of slices, or another shape than the box, or a voxel
-        size that contradicts the grid's; or there are no such slices, or no such box.
-    """
-    if placement.slices is not None:
-        _check_stack(placement.slices, placement.axis, grid, info, sample)
-        _require_same_size(grid, info, sample, placement.axis)
-        return grid
-    assert placement.box is not None  # noqa: S101 - the caller knows
-    found = grid.cropped(placement.box)
-    if info.shape != found.shape:
-        raise GridError(
-            f"{info.path} holds {_shown(info.shape)} voxels (z, y, x), the box of sample {sample} "
-            f"has {_shown(found.shape)}; give the box that the file covers, or the order of its "
-            "axes (--axes)"
-        )
-    _require_same_size(found, info, sample, None)
-    if any(info.origin) and info.voxel_size is not None and not info.grid().same_as(found):
-        warnings.warn(
-            f"{info.path} states an origin of ({_shown(info.origin, ', ')}) µm (z, y, x), the box "
-            f"begins at ({_shown(found.origin, ', ')}); the labels are placed in the box",
-            stacklevel=5,
-        )
-    return found
 
 
 def default_grid(
@@ -65,7 +31,7 @@ def default_grid(
     voxel_size: float | None,
     file: Path | str,
     sample: str,
-) -> Grid | None:
+) -> Grid:
     """Find the grid of labels whose file states none: the scan's, or the scan's resampled.
 
     Of a scan that alignment turned, that may be its working copy's, on which it stands upright.
@@ -76,14 +42,21 @@ def default_grid(
         If it has the shape of neither: where it lies cannot be known.
     """
     if voxel_size is None:
-        return scan_grid if shape == scan_grid.shape else None
+        if shape == scan_grid.shape:
+            return scan_grid
+        raise GridError(
+            f"{file} states no voxel size, and its shape {shape} is not that of the scan of "
+            f"{sample}, {scan_grid.shape} (z, y, x; at {shown_size(scan_grid)} µm). Are they some "
+            "slices of it (--slices), a box (--box), or drawn at other voxels (--voxel-size: that "
+            "of the labels, not of the scan)? Are the axes in that order (--axes)?"
+        )
     whole = _resampled_to(scan_grid, voxel_size, shape)
     if shape != whole.shape:
         raise GridError(
             f"{file} does not state where its voxels lie, and its shape {shape} is not that of the "
             f"scan of {sample} at {voxel_size:g} µm, {whole.shape} (z, y, x; the scan itself: "
-            f"{scan_grid.shape} at {_size(scan_grid)} µm). Are the axes in that order (--axes)? "
-            "Labels of a part need a file that states its origin, such as .mha or .nrrd, or the "
+            f"{scan_grid.shape} at {shown_size(scan_grid)} µm). Are the axes in that order "
+            "(--axes)? Labels of a part need a file that states its origin, such as .mha or .nrrd, or the "
             "place said with --box or --slices"
         )
     return whole
@@ -111,9 +84,9 @@ def grid_of_whole(grid: Grid, scan_grid: Grid, info: ScanInfo, sample: str) -> G
     size = info.voxel_size
     if size is None or any(info.origin) or grid.direction != _UPRIGHT:
         return None
-    if info.shape == scan_grid.shape and np.allclose(size, scan_grid.voxel_size, rtol=_SAME_SIZE):
+    if info.shape == scan_grid.shape and np.allclose(size, scan_grid.voxel_size, rtol=SAME_SIZE):
         whole = scan_grid
-    elif np.allclose(size, size[0], rtol=_SAME_SIZE) and size[0] < min(scan_grid.extent):
+    elif np.allclose(size, size[0], rtol=SAME_SIZE) and size[0] < min(scan_grid.extent):
         whole = _resampled_to(scan_grid, size[0], info.shape)
     else:
         return None
@@ -123,8 +96,8 @@ def grid_of_whole(grid: Grid, scan_grid: Grid, info: ScanInfo, sample: str) -> G
         return whole
     if whole is not scan_grid:  # of labels on the scan's own voxels `check_grid` tells
         warnings.warn(
-            f"{info.path} has the shape of the scan of {sample} resampled to {_shown(size)} µm, "
-            f"but states an origin of 0 where that begins at ({_shown(whole.origin, ', ')}) µm "
+            f"{info.path} has the shape of the scan of {sample} resampled to {shown(size)} µm, "
+            f"but states an origin of 0 where that begins at ({shown(whole.origin, ', ')}) µm "
             "(z, y, x); the labels are placed at 0. If they were drawn on the whole scan, write "
             "its origin into the file, or place them with --box",
             stacklevel=6,
@@ -168,7 +141,7 @@ def check_grid(grid: Grid, scan_grid: Grid, file: Path | str, sample: str, *, mo
     GridError
         If the voxel sizes contradict each other, or the two do not overlap in space.
     """
-    ours, theirs = _size(grid), _size(scan_grid)
+    ours, theirs = shown_size(grid), shown_size(scan_grid)
     if grid.shape == scan_grid.shape and not np.allclose(
         grid.voxel_size, scan_grid.voxel_size, rtol=1e-3
     ):
@@ -216,57 +189,11 @@ def _share(inner: Grid, outer: Grid) -> float:
     return float(within.mean())
 
 
-def _check_stack(
-    numbers: tuple[int, ...], axis: int, grid: Grid, info: ScanInfo, sample: str
-) -> None:
-    name = _AXES[axis]
-    if info.shape[axis] != len(numbers):
-        raise GridError(
-            f"{info.path} holds {info.shape[axis]} slices, but {len(numbers)} numbers were given; "
-            "name the slice that each of them is, in the order of the file"
-        )
-    outside = [n for n in numbers if n >= grid.shape[axis]]
-    if outside:
-        raise GridError(
-            f"sample {sample} has no slice {', '.join(map(str, outside[:8]))} along {name}: its "
-            f"slices there are 0 to {grid.shape[axis] - 1}, at voxels of {_size(grid)} µm"
-        )
-    plane, expected = (
-        tuple(n for i, n in enumerate(shape) if i != axis) for shape in (info.shape, grid.shape)
-    )
-    if plane != expected:
-        left = ", ".join(_AXES.replace(name, ""))
-        advice = (
-            f"They look transposed: --axes {name}{_AXES.replace(name, '')[::-1]}"
-            if plane == expected[::-1]
-            else "Were they drawn at another --voxel-size, or across another axis (--along)?"
-        )
-        raise GridError(
-            f"the slices of {info.path} have {_shown(plane)} voxels, those of sample {sample} "
-            f"across {name} {_shown(expected)} ({left}) at voxels of {_size(grid)} µm. {advice}"
-        )
+def shown_size(grid: Grid) -> str:
+    """Give a voxel size as messages have it, in µm."""
+    return shown(grid.voxel_size)
 
 
-def _require_same_size(grid: Grid, info: ScanInfo, sample: str, axis: int | None) -> None:
-    """Refuse a voxel size in the file that is not the grid's; across slices it means nothing."""
-    if info.voxel_size is None:
-        return
-    pairs = [
-        (theirs, ours)
-        for i, (theirs, ours) in enumerate(zip(info.voxel_size, grid.voxel_size, strict=True))
-        if i != axis
-    ]
-    if not all(math.isclose(a, b, rel_tol=_SAME_SIZE) for a, b in pairs):
-        raise GridError(
-            f"{info.path} states voxels of {_shown(info.voxel_size)} µm, where the grid of sample "
-            f"{sample} has {_size(grid)} µm; give the --voxel-size that the labels were drawn at, "
-            "or correct the file's with --override-voxel-size"
-        )
-
-
-def _size(grid: Grid) -> str:
-    return _shown(grid.voxel_size)
-
-
-def _shown(numbers: Sequence[float], between: str = " x ") -> str:
+def shown(numbers: Sequence[float], between: str = " x ") -> str:
+    """Give numbers as messages have them."""
     return between.join(f"{n:g}" if isinstance(n, float) else str(n) for n in numbers)

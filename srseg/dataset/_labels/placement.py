@@ -35,13 +35,14 @@ class Placement:
     Parameters
     ----------
     slices : tuple of int, optional
-        The file is a stack of slices with these numbers, counted from 0 on the scan's grid (or on
-        the scan's grid resampled to the voxel size that is given); all else is unlabelled.
+        The file is a stack of slices with these numbers, counted from 0 in the scan's file, also
+        where the sample is a part of it; at another voxel size, on the sample resampled to that.
+        All else is unlabelled.
     along : {"z", "y", "x"}, default="z"
         The axis that the slices are counted along. The stack's first axis is the number of the
         slice, the other two are those that are left of z, y, x.
     box : tuple of three slices, optional
-        The file holds this box of that grid, in voxels.
+        The file holds this box, in voxels counted in the same way.
     transform : RigidTransform, optional
         From the space of the labels to that of the scan: the labels keep their voxels on a grid
         that is turned and shifted.

@@ -12,10 +12,10 @@ from srseg.dataset._labels.grid import (
     check_grid,
     default_grid,
     follow_alignment,
-    grid_of_part,
     grid_of_whole,
     shares,
 )
+from srseg.dataset._labels.part import Frame, place_part
 from srseg.dataset._labels.placement import Placement
 from srseg.dataset._labels.plan import LabelsPlan, copy_labels
 from srseg.dataset._labels.revisions import keep_revision, number_revisions
@@ -58,12 +58,12 @@ def plan_labels(
     info = describe(file, reading)
     fixed = fix_map(placement.values, info.table, table, file)
     scan_grid = scan.placed_grid
-    stack = _open(file, info, reading, scan_grid, voxel_size, placement, key.name)
+    stack = _open(file, info, reading, scan, voxel_size, placement, key.name)
     mapped = None if fixed is None else MappedSource(stack.source, fixed)
     source: VoxelSource = stack.source if mapped is None else mapped
     grid = stack.grid
-    if placement.slices is not None:
-        source = SpreadSource(source, grid.shape, placement.axis, placement.slices)
+    if stack.numbers is not None:
+        source = SpreadSource(source, grid.shape, placement.axis, stack.numbers)
     if placement.transform is not None:
         grid = grid.moved(placement.transform)
     elif scan.alignment is not None and placement.box is None:
@@ -94,13 +94,14 @@ def plan_labels(
 class _Opened(NamedTuple):
     source: VoxelSource
     grid: Grid
+    numbers: tuple[int, ...] | None = None
 
 
 def _open(
     file: Path | str,
     info: ScanInfo,
     reading: Reading,
-    scan_grid: Grid,
+    scan: ScanFile,
     voxel_size: float | None,
     placement: Placement,
     sample: str,
@@ -113,15 +114,18 @@ def _open(
         silent = info.voxel_size is None or not any(info.origin)
         info = replace(info, voxel_size=None if silent else (reading.voxel_size,) * 3)
     if placement.slices is not None or placement.box is not None:
-        base = scan_grid if size is None else scan_grid.resampled(size)
-        grid = grid_of_part(placement, base, info, sample)
+        grid, numbers = place_part(placement, Frame.of(scan, size), info, sample)
         states = info.voxel_size is not None or reading.voxel_size is not None
-        given = None if states else base.voxel_size[0]
-        return _Opened(open_volume(file, reading, voxel_size=given, labels=True).source, grid)
+        given = None if states else grid.voxel_size[0]
+        source = open_volume(file, reading, voxel_size=given, labels=True).source
+        return _Opened(source, grid, numbers)
+    scan_grid = scan.placed_grid
     default = None
-    # a transform was made with the file's first voxel at 0, where the file states no other place
-    if info.voxel_size is None and (placement.transform is None or size is None):
+    if info.voxel_size is None and placement.transform is None:
         default = default_grid(scan_grid, info.shape, size, file, sample)
+    elif info.voxel_size is None and size is None and info.shape == scan_grid.shape:
+        # at another size, the file's first voxel is the 0 that the transform was made with
+        default = scan_grid
     volume = open_volume(
         file,
         reading,
