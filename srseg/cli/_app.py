@@ -1,13 +1,14 @@
 """The commands of ``srseg``, one line each."""
 
 import os
+import sys
 from typing import Annotated
 
 import typer
 
 from srseg._version import __version__
 from srseg.cli import _align, _backbones, _demo, _evaluate, _predict, _preprocess, _train, dataset
-from srseg.cli._root import RootGroup
+from srseg.cli._root import RootGroup, end_quietly
 
 app = typer.Typer(
     name="srseg",
@@ -52,4 +53,7 @@ def main() -> None:
     # changes anything (never to spin, OMP_WAIT_POLICY=PASSIVE, made it 3 to 5 times slower). Read
     # when torch loads
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    app(prog_name="srseg")
+    try:
+        app(prog_name="srseg")
+    except SystemExit as end:
+        sys.exit(end_quietly(end))

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from srseg.cli._output import AS_JSON
+
 if TYPE_CHECKING:
     from srseg.dataset import Dataset
 
@@ -32,9 +34,19 @@ SamplesArgument = Annotated[
     typer.Argument(metavar="SAMPLE", help="Names of samples (default: all).", show_default=False),
 ]
 
+
+def _answer_in_json(ctx: typer.Context, wanted: bool) -> bool:
+    ctx.meta[AS_JSON] = wanted  # for what goes wrong, which the root command tells
+    return wanted
+
+
 JsonOption = Annotated[
-    bool, typer.Option("--json", help="Answer with one JSON document on stdout.")
-]
+    bool,
+    typer.Option(
+        "--json", callback=_answer_in_json, is_eager=True,
+        help="Answer with one JSON document on stdout.",
+    ),
+]  # fmt: skip
 
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")

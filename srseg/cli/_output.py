@@ -7,6 +7,9 @@ from typing import Any
 
 import typer
 
+AS_JSON = "srseg.as_json"
+"""Under which key a context keeps whether ``--json`` was given."""
+
 
 def say(text: str) -> None:
     """Write a line of the answer."""

@@ -1,5 +1,6 @@
 """What is the same for every command: errors, warnings, progress, exit codes."""
 
+import os
 import sys
 import warnings
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
-from srseg.cli._output import note
+from srseg.cli._output import AS_JSON, note, say_json
 from srseg.cli._progress import progress_bars, stopping_on_sigterm
 
 if TYPE_CHECKING:
@@ -18,13 +19,15 @@ FAILED = 1
 PROBLEMS = 3
 STOPPED = 130
 TERMINATED = 143
+PIPE_CLOSED = 141
 
 
 class RootGroup(TyperGroup):
     """The root command: turns errors into one line and an exit code.
 
     0 done; 1 the work failed; 2 the command line is wrong (typer's own); 3 a check found problems;
-    130 stopped with Ctrl-C; 143 with SIGTERM, as batch systems do when time is up.
+    130 stopped with Ctrl-C; 141 nobody reads the answer, as after ``| head``; 143 stopped with
+    SIGTERM, as batch systems do when time is up.
     """
 
     def invoke(self, ctx: Any) -> Any:
@@ -49,24 +52,52 @@ class RootGroup(TyperGroup):
             if debug:
                 raise
             # an OSError would show its number before its words
-            note(f"srseg: error: {getattr(error, 'strerror', None) or error}")
+            _tell(ctx, error, getattr(error, "strerror", None) or str(error))
             raise typer.Exit(FAILED) from None
         except BrokenPipeError:
             raise
         except (OSError, MemoryError) as error:
             if debug:
                 raise
-            note(f"srseg: error: {error or type(error).__name__}")
+            _tell(ctx, error, str(error) or type(error).__name__)
             raise typer.Exit(FAILED) from None
         except Exception as error:
             # typer's own exceptions carry an exit code or show themselves
+            if hasattr(error, "format_message") and ctx.meta.get(AS_JSON):
+                say_json({"error": error.format_message(), "kind": "UsageError"})
             if debug or hasattr(error, "exit_code"):
                 raise
-            note(
-                f"srseg: error: unexpected {type(error).__name__}: {error} (this is a bug in srseg "
-                "or a plugin; run the command again as: srseg --debug …, and report the traceback)"
-            )
+            _tell(
+                ctx, error,
+                f"unexpected {type(error).__name__}: {error} (this is a bug in srseg or a plugin; "
+                "run the command again as: srseg --debug …, and report the traceback)",
+            )  # fmt: skip
             raise typer.Exit(FAILED) from None
+
+
+def _tell(ctx: Any, error: BaseException, text: str) -> None:
+    """Say what went wrong, and where JSON is awaited, in a document too."""
+    note(f"srseg: error: {text}")
+    if ctx.meta.get(AS_JSON):
+        say_json({"error": text, "kind": type(error).__name__})
+
+
+def end_quietly(end: SystemExit) -> Any:
+    """Give the exit code of a command, after what it said was taken, or nobody reads it any more.
+
+    Where the pipe is closed, as by ``head``, nothing is said, also not by Python when it ends.
+    """
+    # from here typer and rich end with 1
+    closed = isinstance(end.__context__, BrokenPipeError)
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            # typer puts a wrapper around what it could not write to, which swallows the error
+            getattr(stream, "wrapped", stream).flush()
+        except BrokenPipeError:
+            closed = True
+            with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device
+                os.dup2(nowhere.fileno(), stream.fileno())
+    return PIPE_CLOSED if closed else end.code
 
 
 @contextmanager

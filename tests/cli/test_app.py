@@ -1,6 +1,7 @@
 """What is the same for every command."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -150,3 +151,63 @@ def test_backbones_that_cannot_be(run, arguments, says):
     result = run("backbones", "show", *arguments)
     assert (result.exit_code, result.stdout) == (1, "")
     assert says in result.stderr
+
+
+class TestErrorsInJSON:
+    def test_beside_the_line(self, run, tmp_path):
+        result = run("dataset", "list", "-d", tmp_path / "none", "--json")
+        assert result.exit_code == 1
+        said = json.loads(result.stdout)
+        assert said["kind"] == "MissingFileError"
+        assert result.stderr == f"srseg: error: {said['error']}\n"
+
+    def test_of_the_system(self, run, tmp_path):
+        path = tmp_path / ("a" * 300)
+        result = run("dataset", "init", path, "--json")
+        assert result.exit_code == 1
+        assert json.loads(result.stdout)["error"] in result.stderr
+
+    @pytest.mark.parametrize(
+        "arguments", [("--select", "nonsense", "--json"), ("--json", "--select", "nonsense")]
+    )
+    def test_of_usage(self, run, study, arguments):
+        result = run("dataset", "list", "-d", study.path, *arguments)
+        assert result.exit_code == 2
+        said = json.loads(result.stdout)
+        assert said["kind"] == "UsageError"
+        assert "is not KEY=VALUE" in said["error"]
+
+    def test_not_where_none_is_awaited(self, run, study):
+        assert run("dataset", "list", "-d", study.path, "--select", "nonsense").stdout == ""
+        assert run("dataset", "list", "-d", study.path / "none").stdout == ""
+
+
+# the reader is gone before the first byte: at once, and when Python ends
+@pytest.mark.parametrize(
+    "arguments",
+    [("dataset", "list"), ("dataset", "list", "--json"), ("dataset", "metadata", "schema"),
+     ("--help",), ("--version",), ("dataset", "show", "nobody")],
+)  # fmt: skip
+@pytest.mark.parametrize("buffered", [True, False])
+def test_nobody_reads_the_answer(study, arguments, buffered):
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as closed:
+        result = subprocess.run(
+            [sys.executable, *([] if buffered else ["-u"]), "-m", "srseg", *arguments],
+            stdout=closed, stderr=subprocess.PIPE, cwd=study.path, check=False, text=True,
+        )  # fmt: skip
+    failed = "nobody" in arguments
+    assert result.returncode == (1 if failed else 141)
+    assert ("srseg: error" in result.stderr) if failed else (result.stderr == "")
+
+
+def test_nobody_reads_the_error(study):
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as closed:
+        command = [sys.executable, "-m", "srseg", "dataset", "show", "nobody", "--json"]
+        result = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=closed, cwd=study.path, check=False
+        )
+    assert result.returncode == 141
