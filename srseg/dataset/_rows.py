@@ -14,6 +14,7 @@ from srseg.errors import SRSegError
 from srseg.storage import read_json, write_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from srseg.dataset._metadata.values import MetadataValue
@@ -38,7 +39,11 @@ def read_row(sidecar: Path) -> Row:
     FileFormatError
         If it is no sidecar.
     """
-    described = read_sample_sidecar(sidecar)
+    return row_from(read_sample_sidecar(sidecar))
+
+
+def row_from(described: Mapping[str, Any]) -> Row:
+    """Give what the tables say of the sample that a sidecar describes."""
     sizes = {float(v) for v in described["Grid"]["voxel_size_um"]}
     return Row(dict(from_sidecar(described)), sizes.pop() if len(sizes) == 1 else None)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srseg.dataset._metadata.schema import METADATA_KEYS
+from srseg.dataset._old_rows import old_rows, without_sidecar
 from srseg.dataset._rows import KnownRows, Row, read_row
 from srseg.errors import FileFormatError, LabelError, SRSegError
 from srseg.labels import LabelTable
@@ -41,22 +42,38 @@ class Tables:
     left_out: tuple[str, ...]
 
 
-def make_tables(layout: Layout, row_of: Callable[[Path], Row] = read_row) -> Tables:
-    """Make the tables from the sidecars."""
+def make_tables(
+    layout: Layout,
+    row_of: Callable[[Path], Row] = read_row,
+    *,
+    coming: Iterable[SampleKey] = (),
+) -> Tables:
+    """Make the tables from the sidecars, also those of samples that are `coming`.
+
+    Of a sample whose sidecar cannot be read, or was lost beside its copied scan, the row stays as
+    it is: it may be the last that holds its metadata.
+    """
     known: dict[SampleKey, Row] = {}
-    left_out: list[str] = []
-    keys = layout.samples()
+    unread: dict[SampleKey, SRSegError] = {}
+    keys = sorted({*layout.samples(), *coming})
     for key in keys:
         try:
             known[key] = row_of(layout.scan_sidecar(key))
         except SRSegError as error:
-            left_out.append(f"left out of the tables: {error}")
+            unread[key] = error
     metadata = {key: row.metadata for key, row in known.items()}
+    kept = old_rows(layout, [*unread, *without_sidecar(layout, keys)])
+    left_out = [
+        f"left out of the tables{', but for its old row' if key in kept else ''}: {error}"
+        for key, error in unread.items()
+    ]
+    fixed = ("sample_id", "participant_id", "sample_type", "voxel_size_um")
     used = {name for values in metadata.values() for name in values}
+    used |= {name for row in kept.values() for name in row if name not in fixed}
     columns = [name for name in METADATA_KEYS if name in used and name != "sample_type"]
     columns += sorted(used - set(METADATA_KEYS))
-    samples = [
-        {
+    samples: dict[SampleKey, Mapping[str, Any]] = {
+        key: {
             "sample_id": f"sample-{key.name}",
             "participant_id": f"sub-{key.subject}",
             "sample_type": metadata[key].get("sample_type", "tissue"),
@@ -64,14 +81,15 @@ def make_tables(layout: Layout, row_of: Callable[[Path], Row] = read_row) -> Tab
             **{name: row.metadata.get(name) for name in columns},
         }
         for key, row in known.items()
-    ]
-    fixed = ("sample_id", "participant_id", "sample_type", "voxel_size_um")
+    }
+    samples.update(kept)
     files = {
-        "samples.tsv": to_tsv((*fixed, *columns), samples),
+        "samples.tsv": to_tsv((*fixed, *columns), [samples[key] for key in sorted(samples)]),
         "samples.json": json.dumps(_describe(columns), indent=2, ensure_ascii=False) + "\n",
     }
-    species: dict[str, Any] = {key.subject: None for key in keys}
-    for key, values in metadata.items():
+    species: dict[str, Any] = {key.subject: None for key in sorted({*keys, *kept})}
+    said: dict[SampleKey, Mapping[str, Any]] = {**metadata, **kept}
+    for key, values in said.items():
         species[key.subject] = species[key.subject] or values.get("species")
     path = layout.root / PARTICIPANTS
     try:

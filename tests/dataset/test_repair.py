@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from srseg import Dataset
-from srseg.dataset import repair
+from srseg.dataset import repair, set_metadata
 from srseg.io import open_volume
 from srseg.storage._machine import machine_tag
 
@@ -282,3 +282,60 @@ def test_a_finished_label_set_says_what_it_holds(study):
     values, counts = np.unique(voxels, return_counts=True)
     assert info["Voxels"] == {str(v): int(n) for v, n in zip(values, counts, strict=True)}
     np.testing.assert_array_equal(study["A"].labels().read(), voxels)
+
+
+def row(root, name):
+    head, *lines = ((root / "samples.tsv").read_text()).splitlines()
+    (found,) = [line for line in lines if line.startswith(f"sample-{name}\t")]
+    return dict(zip(head.split("\t"), found.split("\t"), strict=True))
+
+
+def test_metadata_entered_after_the_add_comes_back_from_the_table(study):
+    set_metadata(
+        study, "A", {"implantation_days": 14, "extra": {"cage": "007", "weight_g": 2.5, "ok": True}}
+    )
+    set_metadata(study, "A", {"alloy": "Mg-7Gd"})
+    known, table = study["A"].metadata, row(study.path, "A")
+    (study.path / f"{RAW}.json").unlink()
+    # the table keeps its row also where something else makes it anew meanwhile
+    set_metadata(Dataset(study.path), "B", {"implantation_days": 15})
+    assert row(study.path, "A") == table
+    told = repair(study, dry_run=True)
+    steps = repair(study)
+    assert told == steps
+    (finished,) = [s for s in steps if s.action == "finished"]
+    for word in (
+        "implantation_days",
+        "cage",
+        "weight_g",
+        "Mg-7Gd in the table",
+        "alignment",
+        "show A",
+    ):
+        assert word in finished.message
+    after = Dataset(study.path)["A"].metadata
+    assert {**after, "alloy": "Mg-7Gd"} == known
+    (kept,) = (study.path / ".srseg").glob("*.old")  # for the alloy
+    assert f"kept as .srseg/{kept.name}" in steps[-1].message
+    assert "Mg-7Gd" in kept.read_text()
+    assert Dataset(study.path).check(deep=True) == []
+
+
+def test_the_row_of_an_unreadable_sidecar_stays(study):
+    table = (study.path / "samples.tsv").read_bytes()
+    (study.path / f"{RAW}.json").write_text("{")
+    repair(study)
+    assert (study.path / "samples.tsv").read_bytes() == table
+    with pytest.warns(UserWarning, match="but for its old row"):
+        set_metadata(Dataset(study.path), "B", {"implantation_days": 15})
+    assert row(study.path, "A")["alloy"] == "Mg-10Gd"
+
+
+def test_a_table_whose_rows_would_vanish_is_kept(study):
+    table = (study.path / "samples.tsv").read_bytes()
+    shutil.rmtree(study.path / "sub-01")
+    for kept in ("samples.tsv.old", "samples.tsv.old-2"):
+        (step,) = [s for s in repair(study) if s.path.name == "samples.tsv"]
+        assert kept in step.message
+        assert (study.path / ".srseg" / kept).read_bytes() == table
+        (study.path / "samples.tsv").write_bytes(table)

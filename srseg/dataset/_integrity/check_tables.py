@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from srseg.dataset._layout import Layout
+    from srseg.dataset._tables import Tables
 
 
-def table_problems(layout: Layout) -> Iterator[Problem]:
-    """Compare the tables with what they should hold."""
+def table_problems(layout: Layout, tables: Tables | None = None) -> Iterator[Problem]:
+    """Compare the tables with what they should hold: what the sidecars say, or what is given."""
     advice = "Make it anew with: srseg dataset check --repair."
-    tables = make_tables(layout)
+    tables = tables or make_tables(layout)
     if PARTICIPANTS not in tables.files:
         path = layout.root / PARTICIPANTS
         yield Problem("unreadable", path, tables.left_out[-1], "Correct it there.")
@@ -26,8 +27,13 @@ def table_problems(layout: Layout) -> Iterator[Problem]:
             there = path.read_text("utf-8")
         except FileNotFoundError:
             yield Problem("table", path, "the table is missing", advice)
-        except (OSError, UnicodeDecodeError) as error:
-            yield Problem("unreadable", path, f"cannot be read ({error})", advice)
+        except UnicodeDecodeError as error:
+            yield Problem("table", path, f"cannot be read ({error})", advice)
+        except OSError as error:
+            yield Problem(
+                "unreadable", path, f"cannot be read ({error.strerror})",
+                "Look at the file and its permissions.",
+            )  # fmt: skip
         else:
             if there != text:
                 yield Problem("table", path, "does not say what the sidecars say", advice)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from srseg.dataset._locks import lock_of
 from srseg.errors import InUseError, SRSegError
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from srseg.dataset._layout import Layout
+    from srseg.dataset._layout import Layout, SampleKey
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ class Mender:
         self.layout = layout
         self.dry_run = dry_run
         self.repairs: list[Repair] = []
+        self.planned: dict[SampleKey, dict[str, Any]] = {}
 
     def do(
         self,
@@ -79,6 +80,11 @@ class Mender:
                 self.leave(path, str(error))
                 return
         self.repairs.append(Repair(action, path, message))
+
+    def plan(self, key: SampleKey, sidecar: dict[str, Any]) -> None:
+        """Note the sidecar that a sample gets, for what a dry run tells of the tables."""
+        if self.dry_run:
+            self.planned[key] = sidecar
 
     def leave(self, path: Path, why: str) -> None:
         """Note what cannot be mended."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from srseg.dataset._integrity.check_files import empty_subjects
 from srseg.dataset._integrity.check_tables import table_problems
+from srseg.dataset._integrity.from_table import place_for_old
 from srseg.dataset._integrity.mender import Mender, Repair
 from srseg.dataset._integrity.repair_labels import mend_label_set
 from srseg.dataset._integrity.repair_voxels import (
@@ -20,7 +21,8 @@ from srseg.dataset._integrity.repair_voxels import (
 )
 from srseg.dataset._integrity.scope import Scope
 from srseg.dataset._layout import LABELS, PREPARED, Layout
-from srseg.dataset._tables import write_tables
+from srseg.dataset._rows import read_row, row_from
+from srseg.dataset._tables import make_tables, write_tables
 from srseg.progress import task
 from srseg.storage import put_in_place, unfinished
 
@@ -145,10 +147,28 @@ def _rmdir(folder: Path) -> None:
 
 
 def _tables(mender: Mender) -> None:
-    if mender.dry_run and any(step.action == "finished" for step in mender.repairs):
-        return  # what they should hold is known only afterwards
-    wrong = [p for p in table_problems(mender.layout) if p.kind == "table"]
-    for problem in wrong:
-        mender.do(
-            "remade", problem.path, problem.message, lambda: write_tables(mender.layout, anew=True)
-        )
+    layout = mender.layout
+    coming = {layout.scan_sidecar(key): sidecar for key, sidecar in mender.planned.items()}
+    tables = make_tables(
+        layout,
+        lambda path: row_from(coming[path]) if path in coming else read_row(path),
+        coming=mender.planned,
+    )
+    for problem in [p for p in table_problems(layout, tables) if p.kind == "table"]:
+        message = problem.message
+        kept = None
+        if problem.path.suffix == ".tsv":
+            kept = place_for_old(layout, problem.path, tables.files[problem.path.name])
+        if kept is not None:
+            message += (
+                "; it holds what no sidecar says, so the old one is kept as "
+                f"{kept.relative_to(layout.root)}"
+            )
+        mender.do("remade", problem.path, message, partial(_remake, layout, problem.path, kept))
+
+
+def _remake(layout: Layout, path: Path, kept: Path | None) -> None:
+    if kept is not None:
+        kept.parent.mkdir(exist_ok=True)
+        shutil.copyfile(path, kept)
+    write_tables(layout, anew=True)

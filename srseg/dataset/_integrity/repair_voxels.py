@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from srseg.dataset._integrity.from_table import take_from_table
 from srseg.dataset._layout import sample_of
 from srseg.dataset._sidecar import read_sample_sidecar, read_scan_file
 from srseg.errors import FileFormatError, SRSegError
@@ -78,8 +79,11 @@ def mend_scan(mender: Mender, path: Path) -> None:
         if not is_whole(path):
             mender.leave(path, f"some of its voxels are damaged; {advice}")
             return
+        said = take_from_table(mender.layout, key, sidecar)
+        mender.plan(key, sidecar)
         mender.do(
-            "finished", path, "a copied scan without a sidecar; it is registered as it was to be",
+            "finished", path, said or "a copied scan without a sidecar; it is registered as it was "
+            "to be",
             lambda: write_json(path.with_suffix(".json"), sidecar),
         )  # fmt: skip
 
