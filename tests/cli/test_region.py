@@ -58,6 +58,8 @@ def test_the_region_is_shown_and_changed(run: Any, tiny: Any) -> None:
         (("--field", "round"), 2, "centre and radius"),
         (("--field", "20,20,-3"), 2, "centre and radius"),
         (("--field", "20,20,nan"), 2, "centre and radius"),
+        (("--field", "500,500,20"), 1, "holds 0.0% of a slice of sample V, 44 x 42 voxels"),
+        (("--field", "20,20,0.5"), 1, "at least 1% must lie in it"),
     ],
 )
 def test_regions_that_cannot_be(
@@ -139,7 +141,9 @@ def test_a_box_of_a_sample_that_is_a_box(run: Any, tiny: Any) -> None:
     assert labels.grid == whole.cropped((slice(10, 20), slice(10, 40), slice(10, 30)))
     result = run(*command, "--roi", "0:20,10:40,10:30")
     assert result.exit_code == 1
-    assert "in voxels of the scan file, does not lie in the sample" in result.stderr
+    assert "the box 0:20,10:40,10:30, in voxels of the scan file (40 x 44 x 42;" in result.stderr
+    assert f"does not lie in sample V, which is the part {TEXT} of it" in result.stderr
+    assert "-8" not in result.stderr
 
 
 def test_a_prediction_of_another_region_is_not_taken_for_this_one(run: Any, tiny: Any) -> None:
@@ -185,3 +189,15 @@ def test_a_box_on_a_coarser_grid_is_covered(tiny: Any) -> None:
     assert part.labels("HQ").shape == sample.scan.shape
     assert (part.name, part.subject, part.target) == ("V", sample.subject, "WF")
     assert part.metadata == sample.metadata
+
+
+def test_a_region_without_any_label_is_told_of(run: Any, tiny: Any) -> None:
+    array = np.ones((4, 44, 42), np.uint8)
+    dataset = Dataset(tiny.path)
+    box = (slice(0, 4), slice(0, 44), slice(0, 42))
+    grid = dataset["V"].scan_grid.cropped(box)
+    write_volume(tiny.folder / "low.h5", Volume(array, grid))
+    dataset.add_labels(tiny.folder / "low.h5", sample="V", label_set="low")
+    result = run("dataset", "region", "V", "-d", tiny.path, "--roi", TEXT)
+    assert "the region holds nothing of the label set low" in " ".join(result.stderr.split())
+    assert run("dataset", "region", "V", "-d", tiny.path, "--whole").stderr == ""

@@ -256,6 +256,7 @@ class TestTIFF:
             ((4, 5), {}, "single slice"),
             ((3, 4, 5, 3), {"photometric": "rgb"}, "colour"),
             ((4, 5, 3), {"photometric": "rgb"}, "colour"),
+            ((3, 4, 5), {"photometric": "rgb"}, "3 slices written with tifffile.*minisblack"),
             ((3, 4, 5), {"ome": True, "metadata": {"axes": "TYX"}}, r"3 time points .*axes TYX"),
             ((3, 4, 5), {"ome": True, "metadata": {"axes": "CYX"}}, r"3 channels .*axes CYX"),
             ((3, 1, 4, 5), {"ome": True, "metadata": {"axes": "CZYX"}}, r"3 channels .*axes C"),

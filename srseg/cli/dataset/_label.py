@@ -48,8 +48,8 @@ def label(
         typer.Option(
             metavar="NUMBERS",
             help="The file is a stack of these slices, counted from 0 in the scan file, as for "
-            "--roi (with another --voxel-size: in the sample at that size): 100,200,300 or 100:200:10. "
-            "All else is unlabelled.",
+            "--roi (with another --voxel-size: in the sample at that size): 100,200,300 or "
+            "100:200:10. All else is unlabelled.",
         ),
     ] = None,
     along: Annotated[

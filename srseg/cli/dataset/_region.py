@@ -1,5 +1,6 @@
 """``srseg dataset region``."""
 
+import warnings
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,6 +10,7 @@ from srseg.cli._output import say_json, say_pairs, voxels
 from srseg.cli._reading import parse_box
 
 if TYPE_CHECKING:
+    from srseg.dataset import DatasetSample
     from srseg.volumes import FieldOfView, Grid
 
 EXAMPLE = "Example: srseg dataset region A --roi 100:900,0:2510,0:2510 --field auto"
@@ -58,6 +60,8 @@ def region(
     if changes:
         one = set_region(archive, sample, **changes)
     file = one.scan_file
+    if "roi" in changes:
+        _warn_of_outside(one)
     box = None if file.roi is None else [[part.start, part.stop] for part in file.roi]
     if as_json:
         say_json(
@@ -79,6 +83,26 @@ def region(
             "field of view": _circle(file.field, file.grid),
         }
     )
+
+
+def _warn_of_outside(sample: "DatasetSample") -> None:
+    """Tell of label sets of which nothing is left."""
+    from srseg.errors import SRSegError
+    from srseg.volumes import Grid
+
+    outside = []
+    for name in sample.label_sets:
+        try:
+            grid = Grid.from_dict(sample.labels_info(name)["Grid"])
+        except (SRSegError, KeyError, TypeError):
+            continue  # check tells of it
+        if not grid.overlaps(sample.scan_grid):
+            outside.append(name)
+    if outside:
+        warnings.warn(
+            f"sample {sample.name}: the region holds nothing of the label set {', '.join(outside)}",
+            stacklevel=2,
+        )
 
 
 def _circle(field: "FieldOfView | None", grid: "Grid") -> str:

@@ -56,8 +56,8 @@ def default_grid(
             f"{file} does not state where its voxels lie, and its shape {shape} is not that of the "
             f"scan of {sample} at {voxel_size:g} µm, {whole.shape} (z, y, x; the scan itself: "
             f"{scan_grid.shape} at {shown_size(scan_grid)} µm). Are the axes in that order "
-            "(--axes)? Labels of a part need a file that states its origin, such as .mha or .nrrd, or the "
-            "place said with --box or --slices"
+            "(--axes)? Labels of a part need a file that states its origin, such as .mha or "
+            ".nrrd, or the place said with --box or --slices"
         )
     return whole
 

@@ -208,14 +208,21 @@ def _warn_of_second(layout: Layout, source: Path, dataset: str | None, roi: Regi
             sidecar = read_json(path)
             there = sidecar["Source"]
             same = there["File"] == str(source) and there["Reading"].get("dataset") == dataset
-            box = None if roi is None else [[part.start, part.stop] for part in roi]
-            same = same and sidecar.get("Roi") == box
-        except (SRSegError, KeyError, TypeError, AttributeError):
+            same = same and _overlap(roi, sidecar.get("Roi"))
+        except (SRSegError, KeyError, TypeError, ValueError, AttributeError):
             continue  # check tells of it
         if same:
             warnings.warn(
-                f"{source} is registered already, as sample {key.name}; a scan that is in a "
-                "dataset twice can stand on both sides of a fold",
+                f"{source} is registered already, as sample {key.name}, and the two share voxels; "
+                "what is in a dataset twice can stand on both sides of a fold",
                 stacklevel=5,
             )
             return
+
+
+def _overlap(roi: Region | None, there: list[list[int]] | None) -> bool:
+    """Whether two parts of a file share voxels; None is the whole."""
+    if roi is None or there is None:
+        return True
+    pairs = zip(roi, there, strict=True)
+    return all(part.start < last and first < part.stop for part, (first, last) in pairs)

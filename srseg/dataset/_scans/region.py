@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from srseg.dataset._layout import Layout, SampleKey
 from srseg.dataset._sidecar import read_sample_sidecar, read_scan_file, written_now
+from srseg.errors import GridError
 from srseg.preprocessing import find_field
 from srseg.storage import write_json
 
 if TYPE_CHECKING:
     from srseg.dataset._sample import DatasetSample
     from srseg.dataset._view import SampleView
-    from srseg.volumes import FieldOfView, Region
+    from srseg.volumes import FieldOfView, Grid, Region
+
+_LEAST_SEEN = 0.01
 
 
 def set_region(
@@ -51,7 +54,8 @@ def set_region(
     UnknownNameError
         If there is no such sample.
     GridError
-        If the box is empty, or reaches out of the scan.
+        If the box is empty, or reaches out of the scan; or the circle holds less than one percent
+        of its slices.
     MissingFileError
         If the circle is to be looked for and the scan's file is gone.
 
@@ -81,6 +85,8 @@ def set_region(
         if field == "auto":
             field = find_field(replace(file, roi=None, field=None, alignment=None).open())
         if field != "keep":
+            if field is not None:
+                _require_seen(field, file.grid, sample)
             changes["FieldOfView"] = None if field is None else field.to_dict()
         changes = {name: value for name, value in changes.items() if value != sidecar.get(name)}
         if changes:
@@ -88,3 +94,16 @@ def set_region(
             gone = [name for name, value in changes.items() if value is None]
             write_json(path, {k: v for k, v in edited.items() if k not in gone}, overwrite=True)
     return there
+
+
+def _require_seen(field: FieldOfView, grid: Grid, sample: str) -> None:
+    """Refuse a circle that lies beside the scan, or of a radius in another unit."""
+    middle = grid.shape[0] // 2
+    region = (slice(middle, middle + 1), slice(0, grid.shape[1]), slice(0, grid.shape[2]))
+    share = float(field.inside(grid, region).mean())
+    if share < _LEAST_SEEN:
+        raise GridError(
+            f"the circle holds {share:.1%} of a slice of sample {sample}, {grid.shape[1]} x "
+            f"{grid.shape[2]} voxels (y, x) of {grid.voxel_size[1]:g} µm; at least "
+            f"{_LEAST_SEEN:.0%} must lie in it. Correct its centre and radius"
+        )

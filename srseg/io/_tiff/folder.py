@@ -56,7 +56,8 @@ class TIFFFolderFormat(Format):
             if one.kind != usual:
                 raise FileFormatError(
                     f"{file} is {_said(one.kind)}, the other slices are {_said(usual)}; all "
-                    "slices of a volume have one size and type. Remove it or replace it"
+                    "slices of a volume have one size and type. Save that slice again as the "
+                    "others are"
                 )
         (rows, columns), dtype = usual
         sizes = {one.pixel for one in found}

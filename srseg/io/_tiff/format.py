@@ -238,8 +238,15 @@ def _shape(
     only = series[0]
     shape = tuple(n for n, axis in zip(only.shape, only.axes, strict=True) if axis in "YX" or n > 1)
     if "S" in only.axes and len(only.axes) > 2 and only.shape[only.axes.index("S")] > 1:
+        hint = ""
+        if only.axes == "SYX":
+            # tifffile takes a stack of 3 or 4 slices of 8 bits for the colours of one
+            hint = (
+                f". If they are {only.shape[0]} slices written with tifffile, write them again "
+                "with photometric='minisblack'"
+            )
         raise FileFormatError(
-            f"{path} holds colour images {only.shape}; save the slices as grey values"
+            f"{path} holds colour images {only.shape}; save the slices as grey values{hint}"
         )
     if len(shape) == 2 and single and only.axes.endswith("YX"):
         shape = (1, *shape)
