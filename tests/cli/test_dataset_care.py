@@ -55,6 +55,8 @@ def test_check_of_chosen_samples(run, study):
     result = run("dataset", "check", "A", "B", "-d", study.path)
     assert result.exit_code == 3
     assert result.stdout.splitlines()[-1].endswith("2 samples, 1 problem: 1 missing")
+    result = run("dataset", "check", "A", "-d", study.path)
+    assert result.stdout.splitlines()[-1].endswith(": 1 sample, 1 problem: 1 missing")
     assert run("dataset", "check", "nobody", "-d", study.path).exit_code == 1
 
 
@@ -81,7 +83,7 @@ def test_check_names_the_command_and_relocate_does_it(run, study, scan_file, tmp
     assert result.exit_code == 3
     assert f"X: {tmp_path}/beamtime/X.mha -> {tmp_path}/archive/X.mha" in result.stdout
     assert "Y: left as it was (missing)" in result.stdout
-    assert "1 of 2 scans registered at the new place, 1 left as they were" in result.stdout
+    assert "1 of 2 scans registered at the new place, 1 left as it was" in result.stdout
     assert Dataset(study.path)["X"].scan_file.sha256
     answer = json.loads(run(*command, "--json").stdout)
     assert [(s["sample"], s["status"]) for s in answer["scans"]] == [("Y", "missing")]

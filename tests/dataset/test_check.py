@@ -306,3 +306,19 @@ def test_a_problem_that_is_being_dealt_with(study):
         (problem,) = study.check()
     assert "is being written now" in problem.message
     assert "--repair" in study.check()[0].advice
+
+
+def test_labels_and_working_copies_wait_for_an_unfinished_scan(study):
+    study.preprocess(voxel_size=5.0)
+    (study.path / f"{RAW}.json").unlink()
+    (problem,) = Dataset(study.path).check()
+    assert (problem.kind, problem.path) == ("unfinished", study.path / f"{RAW}.h5")
+    assert "wait for it" in problem.message
+
+
+def test_the_advice_is_one_and_the_path_stands_once(study):
+    (study.path / f"{RAW}.json").write_text("{}")
+    (study.path / f"{LABELS}.json").write_text("[")
+    for problem in Dataset(study.path).check():
+        assert str(problem).count(str(problem.path)) == 1
+        assert "See the message" not in problem.advice

@@ -251,3 +251,14 @@ def test_paths_may_be_relative_or_lead_over_links(moved, monkeypatch):
     assert len(relocate(dataset, "../beamtime/../beamtime/raw", "../archive/2024")) == 3
     assert scan_entry(dataset, "A")["File"] == str(new / "A" / "scan.mha")
     assert dataset.check() == []
+
+
+def test_a_file_that_went_into_a_folder_is_meant_as_mv_means_it(study, scan_file, tmp_path):
+    file = scan_file("beamtime/X.mha")
+    study.add_sample(file, name="X", copy=False)
+    (tmp_path / "archive").mkdir()
+    with pytest.raises(DatasetError, match=r"is a folder, and X\.mha is not in it"):
+        relocate(study, file, tmp_path / "archive")
+    file.rename(tmp_path / "archive" / "X.mha")
+    (answer,) = relocate(study, file, tmp_path / "archive")
+    assert (answer.status, answer.new) == ("moved", tmp_path / "archive" / "X.mha")

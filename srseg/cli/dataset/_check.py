@@ -94,6 +94,6 @@ def _say(
     found = ", ".join(f"{n} {kind}" for kind, n in counts.items())
     n = len(problems)
     say(
-        f"{chosen.path}: {len(chosen)} samples, "
+        f"{chosen.path}: {len(chosen)} sample{'' if len(chosen) == 1 else 's'}, "
         + (f"{n} problem{'s' if n > 1 else ''}: {found}" if n else "no problems")
     )

@@ -52,10 +52,12 @@ def relocate(
             else:
                 say(f"{answer.sample}: left as it was ({answer.status}): {answer.message}")
         moved = len(done) - len(left)
+        was = "it was" if len(left) == 1 else "they were"
+        left_as = f", {len(left)} left as {was}" if left else ""
         verb = "would be registered" if dry_run else "registered"
         say(
             f"{archive.path}: {moved} of {len(done)} scan{'s' if len(done) > 1 else ''} {verb} at "
-            f"the new place{f', {len(left)} left as they were' if left else ''}"
+            f"the new place{left_as}"
         )
     if left:
         raise typer.Exit(PROBLEMS)

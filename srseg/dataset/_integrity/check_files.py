@@ -78,6 +78,9 @@ def lone_voxels(scope: Scope) -> Iterator[Problem]:
             message = (
                 "voxels without a sidecar: left by an interrupted writer, or the sidecar was lost"
             )
+            raw = not path.is_relative_to(layout.root / "derivatives")
+            if raw and sample_of(path.name) in scope.waiting:
+                message += "; labels and working copies of the sample wait for it"
             advice = "Finish it with: srseg dataset check --repair."
         yield Problem("unfinished", path, message, advice)
 
@@ -121,6 +124,8 @@ def _stranger(scope: Scope, folder: Path, name: str, there: set[str], *, raw: bo
     """Say why a file belongs to nothing; empty where it belongs to something."""
     key = sample_of(name)
     voxels = name.endswith(("_XPCT.h5", "_dseg.h5")) and folder.name == "micr"
+    if key in scope.waiting and not raw:
+        return ""  # it waits for its scan
     if key is None or key not in scope.registered:
         # of labels and voxels that was said already
         said = voxels or name.endswith("_dseg.json")

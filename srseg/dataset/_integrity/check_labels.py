@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from srseg.dataset._layout import Layout
     from srseg.labels import LabelTable
 
+_SIDECAR = "Correct the sidecar, or take it from a backup."
+
 
 def label_problems(scope: Scope, table: LabelTable | None) -> Iterator[Problem]:
     """Look at each sidecar of labels, and at the voxels that it describes."""
@@ -31,10 +33,11 @@ def label_problems(scope: Scope, table: LabelTable | None) -> Iterator[Problem]:
             if parsed is None or sidecar.suffix != ".json":
                 continue
             key, label_set, revision = parsed
-            if key not in known:
+            if key not in known and key not in scope.waiting:
                 yield Problem(
                     "orphan", sidecar, f"labels for {key.stem}, which is not registered",
-                    "Add its scan under that name, or delete the labels.",
+                    "Take the sidecar of its scan from a backup, or add the scan again under that "
+                    "name and subject; labels that are not wanted can be moved out of the way.",
                 )  # fmt: skip
             try:
                 described = read_json(sidecar)
@@ -42,7 +45,7 @@ def label_problems(scope: Scope, table: LabelTable | None) -> Iterator[Problem]:
                 if revision is not None:
                     yield from _kept(layout, key, label_set, revision, sidecar)
             except SRSegError as error:
-                yield Problem("unreadable", sidecar, str(error), "See the message.")
+                yield Problem("unreadable", sidecar, str(error), _SIDECAR)
 
 
 def _label_set(

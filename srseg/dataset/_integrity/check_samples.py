@@ -32,7 +32,9 @@ def sample_problems(scope: Scope, look_in: Sequence[Path]) -> Iterator[Problem]:
                 "Remove one of the two.",
             )  # fmt: skip
         if isinstance(described, SRSegError):
-            yield Problem("unreadable", path, str(described), "See the message.")
+            yield Problem(
+                "unreadable", path, str(described), "Correct the sidecar, or take it from a backup."
+            )
         else:
             yield from _metadata(described.sidecar, path)
     scans = {scope.layout.scan_sidecar(key): scan for key, scan in scope.scans.items()}

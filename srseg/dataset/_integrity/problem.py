@@ -62,7 +62,8 @@ class Problem:
 
     def __str__(self) -> str:
         # one line for each problem, whatever a file is called
-        return " ".join(f"{self.kind}: {self.path}: {self.message}. {self.advice}".splitlines())
+        message = self.message.removeprefix(str(self.path)).removeprefix(":").strip()
+        return " ".join(f"{self.kind}: {self.path}: {message}. {self.advice}".splitlines())
 
 
 def by_seriousness(problems: Iterable[Problem]) -> list[Problem]:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from srseg.dataset._integrity.hashing import hash_scan
-from srseg.dataset._integrity.moved import full_path, moved_path
+from srseg.dataset._integrity.moved import difference_at, full_path, moved_path
 from srseg.dataset._layout import PREPARED, Layout, SampleKey
 from srseg.dataset._sidecar import (
     ScanFile,
@@ -93,7 +93,7 @@ def relocate(
     old : path
         The folder, or the file, under which scans are registered by reference.
     new : path
-        Where it lies now.
+        Where it lies now; of a file also the folder that it lies in under its name.
     dry_run : bool, default=False
         Whether to tell only what would be done.
     verify : bool, default=False
@@ -108,7 +108,7 @@ def relocate(
     Raises
     ------
     DatasetError
-        If no scan is registered below `old`.
+        If no scan is registered below `old`, or if it is a file and `new` a folder without it.
     MissingFileError
         If there is nothing at `new`.
     """
@@ -123,6 +123,7 @@ def relocate(
         raise _nothing_below(layout, dataset, before)
     if not after.exists():
         raise MissingFileError(f"{new} does not exist; is its disk connected?")
+    after = _as_mv_does(scans, before, after)
     answers: dict[SampleKey, Relocation] = {}
     found: list[_Found] = []
     with task("looking at the scans", len(scans)) as progress:
@@ -171,6 +172,33 @@ def _nothing_below(layout: Layout, dataset: SampleView, old: Path) -> DatasetErr
         f"no scan of {layout.root} is registered by reference below {old}; scans are "
         f"registered in: {shown or 'no folder, all are copied'}"
     )
+
+
+def _as_mv_does(scans: dict[SampleKey, ScanFile], old: Path, new: Path) -> Path:
+    """Take a folder as the target of a file for the file of that name in it."""
+    if not new.is_dir() or all(scan.path != old for scan in scans.values()):
+        return new
+    inside = new / old.name
+    if inside.is_file():
+        return inside
+    # a folder of slices has no file beside it that could be meant
+    slices = any(_is_same(scan, old, new) for scan in scans.values())
+    if slices:
+        return new
+    if inside.is_dir():
+        return inside
+    if old.suffix and old.suffix.lower() != ".zarr":
+        raise DatasetError(
+            f"{new} is a folder, and {old.name} is not in it; give the file that {old} is now"
+        )
+    return new
+
+
+def _is_same(scan: ScanFile, old: Path, new: Path) -> bool:
+    try:
+        return not difference_at(scan, old, new)
+    except SRSegError:
+        return False
 
 
 def _look(

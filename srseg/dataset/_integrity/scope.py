@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from srseg.dataset._layout import sample_of
+from srseg.dataset._old_rows import without_sidecar
 from srseg.dataset._sidecar import ScanFile, read_sample_sidecar, read_scan_file
 from srseg.errors import SRSegError
 
@@ -45,6 +46,11 @@ class Scope:
     def registered(self) -> set[SampleKey]:
         """All samples of the dataset, to ask for one."""
         return set(self.known)
+
+    @cached_property
+    def waiting(self) -> set[SampleKey]:
+        """The samples of which a copied scan is there, and not yet or no longer its sidecar."""
+        return set(without_sidecar(self.layout, self.known))
 
     @cached_property
     def described(self) -> dict[SampleKey, Described | SRSegError]:
