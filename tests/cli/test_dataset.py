@@ -328,6 +328,24 @@ def test_a_scan_that_is_there_already(run, study, scan_file):
     assert "is registered already, as sample twice" in second.stderr
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        (None, "0:4,0:10,0:12", True),
+        ("0:5,0:10,0:12", None, True),
+        ("0:5,0:10,0:12", "4:8,0:10,0:12", True),
+        ("0:5,0:10,0:12", "5:8,0:10,0:12", False),
+    ],
+)
+def test_parts_of_a_file_that_share_voxels_are_told_of(run, study, scan_file, first, second, told):
+    file = scan_file("twice.mha")
+    for name, box in (("one", first), ("two", second)):
+        options = () if box is None else ("--roi", box)
+        result = run("dataset", "add", file, "--sample", name, *options, "-d", study.path)
+        assert result.exit_code == 0
+    assert ("as sample one, and the two share voxels" in result.stderr) is told
+
+
 def test_axes_and_a_wrong_voxel_size(run, study, scan_file):
     file = scan_file("odd.mha")
     result = run(
@@ -339,3 +357,21 @@ def test_axes_and_a_wrong_voxel_size(run, study, scan_file):
     sample = Dataset(study.path)["odd"]
     assert sample.scan.grid.voxel_size == sample.scan_grid.voxel_size == (4.0, 4.0, 4.0)
     np.testing.assert_array_equal(sample.scan.read(), open_volume(file).read().T[:, ::-1])
+
+
+def test_two_files_of_one_name_would_fail(run, study, scan_file):
+    files = [scan_file(f"{folder}/same.mha", seed=i) for i, folder in enumerate(("one", "two"))]
+    result = run("dataset", "add", *files, "--dry-run", "-d", study.path)
+    assert result.exit_code == 1
+    assert "would add 1 of 2 scans, 1 failed" in result.stdout
+    assert "would get the name same, and so would" in result.stderr
+
+
+def test_a_part_is_shown_by_its_own_size(run, study, scan_file):
+    file = scan_file("part.mha")
+    box = ("--roi", "2:5,0:10,0:12")
+    added = run("dataset", "add", file, *box, "-d", study.path).stdout
+    assert "3 x 10 x 12 uint16" in added
+    assert "(z, y, x) of 8 x 10 x 12" in added
+    listed = json.loads(run("dataset", "list", "--json", "-d", study.path).stdout)["samples"]
+    assert {row["sample"]: row["shape"] for row in listed}["part"] == [3, 10, 12]

@@ -129,7 +129,7 @@ def test_history_restore_and_diff(run, study, tmp_path):
     write_volume(tmp_path / "new.mha", Volume(new, study["A"].scan.grid, table=DEFAULT_LABELS))
     run("label", tmp_path / "new.mha", "--sample", "A", "--set", "WF", "--note", "two voxels")
     lines = run("history", "A", "--set", "WF").stdout.splitlines()
-    assert [line.split()[0] for line in lines] == ["revision", "1", "2"]
+    assert [line.split()[0] for line in lines] == ["sample", "revision", "1", "2"]
     assert "(newest)" in lines[2]
     assert "two voxels" in lines[2]
     told = run("diff", "A", "--set", "WF").stdout
@@ -169,3 +169,11 @@ def test_one_revision_has_nothing_to_be_compared_with(run):
     result = run("history", "A", "--set", "XY")
     assert result.exit_code == 1
     assert "no label set 'XY'" in result.stderr
+
+
+def test_history_says_of_what(run, study, tmp_path):
+    file = stack(tmp_path / "m.tif", masks(8))
+    assert run("label", file, "--sample", "A", "--set", "HQ").exit_code == 0
+    first = run("history", "A").stdout.splitlines()[0]
+    assert first == "sample A, label set WF (others: HQ)"
+    assert run("history", "B").stdout.splitlines()[0] == "sample B, label set WF"

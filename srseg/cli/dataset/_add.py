@@ -1,5 +1,6 @@
 """``srseg dataset add``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -137,10 +138,12 @@ def add(
         if as_json:
             say_json({**answer, "dataset": str(archive.path), "dry_run": dry_run})
         return
-    added, failed = [], []
+    added: list[dict[str, Any]] = []
+    failed = []
     for file in files:
         try:
-            added.append(_add_one(archive, file, arguments, dry_run=dry_run, show=not as_json))
+            one = _add_one(archive, file, arguments, dry_run=dry_run, show=not as_json, taken=added)
+            added.append(one)
         except SRSegError as error:
             # the other scans of the night are not to wait for this one
             message = str(getattr(error, "strerror", None) or error)
@@ -161,9 +164,24 @@ def add(
 
 
 def _add_one(
-    archive: "Dataset", file: Path, arguments: dict[str, Any], *, dry_run: bool, show: bool
+    archive: "Dataset",
+    file: Path,
+    arguments: dict[str, Any],
+    *,
+    dry_run: bool,
+    show: bool,
+    taken: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
+    from srseg.errors import DatasetError
+
     plan = archive.plan_sample(file, **arguments)
+    for other in taken:
+        # without --dry-run the dataset has it already, and the plan was refused
+        if other["sample"].casefold() == plan.name.casefold():
+            raise DatasetError(
+                f"{file} would get the name {plan.name}, and so would {other['source']}; add one "
+                "of the two by itself, with another name (--sample)"
+            )
     answer = plan.to_dict()
     if not dry_run:
         answer["subject"] = archive.register(plan).subject
@@ -176,7 +194,8 @@ def _tell(plan: "SamplePlan", subject: str | None, *, dry_run: bool) -> None:
     done = "would add" if dry_run else "added"
     how = "copied" if plan.copied else "by reference"
     subject_text = f"subject {subject}" if subject else "a new subject"
-    grid = plan.volume.grid
+    whole = plan.volume.grid
+    grid = whole if plan.roi is None else whole.cropped(plan.roi)
     say(
         f"{done} sample {plan.name} ({subject_text}): {voxels(grid.shape)} {plan.volume.dtype}, "
         f"voxel {lengths(grid.voxel_size)}, {how}"
@@ -185,7 +204,7 @@ def _tell(plan: "SamplePlan", subject: str | None, *, dry_run: bool) -> None:
         say(f"  volume: {plan.reading.dataset} in {plan.source}")
     if plan.roi is not None:
         box = ", ".join(f"{part.start} to {part.stop}" for part in plan.roi)
-        say(f"  region: voxels {box} (z, y, x)")
+        say(f"  region: voxels {box} (z, y, x) of {voxels(whole.shape)}")
     if plan.volume.field is not None:
         say(f"  field of view: a circle of radius {plan.volume.field.radius:g} µm (found)")
     for key, value in plan.metadata.items():

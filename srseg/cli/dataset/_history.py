@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from srseg.cli._options import DatasetOption, JsonOption, open_dataset
-from srseg.cli._output import say_json, say_table, voxels
+from srseg.cli._output import say, say_json, say_table, voxels
 
 EXAMPLE = "Example: srseg dataset history A --set WF"
 
@@ -20,7 +20,8 @@ def history(
 ) -> None:
     """List the revisions of a label set: who added them, when, and how they were made."""
     archive = open_dataset(dataset)
-    found = archive[sample].revisions(label_set)
+    one_sample = archive[sample]
+    found = one_sample.revisions(label_set)
     if as_json:
         say_json(
             {
@@ -31,6 +32,11 @@ def history(
             }
         )
         return
+    others = [name for name in one_sample.label_sets if name != label_set]
+    say(
+        f"sample {sample}, label set {label_set}"
+        + (f" (others: {', '.join(others)})" if others else "")
+    )
     table = archive.table
     say_table(
         ("revision", "by", "at", "voxels", *table.names, "note", "source"),

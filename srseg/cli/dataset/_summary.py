@@ -9,11 +9,12 @@ if TYPE_CHECKING:
 def summary(sample: "DatasetSample") -> dict[str, Any]:
     """Give what is worth knowing of a sample at a glance, as plain data."""
     file = sample.scan_file
+    grid = file.placed_grid
     return {
         "sample": sample.name,
         "subject": sample.subject,
-        "shape": list(file.grid.shape),
-        "voxel_size_um": list(file.grid.voxel_size),
+        "shape": list(grid.shape),
+        "voxel_size_um": list(grid.voxel_size),
         "copied": file.copied,
         "label_sets": sample.label_sets,
         "metadata": dict(sample.metadata),
