@@ -262,3 +262,25 @@ def test_a_file_that_went_into_a_folder_is_meant_as_mv_means_it(study, scan_file
     file.rename(tmp_path / "archive" / "X.mha")
     (answer,) = relocate(study, file, tmp_path / "archive")
     assert (answer.status, answer.new) == ("moved", tmp_path / "archive" / "X.mha")
+
+
+def test_a_renamed_file_or_folder_is_found_by_what_it_holds(study, scan_file, tmp_path):
+    file = scan_file("X.mha", seed=3)
+    study.add_sample(file, name="X", copy=False)
+    slices = tmp_path / "slices"
+    slices.mkdir()
+    for z in range(6):
+        tifffile.imwrite(slices / f"s{z}.tif", np.full((8, 9), z, np.uint16))
+    study.add_sample(slices, name="Y", copy=False, voxel_size=5.0)
+    for old, new in ((file, tmp_path / "archive.mha"), (slices, tmp_path / "far" / "stack")):
+        new.parent.mkdir(exist_ok=True)
+        old.rename(new)
+        (problem,) = study.check(look_in=[tmp_path])
+        assert problem.kind == "moved"
+        assert f"srseg dataset relocate {old} {new} -d" in problem.advice
+        relocate(study, old, new)
+        assert study.check() == []
+    (tmp_path / "archive.mha").unlink()
+    (problem,) = study.check(look_in=[tmp_path])
+    assert f"was not found below {tmp_path}" in problem.message
+    assert "relocate OLD NEW" in problem.advice

@@ -73,16 +73,23 @@ def _scans(scope: Scope, scans: dict[Path, ScanFile], look_in: Sequence[Path]) -
     there = [scan for sidecar, scan in scans.items() if sidecar not in gone]
     search = Search(scope.layout.root, there, list(gone.values()), look_in)
     for sidecar, scan in gone.items():
-        yield _gone(sidecar, scan, search)
+        yield _gone(sidecar, scan, search, look_in)
 
 
-def _gone(sidecar: Path, scan: ScanFile, search: Search) -> Problem:
+def _gone(sidecar: Path, scan: ScanFile, search: Search, look_in: Sequence[Path]) -> Problem:
     if scan.copied:
         return Problem(
             "missing", scan.path, f"the copied scan is not there (see {sidecar.name})",
             "Put it back from a backup; or move the sidecar away and add the scan again.",
         )  # fmt: skip
     found = search.find(scan)
+    if found is None and look_in:
+        return Problem(
+            "missing", scan.path,
+            f"the scan that was registered by reference (see {sidecar.name}) was not found below "
+            f"{', '.join(map(str, look_in))}",
+            "If it lies elsewhere, also under another name: srseg dataset relocate OLD NEW.",
+        )  # fmt: skip
     if found is None:
         return Problem(
             "missing", scan.path,

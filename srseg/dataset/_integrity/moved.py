@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from srseg.dataset._sidecar import ScanFile
+
+# files whose size is asked for; of more, one looks in a folder further down
+_MOST = 1_000_000
 
 
 def full_path(path: Path | str) -> Path:
@@ -77,6 +82,8 @@ class Search:
         )
         names = {scan.path.name for scan in gone if not scan.copied}
         self._named = _named(look_in, names) if look_in else {}
+        self._sizes = {scan.stamp.size for scan in gone if not scan.copied and not scan.parts}
+        self._look_in = look_in
 
     def find(self, scan: ScanFile) -> Path | None:
         """Find the file of a scan that is gone; None where it is not found."""
@@ -86,7 +93,25 @@ class Search:
                     return path
             except (SRSegError, OSError):
                 continue  # not that one
+        return self._renamed(scan) if not scan.parts else None
+
+    def _renamed(self, scan: ScanFile) -> Path | None:
+        """Find a file or a folder of slices under another name; of several that of the same time."""
+        same: dict[Path, int] = {}
+        for path in self._sized.get(scan.stamp.size, ()):
+            with suppress(SRSegError, OSError):
+                stamp = file_stamp(path)
+                if not difference(scan.stamp, stamp, moved=True):
+                    same[path] = stamp.mtime_ns
+        timed = [path for path, time in same.items() if time == scan.stamp.mtime_ns]
+        for found in (timed, list(same)):
+            if len(found) == 1:
+                return found[0]
         return None
+
+    @cached_property
+    def _sized(self) -> dict[int, list[Path]]:
+        return _of_sizes(self._look_in, self._sizes)
 
     def command(self, scan: ScanFile, found: Path) -> str:
         """Give the command that moves as much as has moved, and nothing that has not."""
@@ -123,6 +148,29 @@ def _same_end(old: Path, new: Path) -> bool:
     """Whether the folders of two paths are the old and the new place just as well."""
     folder = old.parent
     return old.name == new.name and folder != folder.parent and new.parent != new.parent.parent
+
+
+def _of_sizes(folders: Sequence[Path], sizes: set[int]) -> dict[int, list[Path]]:
+    """List files, and folders by all the files in them, that have one of some sizes."""
+    found: dict[int, list[Path]] = {}
+    looked = 0
+    with task("looking for renamed scans") as progress:
+        for start in folders:
+            for folder, _, files in os.walk(full_path(start)):
+                total = 0
+                for name in files:
+                    with suppress(OSError):
+                        size = Path(folder, name).stat().st_size
+                        total += size
+                        if size in sizes:
+                            found.setdefault(size, []).append(Path(folder, name))
+                if total in sizes and files:
+                    found.setdefault(total, []).append(Path(folder))
+                progress.advance(status=folder)
+                looked += len(files)
+                if looked > _MOST:
+                    return found
+    return found
 
 
 def _named(folders: Sequence[Path], names: set[str]) -> dict[str, list[Path]]:
