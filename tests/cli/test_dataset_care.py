@@ -30,6 +30,9 @@ def test_check_sums_up_and_repair_mends(run, study):
     assert result.exit_code == 3
     assert f"would be finished: {labels.with_suffix('.h5')}" in result.stdout
     assert not labels.exists()
+    last = result.stdout.splitlines()[-1]
+    assert last.endswith("6 samples, no problems beside what would be repaired")
+    assert "unfinished" not in result.stdout
     result = run("dataset", "check", "--repair", "-d", study.path)
     assert result.exit_code == 0, result.stdout
     steps = [line.split(": ")[0] for line in result.stdout.splitlines()[:-1]]

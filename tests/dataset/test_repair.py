@@ -339,3 +339,11 @@ def test_a_table_whose_rows_would_vanish_is_kept(study):
         assert kept in step.message
         assert (study.path / ".srseg" / kept).read_bytes() == table
         (study.path / "samples.tsv").write_bytes(table)
+
+
+def test_a_dry_run_tells_of_the_folder_that_gets_empty(study):
+    part = study.path / "sub-99" / "micr" / f".sub-99_sample-X_XPCT.h5.{DEAD}"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"half")
+    expected = [("removed", str(p.relative_to(study.path))) for p in (part, part.parents[1])]
+    assert mended(study, expected) == []

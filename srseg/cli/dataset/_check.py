@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: srseg dataset check --deep"
 
+# the kinds of problems that a repair can end
+_MENDED = ("unfinished", "table")
+
 
 def check(
     samples: SamplesArgument = None,
@@ -63,6 +66,9 @@ def check(
     steps = _repair(archive, dry_run=dry_run) if repair else []
     chosen = archive.select(name=samples) if samples else open_dataset(archive.path)
     problems = chosen.check(deep=deep, look_in=look_in or ())
+    if dry_run:
+        mended = {step.path for step in steps if step.action != "left"}
+        problems = [p for p in problems if p.kind not in _MENDED or p.path not in mended]
     if as_json:
         say_json(
             {
@@ -73,7 +79,7 @@ def check(
         )
     else:
         _say(chosen, steps, problems, dry_run=dry_run)
-    if problems:
+    if problems or (dry_run and any(step.action != "left" for step in steps)):
         raise typer.Exit(PROBLEMS)
 
 
@@ -96,4 +102,5 @@ def _say(
     say(
         f"{chosen.path}: {len(chosen)} sample{'' if len(chosen) == 1 else 's'}, "
         + (f"{n} problem{'s' if n > 1 else ''}: {found}" if n else "no problems")
+        + (" beside what would be repaired" if dry_run and steps else "")
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srseg.dataset._integrity.problem import Problem
@@ -13,8 +14,7 @@ from srseg.dataset._locks import lock_of
 from srseg.storage import unfinished
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Collection, Iterator
 
     from srseg.dataset._integrity.scope import Scope
 
@@ -52,8 +52,8 @@ def unfinished_work(scope: Scope) -> Iterator[Problem]:
             )  # fmt: skip
 
 
-def empty_subjects(scope: Scope) -> list[Path]:
-    """List the folders of subjects in which no file lies."""
+def empty_subjects(scope: Scope, without: Collection[Path] = ()) -> list[Path]:
+    """List the folders of subjects in which no file lies but those of `without`."""
     filled = {f"sub-{key.subject}" for key in scope.known}
     return [
         folder
@@ -61,7 +61,11 @@ def empty_subjects(scope: Scope) -> list[Path]:
         if name.startswith("sub-")
         and name not in filled
         and (folder := scope.layout.root / name).is_dir()
-        and not any(files for _, _, files in os.walk(folder))
+        and not any(
+            Path(below, name) not in without
+            for below, _, files in os.walk(folder)
+            for name in files
+        )
     ]
 
 

@@ -63,6 +63,7 @@ class Mender:
         self.layout = layout
         self.dry_run = dry_run
         self.repairs: list[Repair] = []
+        self.removed: set[Path] = set()  # by a dry run, in words
         self.planned: dict[SampleKey, dict[str, Any]] = {}
 
     def do(
@@ -79,6 +80,8 @@ class Mender:
             except (SRSegError, OSError) as error:
                 self.leave(path, str(error))
                 return
+        elif action == "removed":
+            self.removed.add(path)
         self.repairs.append(Repair(action, path, message))
 
     def plan(self, key: SampleKey, sidecar: dict[str, Any]) -> None:

@@ -96,7 +96,7 @@ class Search:
         return self._renamed(scan) if not scan.parts else None
 
     def _renamed(self, scan: ScanFile) -> Path | None:
-        """Find a file or a folder of slices under another name; of several that of the same time."""
+        """Find a file or a folder of slices by another name; of several that of its time."""
         same: dict[Path, int] = {}
         for path in self._sized.get(scan.stamp.size, ()):
             with suppress(SRSegError, OSError):

@@ -129,7 +129,7 @@ def _voxels(mender: Mender) -> None:
 
 def _empty_subjects(mender: Mender) -> None:
     layout = mender.layout
-    empty = empty_subjects(Scope(layout, None))
+    empty = empty_subjects(Scope(layout, None), mender.removed)
     if not empty:
         return
     # an add makes the folder first and fills it a moment later, under a lock of its sample's name
