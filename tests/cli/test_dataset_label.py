@@ -97,7 +97,8 @@ def test_by_the_names_of_the_file(run, study, tmp_path):
     arguments = ("label", tmp_path / "l.seg.nrrd", "--sample", "A", "--set", "HQ")
     refused = run(*arguments)
     assert refused.exit_code == 1
-    assert "pass --map names --map Screw=…: with names, 3 becomes 1 (bone)" in refused.stderr
+    assert "pass --map names --map Screw=…, where … is one of the" in refused.stderr
+    assert "By their names, 3 becomes 1 (bone)" in refused.stderr
     assert run(*arguments, "--map", "names", "--map", "Screw=RM").exit_code == 0
     expected = np.array([0, 3, 0, 1], np.uint8)[array]
     np.testing.assert_array_equal(Dataset(study.path)["A"].labels("HQ").read(), expected)
@@ -130,8 +131,8 @@ def test_history_restore_and_diff(run, study, tmp_path):
     run("label", tmp_path / "new.mha", "--sample", "A", "--set", "WF", "--note", "two voxels")
     lines = run("history", "A", "--set", "WF").stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["sample", "revision", "1", "2"]
-    assert "(newest)" in lines[2]
-    assert "two voxels" in lines[2]
+    assert "(newest)" in lines[3]
+    assert "two voxels" in lines[3]
     told = run("diff", "A", "--set", "WF").stdout
     assert "from WF revision 1 to WF: 2 of 960 labelled voxels differ (0.21%)" in told
     assert "within 3 to 4, 2 to 4, 5 to 6 (z, y, x)" in told

@@ -89,10 +89,10 @@ def test_nothing_is_renumbered_unasked_and_the_error_says_what_to_pass(study, fo
         add(study, file)
     text = str(error.value)
     assert "labels.seg.nrrd has another label table" in text
-    assert '--map names --map Exterior=… --map "Screw (Mg)=…"' in text
+    assert '--map names --map Exterior=background --map "Screw (Mg)=…", where' in text
     assert "1 becomes 2 (degradation layer), 2 becomes 1 (bone)" in text
     # what is left of it after half of it was followed
-    with pytest.raises(LabelError, match=r'pass --map "Screw \(Mg\)=…", with one'):
+    with pytest.raises(LabelError, match=r'pass --map "Screw \(Mg\)=…", where … is one'):
         add(study, file, "names", "Exterior=BG")
     assert study["A"].label_sets == ["WF"]
 
@@ -208,9 +208,19 @@ Lattice { byte Labels } @1
 def test_labels_from_avizo_by_their_names(study, tmp_path):
     array = voxels([0, 1, 2])
     (tmp_path / "l.am").write_bytes(AVIZO.encode() + array.tobytes() + b"\n")
-    with pytest.raises(LabelError, match=r'pass --map names --map Exterior=… --map "Mineralised'):
+    with pytest.raises(
+        LabelError, match=r'--map names --map Exterior=background --map "Mineralised'
+    ):
         add(study, tmp_path / "l.am")
     texts = ("names", "Exterior=background", "Mineralised bone=bone")
     found = add(study, tmp_path / "l.am", *texts)
     np.testing.assert_array_equal(found, looked_up(array, {0: 0, 1: 1, 2: 3}))
     assert study["A"].labels("HQ").grid.same_as(study["A"].scan.grid)
+
+
+def test_names_may_be_the_abbreviations_of_the_dataset(study, tmp_path):
+    array = voxels([0, 1, 2])
+    text = AVIZO.replace("Residual material", "RM")
+    (tmp_path / "l.am").write_bytes(text.encode() + array.tobytes() + b"\n")
+    with pytest.raises(LabelError, match=r"By their names, .*2 becomes 3 \(residual material\)"):
+        add(study, tmp_path / "l.am")

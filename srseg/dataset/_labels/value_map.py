@@ -36,8 +36,8 @@ class ValueMap:
         table, or a name or abbreviation in it; 255 or ``"unlabelled"`` for voxels that are not to
         count.
     names : bool, default=False
-        Whether every other class of the file's table becomes the dataset's class of the same name;
-        upper and lower case are one.
+        Whether every other class of the file's table becomes the dataset's class of the same name
+        or abbreviation; upper and lower case are one.
 
     Examples
     --------
@@ -131,7 +131,7 @@ def fix_map(
         if theirs is None:
             raise LabelError(f"{where} carries no names of classes; map values: --map 255=bone")
         for one in theirs:
-            same = _named(ours, one.name)
+            same = _alike(ours, one.name)
             if same is not None:
                 values.setdefault(one.value, same.value)
     unknown = [] if theirs is None else _foreign_classes(theirs, ours, values)
@@ -239,9 +239,7 @@ def _our_value(right: int | str, ours: LabelTable) -> int:
     elif right.casefold() == _UNLABELLED:
         return UNLABELLED
     else:
-        found = _named(ours, right) or next(
-            (c for c in ours if c.abbreviation.casefold() == right.casefold()), None
-        )
+        found = _alike(ours, right)
         if found is not None:
             return found.value
     allowed = ", ".join(f"{c.value} ({c.name})" for c in ours)
@@ -255,6 +253,12 @@ def _named(table: LabelTable, name: str) -> LabelClass | None:
     return exact or next((c for c in table if c.name.casefold() == name.casefold()), None)
 
 
+def _alike(ours: LabelTable, name: str) -> LabelClass | None:
+    """Find the dataset's class of a name or an abbreviation."""
+    short = (c for c in ours if c.abbreviation.casefold() == name.casefold())
+    return _named(ours, name) or next(short, None)
+
+
 def _foreign_classes(
     theirs: LabelTable, ours: LabelTable, mapped: Mapping[int, int]
 ) -> list[LabelClass]:
@@ -263,21 +267,24 @@ def _foreign_classes(
 
 
 def _advice(unknown: Sequence[LabelClass], ours: LabelTable, where: Path | str) -> str:
-    alike = [(c, same) for c in unknown if (same := _named(ours, c.name)) is not None]
-    strange = [c for c in unknown if _named(ours, c.name) is None]
+    alike = [(c, same) for c in unknown if (same := _alike(ours, c.name)) is not None]
+    strange = [c for c in unknown if _alike(ours, c.name) is None]
     options = ["--map names"] if alike else []
-    options += [f"--map {_quoted(f'{c.name}=…')}" for c in strange]
+    for c in strange:
+        # what Amira calls all that is no material
+        known = c.name.casefold() == "exterior" and _named(ours, "background") is not None
+        options.append(f"--map {_quoted(f'{c.name}=background' if known else f'{c.name}=…')}")
     said = ", ".join(f"{c.value} is {c.name!r}" for c in unknown)
     text = (
         f"{where} has another label table than the dataset ({said} there; the dataset has "
         f"{', '.join(f'{c.value} {c.name}' for c in ours)}). No class is renumbered unasked; to "
         f"add it, pass {' '.join(options)}"
     )
+    if any("…" in option for option in options):
+        text += ", where … is one of the dataset's classes, or unlabelled"
     if alike:
         changes = ", ".join(f"{c.value} becomes {same.value} ({same.name})" for c, same in alike)
-        text += f": with names, {changes}"
-    if strange:
-        text += ", with one of the dataset's classes, or unlabelled, for …"
+        text += f". By their names, {changes}"
     return text
 
 
