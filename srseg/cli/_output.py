@@ -53,6 +53,11 @@ def lengths(sizes: Sequence[float]) -> str:
     return f"{texts[0] if len(set(texts)) == 1 else ' x '.join(texts)} µm"
 
 
+def counted(n: int, what: str) -> str:
+    """Give a number of things for reading: ``1 sample``, ``2 samples``."""
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
 def size(n_bytes: float) -> str:
     """Give a number of bytes for reading: ``26.8 GB``."""
     for unit in ("bytes", "kB", "MB", "GB"):

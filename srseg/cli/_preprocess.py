@@ -13,7 +13,7 @@ from srseg.cli._options import (
     choose_samples,
     quantity,
 )
-from srseg.cli._output import lengths, say, say_json, voxels
+from srseg.cli._output import lengths, say, say_json, size, voxels
 from srseg.cli._root import FAILED
 
 if TYPE_CHECKING:
@@ -48,18 +48,18 @@ def preprocess(
     these settings is left alone, and what fails does not stop the rest. Several processes may work
     on one dataset at a time.
     """
-    size = None if voxel_size == "scan" else quantity(voxel_size, "um", "--voxel-size")
+    edge = None if voxel_size == "scan" else quantity(voxel_size, "um", "--voxel-size")
     chosen = choose_samples(dataset, samples, select)
-    done = chosen.preprocess(voxel_size=size, clip=clip, scratch=scratch)
+    done = chosen.preprocess(voxel_size=edge, clip=clip, scratch=scratch)
     rows = [
-        _row(None if d.status == "failed" else sample.prepared(size, clip), d)
+        _row(None if d.status == "failed" else sample.prepared(edge, clip), d)
         for sample, d in zip(chosen, done, strict=True)
     ]
     counts = {
         status: sum(d.status == status for d in done) for status in ("made", "kept", "failed")
     }
     if as_json:
-        say_json({"prepared": rows, **counts})
+        say_json({"dataset": str(chosen.path), "prepared": rows, **counts})
     else:
         for row in rows:
             say(_line(row))
@@ -89,15 +89,15 @@ def _line(row: dict[str, Any]) -> str:
     how = "was there"
     if row["status"] == "made":
         how = f"made in {row['seconds']:.1f} s ({_speed(row['bytes'], row['seconds'])} of the scan)"
-    size = lengths(row["voxel_size_um"])
-    return f"{row['sample']}: {how}, {voxels(row['shape'])} voxels of {size}, {row['path']}"
+    edge = lengths(row["voxel_size_um"])
+    return f"{row['sample']}: {how}, {voxels(row['shape'])} voxels of {edge}, {row['path']}"
 
 
 def _sum(done: "list[Prepared]", counts: dict[str, int]) -> str:
     text = f"{counts['made']} made, {counts['kept']} were there, {counts['failed']} failed"
     if counts["made"]:
         n_bytes, seconds = sum(d.n_bytes for d in done), sum(d.seconds for d in done)
-        text += f"; {n_bytes / 1e9:.2f} GB of scans read at {_speed(n_bytes, seconds)}"
+        text += f"; {size(n_bytes)} of scans read at {_speed(n_bytes, seconds)}"
     return text
 
 

@@ -33,7 +33,7 @@ def test_failures_are_summed_up(run: Any, broken: Dataset) -> None:
     assert lines[1].startswith("B: was there, ")
     assert lines[2].startswith("Gone: failed: ")
     assert "gone.mha" in lines[2]
-    assert lines[3].startswith("1 made, 1 were there, 1 failed; 0.00 GB of scans read at ")
+    assert lines[3].startswith("1 made, 1 were there, 1 failed; 1.92 kB of scans read at ")
     assert "warning: sample Gone could not be prepared" in result.stderr
 
 

@@ -106,6 +106,21 @@ def test_a_copy_of_another_region_does_not_fit(
     assert sample.prepared(5.0, CLIP).grid == sample.scan.grid.resampled(5.0)
 
 
+def test_a_file_that_another_process_replaced_does_not_fit(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    sample = add(dataset, tmp_path, "A", slices())
+    path = dataset.preprocess()[0].path
+    assert path is not None
+    sidecar = path.with_suffix(".json").read_text()
+    dataset.preprocess(clip=(10, 90))
+    # as if it was read just before
+    path.with_suffix(".json").write_text(sidecar)
+    assert sample.prepared(5.0, CLIP) is None
+    assert [d.status for d in dataset.preprocess()] == ["made"]
+    assert sample.prepared(5.0, CLIP) is not None
+
+
 def test_too_little_space_is_found_before_anything_is_read(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

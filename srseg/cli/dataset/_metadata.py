@@ -15,7 +15,7 @@ from srseg.cli._options import (
     choose_samples,
     open_dataset,
 )
-from srseg.cli._output import note, say, say_json, say_table
+from srseg.cli._output import counted, note, say, say_json, say_table
 
 if TYPE_CHECKING:
     from srseg.dataset import Dataset, MetadataChanges
@@ -67,7 +67,7 @@ def export(
     if as_json:
         say_json({"dataset": str(chosen.path), "file": str(file), "samples": chosen.names})
     else:
-        say(f"wrote {file}: {len(chosen)} samples")
+        say(f"wrote {file}: {counted(len(chosen), 'sample')}")
         say(f"fill it in, then: srseg dataset metadata import {file}")
 
 
@@ -165,4 +165,4 @@ def _carry_out(archive: "Dataset", plan: "MetadataChanges", dry_run: bool, as_js
     )
     samples = len({(change.subject, change.sample) for change in plan.changes})
     done = "would change" if dry_run else "changed"
-    note(f"{done} {len(plan.changes)} values of {samples} samples")
+    note(f"{done} {counted(len(plan.changes), 'value')} of {counted(samples, 'sample')}")

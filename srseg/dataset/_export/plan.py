@@ -112,7 +112,7 @@ class ExportPlan:
         """
         return {
             "dataset": str(self.dataset.path),
-            "out": str(self.out),
+            "out": str(self.out.resolve()),
             "format": self.format.name,
             "files": [file.to_dict() for file in self.files],
             "bytes": self.n_bytes,

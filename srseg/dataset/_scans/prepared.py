@@ -14,7 +14,7 @@ from srseg.dataset._create import describe_derivative
 from srseg.dataset._layout import PREPARED, Layout, SampleKey
 from srseg.dataset._sidecar import ScanFile, difference, pixel_size, written_now
 from srseg.errors import ParameterError, SRSegError
-from srseg.io import create_hdf5, open_volume
+from srseg.io import create_hdf5, describe, open_volume
 from srseg.machine import ahead, scratch_folder
 from srseg.preprocessing import model_grid, prepared_once
 from srseg.progress import task
@@ -76,6 +76,10 @@ def open_prepared(
     if not sidecar.is_file() or not path.is_file():
         return None
     if not _fits(read_json(sidecar), scan, voxel_size, clip):
+        return None
+    # another process may have put a copy with other settings into its place since
+    made = describe(path).metadata.get("provenance")
+    if not isinstance(made, dict) or not _fits(made, scan, voxel_size, clip):
         return None
     volume = open_volume(path)
     volume.field = _placed_field(scan)
