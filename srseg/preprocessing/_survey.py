@@ -26,6 +26,7 @@ IMPLANT = ("degradation layer", "residual material")
 """The classes that make up the implant, where none are named."""
 
 _WHOLE, _BOX = 112**3, 128**3  # voxels of the coarse copies
+_FINER = 0.9  # voxels of the box that are hardly finer are not worth reading a scan again for
 _POINTS = 30_000  # that the axis is found from
 
 
@@ -133,13 +134,18 @@ def survey(volume: Volume, implant: Sequence[str] | None = None) -> Survey:
     # the lower threshold takes in the degradation layer, and where bone is as bright, bone too
     box = _box_around(volume.grid, _first_elongated(found))
     grid = coarse_grid(volume.grid.cropped(box), _BOX)
-    image = coarse_copy(volume, grid, classes)
-    near = _objects(coarse_copy(volume, grid, share) if labels else image, levels, not labels)
-    chosen = _first_elongated(near)
+    if grid.voxel_size[0] < _FINER * whole.grid.voxel_size[0]:
+        # of a large scan the implant is a small part: closer
+        closer = coarse_copy(volume, grid, share)
+        again = _objects(closer, levels, thickest=not labels)
+        if again:  # labels thinner than a sample may be met in one copy and not in the other
+            whole, found = closer, again
+    image = coarse_copy(volume, whole.grid, classes) if labels else whole
+    chosen = _first_elongated(found)
     axis = chosen.axis
     if chosen.elongated:
         grey = chosen.mask.astype(np.float32) if labels else image.read()
-        axis = _best_axis(image.grid, grey, chosen, near)
+        axis = _best_axis(image.grid, grey, chosen, found)
     return Survey(
         image=image,
         implant=chosen.mask,
