@@ -20,6 +20,8 @@ ELONGATED = 2.0
 
 # the implant is what is left where bright things thinner than this share of it are taken away
 _THICK = 0.6
+# pieces of labels smaller than this share of the largest are not taken for a part of the implant
+_SPECK = 0.05
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ def find_object(image: Volume, level: float, *, thickest: bool) -> Found | None:
     if thickest:
         mask, radius = _thickest(mask)
     else:
+        mask = _without_specks(mask)
         radius = float(_depth(mask).max())
     places = image.grid.to_physical(np.argwhere(mask))
     centre = places.mean(0)
@@ -152,6 +155,15 @@ def _thickest(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], float]:
     core = parts == 1 + int(np.argmax(np.bincount(parts.ravel())[1:]))
     away = ndimage.distance_transform_edt(~core)
     return mask & (away <= _THICK * radius + 0.5), radius
+
+
+def _without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Leave out of what is labelled the small pieces: slips, far from the implant."""
+    parts, _ = ndimage.label(mask)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    kept: NDArray[np.bool_] = (sizes >= _SPECK * sizes.max())[parts]
+    return kept
 
 
 def _depth(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
