@@ -122,6 +122,7 @@ def predict(
     )
     job = PredictionJob(model, ensemble, grid, file_format, out, overwrite, box)
     file = _scan_file(scans, dataset)
+    named: dict[str, str] = {}
     if file is None:
         _refuse_options_of_files(voxel_size, reading, out, file_format)
         chosen = choose_samples(dataset, scans, select)
@@ -129,11 +130,12 @@ def predict(
         for sample in chosen:
             job.check_sample(sample)
         done = job.predict_samples(chosen)
+        named = {"dataset": str(chosen.path)}
     else:
         size = quantity(voxel_size, "um", "--voxel-size")
         done = [job.predict_file(file, size, reading, look_for_field=find_field)]
     if as_json:
-        say_json({"model": str(model), "planes": [p.name for p in job.ensemble.planes_],
+        say_json({**named, "model": str(model), "planes": [p.name for p in job.ensemble.planes_],
                   "voting": voting, "predictions": done})  # fmt: skip
         return
     for row in done:

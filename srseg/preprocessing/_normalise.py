@@ -61,7 +61,7 @@ class Normalisation:
             raise ParameterError(
                 f"the scan is constant: its {self.clip[0]:g} and {self.clip[1]:g} percentiles are "
                 f"both {self.low:g}, so there is nothing to scale; check that it is the right "
-                "file and dataset, or widen clip"
+                "file and dataset, or widen clip (--clip)"
             )
         if self.low > self.high:
             raise ParameterError(

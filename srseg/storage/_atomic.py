@@ -169,5 +169,6 @@ def _remove(temporary: Path) -> None:
 def _exists(target: Path) -> StorageError:
     return StorageError(
         errno.EEXIST,
-        f"{target} exists already and is kept; choose another name, or say that it may be replaced",
+        f"{target} exists already and is kept; choose another name, or say that it may be "
+        "replaced (--overwrite)",
     )

@@ -52,7 +52,7 @@ def test_from_scan_to_working_copy(run, tmp_path, scan_file, label_file, monkeyp
     assert "was there" in run("preprocess", "--voxel-size", "5um", "--clip", 1, 99).stdout
     assert "voxels of 2.5 µm" in run("preprocess", "--voxel-size", "scan").stdout
     result = run("dataset", "check", "--deep")
-    assert (result.exit_code, result.stdout) == (0, f"{root}: 1 samples, no problems\n")
+    assert (result.exit_code, result.stdout) == (0, f"{root}: 1 sample, no problems\n")
     assert answer(run("dataset", "check", "--json")) == {"dataset": str(root), "problems": []}
 
 

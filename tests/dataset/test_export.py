@@ -367,6 +367,6 @@ def test_command(archive, tmp_path):
     assert {file["sample"] for file in answer["files"]} == {"A"}
     assert {file["state"] for file in answer["files"]} == {"new"}
     assert answer["bytes"] > 0
-    assert run(out, "--format", "png", *place).exit_code == 1
+    assert run(out, "--format", "png", *place).exit_code == 2
     assert run(out, "--format", "ome-tif", *place).exit_code == 1
     assert run(out, *place).exit_code == 2

@@ -360,9 +360,7 @@ def test_a_box_of_a_part_counts_voxels_of_the_file(study, tmp_path):
     labels = add(study, stack(tmp_path / "m.tif", array), box=box)
     assert labels.grid == whole.cropped(box)
     np.testing.assert_array_equal(labels.read(), array)
-    with pytest.raises(
-        GridError, match=r"0:3,4:8,2:7 is not inside sample A.* 2:7,3:9,1:12 of"
-    ):
+    with pytest.raises(GridError, match=r"0:3,4:8,2:7 is not inside sample A.* 2:7,3:9,1:12 of"):
         add(study, tmp_path / "m.tif", box=(slice(0, 3), slice(4, 8), slice(2, 7)))
 
 

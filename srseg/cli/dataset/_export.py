@@ -1,7 +1,7 @@
 """``srseg dataset export``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,7 +21,7 @@ EXAMPLE = "Example: srseg dataset export ../for-fiji --format ome-tif A B --labe
 def export(
     out: Annotated[Path, typer.Argument(help="The folder to make, or an earlier export.")],
     format: Annotated[  # noqa: A002
-        str,
+        Literal["ome-zarr", "ome-tif", "nexus", "tif"],
         typer.Option(
             metavar="ome-zarr|ome-tif|nexus|tif",
             help="OME-Zarr with the labels inside, OME-TIFF, NeXus with the labels as auxiliary "
@@ -56,9 +56,8 @@ def export(
     """
     from srseg.dataset import plan_export, write_export
 
-    chosen: Any = format
     archive = choose_samples(dataset, samples, select)
-    plan = plan_export(archive, out, format=chosen, labels=labels, scan=scan, overwrite=overwrite)
+    plan = plan_export(archive, out, format=format, labels=labels, scan=scan, overwrite=overwrite)
     if not dry_run:
         write_export(plan)
     for message in plan.left_out:

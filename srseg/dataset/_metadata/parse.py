@@ -65,7 +65,7 @@ def parse_metadata(
     >>> parse_metadata({"aloy": "Mg-5Gd"})
     Traceback (most recent call last):
     srseg.errors.ParameterError: metadata: unknown key 'aloy'; did you mean 'alloy'? Keys of your
-        own go under [extra]. Known keys: ...
+        own go under extra (extra.NAME, or [extra] in a TOML file). Known keys: ...
     """
     said: dict[str, object] = {}
     problems: list[str] = []
@@ -148,7 +148,8 @@ def hint(name: str, others: Iterable[str] = ()) -> str:
     close = difflib.get_close_matches(name, [*METADATA_KEYS, *_BY_STEM, *others], n=1)
     meant = f"; did you mean {close[0]!r}?" if close else "."
     return (
-        f"{meant} Keys of your own go under [extra]. Known keys: {', '.join(sorted(METADATA_KEYS))}"
+        f"{meant} Keys of your own go under extra (extra.NAME, or [extra] in a TOML file). "
+        f"Known keys: {', '.join(sorted(METADATA_KEYS))}"
     )
 
 

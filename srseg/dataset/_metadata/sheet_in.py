@@ -153,7 +153,8 @@ class _Reader:
                 others = [*FIXED, *(OWN + name for name in self._own)]
                 self.problems.append(
                     f"column {column!r} is no key{hint(column, others)}".replace(
-                        "go under [extra]", f"are written {OWN}NAME"
+                        "go under extra (extra.NAME, or [extra] in a TOML file)",
+                        f"are written {OWN}NAME",
                     )
                 )
                 continue
