@@ -14,6 +14,7 @@ from srseg.preprocessing._percentiles import PercentileSearch
 from srseg.preprocessing._prepare import normalised, prepare, settings
 from srseg.preprocessing._scratch import Scratch
 from srseg.preprocessing._through import pass_through, resample_through
+from srseg.preprocessing._unpacked import unpacked
 from srseg.progress import task
 from srseg.volumes import Volume
 
@@ -92,7 +93,8 @@ def prepared_once(
         if unmoved:
             pass_through(volume, take)
         else:
-            resample_through(volume, grid, take)
+            with unpacked(volume, grid, scratch) as laid_out:
+                resample_through(laid_out, grid, take)
         search.settle()
         _settle(search, resampled)
         low, high = search.values()

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 # what a file system answers that cannot reserve space
 _CANNOT_RESERVE = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.ENODEV)
 
+_WIDE = 4  # of lines that are longer than this many times what is wanted, only that is read
+
 
 class Scratch:
     """A volume in a temporary file that nobody else sees, and that is gone with the process.
@@ -79,6 +81,8 @@ class Scratch:
 
     def __getitem__(self, region: Region) -> NDArray[Any]:
         depth, rows, columns = region
+        if _WIDE * (columns.stop - columns.start) < self.shape[2]:
+            return self._narrow(region)
         lines = np.empty(
             (depth.stop - depth.start, rows.stop - rows.start, self.shape[2]), self.dtype
         )
@@ -87,6 +91,18 @@ class Scratch:
                 self._file.seek(self._place(depth.start + i, rows.start))
                 self._read_into(memoryview(lines[i]).cast("B"))
         return lines[:, :, columns]
+
+    def _narrow(self, region: Region) -> NDArray[Any]:
+        """Read a box piece by piece: the rest of its lines would be much more."""
+        depth, rows, columns = region
+        block = np.empty([part.stop - part.start for part in region], self.dtype)
+        with self._lock:
+            for i, plane in enumerate(block):
+                for j, line in enumerate(plane):
+                    start = self._place(depth.start + i, rows.start + j)
+                    self._file.seek(start + columns.start * self.dtype.itemsize)
+                    self._read_into(memoryview(line).cast("B"))
+        return block
 
     def close(self) -> None:
         """Remove the file."""

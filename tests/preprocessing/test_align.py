@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from srseg.preprocessing import (
     labels_everywhere,
     model_grid,
     prepare,
+    prepared_once,
     register,
     resample,
     survey,
@@ -26,6 +28,9 @@ from srseg.preprocessing import (
 )
 from srseg.preprocessing._upright import turn
 from srseg.volumes import FieldOfView, Grid, RigidTransform
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 VOXEL = 20.0  # µm
 
@@ -283,3 +288,39 @@ def test_labels_come_back_to_a_turned_scan() -> None:
     height = turned.to_physical(index)[..., 0] - middle
     clear = np.abs(height) > 1e-6
     np.testing.assert_array_equal(back.read()[clear], np.where(height > 0, 3, 0)[clear])
+
+
+class Slices:
+    """Slices that are decoded whole; counts how often."""
+
+    whole_slices = True
+
+    def __init__(self, array: np.ndarray) -> None:
+        self.array = array
+        self.decoded = 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.array.dtype
+
+    def __getitem__(self, region: tuple[slice, slice, slice]) -> np.ndarray:
+        self.decoded += region[0].stop - region[0].start
+        return self.array[region]
+
+
+def test_slices_that_are_decoded_whole_are_decoded_once_for_a_turned_scan(tmp_path: Path) -> None:
+    array = np.random.default_rng(4).integers(0, 60000, (70, 150, 160), dtype=np.uint16)
+    turned = Grid(array.shape, (5.0,) * 3).moved(
+        RigidTransform(tuple(turn(np.array([0.8, 0.0, 0.6]), np.eye(3)[0]).ravel()))
+    )
+    slices = Slices(array)
+    with prepared_once(Volume(slices, turned), voxel_size=5.0, scratch=tmp_path) as (ready, _):
+        np.testing.assert_array_equal(
+            ready.read(), prepare(Volume(array, turned), voxel_size=5.0).read()
+        )
+    assert slices.decoded == 70
+    assert list(tmp_path.iterdir()) == []
