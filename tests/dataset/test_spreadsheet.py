@@ -2,8 +2,9 @@
 
 import csv
 import json
-import multiprocessing
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -401,27 +402,17 @@ def test_what_somebody_else_changed_meanwhile_is_not_overwritten(study, tmp_path
     assert len(study["B"].sidecar[HISTORY]) == 2
 
 
-def import_table(path, file):
-    dataset = Dataset(path)
-    apply_metadata(dataset, plan_metadata_import(dataset, file))
-
-
 def test_imports_and_adds_at_the_same_time_lose_nothing(study, tmp_path, scan_file):
     rows = "".join(f"{name},Mg-4Y,{i + 40}\n" for i, name in enumerate("ABCDEF"))
     first = table(tmp_path, "sample,alloy,energy_kev\n" + rows)
     second = tmp_path / "second.csv"
     second.write_text("sample,optics\n" + "".join(f"{name},5x\n" for name in "FEDCBA"))
-    context = multiprocessing.get_context("spawn")
-    workers = [
-        context.Process(target=import_table, args=(study.path, file)) for file in (first, second)
-    ]
-    for worker in workers:
-        worker.start()
+    command = [sys.executable, "-m", "srseg", "dataset", "metadata", "import", "-d", study.path]
+    workers = [subprocess.Popen([*command, file]) for file in (first, second)]
     for i in range(6):
         study.add_sample(scan_file(f"new{i}.mha", seed=i), metadata={"alloy": "new"})
     for worker in workers:
-        worker.join(60)
-        assert worker.exitcode == 0
+        assert worker.wait(60) == 0
     dataset = Dataset(study.path)
     assert dataset.select(alloy="Mg-4Y", optics="5x").names == list("ABCDEF")
     assert len(dataset.select(alloy="new")) == 6

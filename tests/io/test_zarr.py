@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import operator
 import os
 import pickle
 import shutil
@@ -170,7 +171,7 @@ class TestReading:
         volume = open_volume(folder)
         before = volume.read()
         with multiprocessing.get_context(way).Pool(1) as pool:
-            found = pool.apply_async(_read, (volume,)).get(timeout=60)
+            found = pool.apply_async(operator.methodcaller("read"), (volume,)).get(timeout=60)
         np.testing.assert_array_equal(found, before)
 
     def test_axes_on_top(self, folder):
@@ -195,10 +196,6 @@ class TestReading:
         found = open_volume(folder).read()
         assert not found[:8, :8, :8].any()
         np.testing.assert_array_equal(found[8:], VOXELS[8:])
-
-
-def _read(volume):
-    return volume.read()
 
 
 class TestPlace:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -79,7 +79,8 @@ def open_prepared(
         return None
     # another process may have put a copy with other settings into its place since
     made = describe(path).metadata.get("provenance")
-    if not isinstance(made, dict) or not _fits(made, scan, voxel_size, clip):
+    # relocate notes a new time in the sidecar, and never writes into the copy
+    if not isinstance(made, dict) or not _fits(made, replace(scan, copied=True), voxel_size, clip):
         return None
     volume = open_volume(path)
     volume.field = _placed_field(scan)
