@@ -49,7 +49,9 @@ def test_unknown_suffix_lists_the_known(tmp_path, name):
     "suffix", [".h5", ".nxs", ".tif", ".mha", ".mhd", ".nrrd", ".nhdr", ".nii", ".nii.gz"]
 )
 @pytest.mark.parametrize(
-    "content", [b"", b"just a text\n" * 50, bytes(range(256)) * 20, gzip.compress(b"x" * 999)]
+    "content",
+    [b"", b"just a text\n" * 50, bytes(range(256)) * 20, gzip.compress(b"x" * 999, mtime=0)],
+    ids=["empty", "text", "bytes", "gzip"],
 )
 def test_other_content_under_a_known_name(tmp_path, suffix, content):
     path = tmp_path / f"scan{suffix}"
