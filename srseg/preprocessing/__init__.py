@@ -14,7 +14,7 @@ from srseg.preprocessing._normalise import Normalisation, check_clip, fit_normal
 from srseg.preprocessing._once import prepared_once
 from srseg.preprocessing._prepare import prepare
 from srseg.preprocessing._resample import labels_on_grid, resample
-from srseg.preprocessing._seen import seen_voxels
+from srseg.preprocessing._seen import seen_blocks, seen_voxels
 from srseg.preprocessing._survey import Survey, survey, tilt_after
 from srseg.preprocessing._upright import upright
 
@@ -33,6 +33,7 @@ __all__ = [
     "prepared_once",
     "register",
     "resample",
+    "seen_blocks",
     "seen_voxels",
     "survey",
     "tilt_after",

@@ -13,7 +13,7 @@ from srseg import ArraySample, MultiAxisEnsemble, Volume
 from srseg.errors import LabelError
 from srseg.estimators import predict_together
 from srseg.estimators._training_data import load_labelled
-from srseg.preprocessing import prepare, seen_voxels
+from srseg.preprocessing import prepare, seen_blocks, seen_voxels
 from srseg.volumes import FieldOfView, Grid, RigidTransform
 
 FIELD = FieldOfView((0, 42.5, 42.5), radius=40)
@@ -141,3 +141,24 @@ def test_the_corners_of_a_turned_scans_grid_were_not_seen(make_sample):
     np.testing.assert_array_equal(
         np.broadcast_to(seen_voxels(prepared, both.grid), prepared.shape), clear & inside
     )
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_was_seen_is_told_box_by_box_and_in_blocks(turned):
+    """A tilted field on a grid that may be turned against its scan."""
+    cosine, sine = np.cos(0.3), np.sin(0.3)
+    direction = (1.0, 0.0, 0.0, 0.0, cosine, -sine, 0.0, sine, cosine)
+    straight = Grid((21, 26, 23), (5.0,) * 3)
+    grid = Grid((21, 26, 23), (5.0,) * 3, direction=direction) if turned else straight
+    volume = Volume(np.zeros(straight.shape, np.float32), straight, normalised=True)
+    scan = Volume(np.zeros(grid.shape, np.float32), grid)
+    volume.field = FieldOfView((50.0, 60.0, 40.0), axis=(0.9, 0.3, 0.1), radius=45.0)
+    whole = np.broadcast_to(seen_voxels(volume, scan.grid), volume.shape)
+    box = (slice(3, 9), slice(5, 21), slice(0, 17))
+    part = seen_voxels(volume, scan.grid, box)
+    np.testing.assert_array_equal(np.broadcast_to(part, whole[box].shape), whole[box])
+    blocks = seen_blocks(volume, scan.grid, 8)
+    for index in np.ndindex(blocks.shape):
+        block = whole[tuple(slice(8 * i, 8 * i + 8) for i in index)]
+        assert blocks[index] == block.any()
+    assert not blocks.all()
