@@ -266,9 +266,14 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
             Probabilities.
         """
         check_is_fitted(self)
-        device = choose_device(self.device)
-        predictor = SlicePredictor(self.network_, device, choose_precision(self.precision, device))
-        return predictor(slices)
+        predictor = SlicePredictor(
+            self.network_,
+            n_classes=len(self.label_table_),
+            device=self.device,
+            precision=self.precision,
+            runtime="torch",  # nothing to compile for a few slices
+        )
+        return predictor.predict_array(slices)
 
     @property
     def stride(self) -> int:

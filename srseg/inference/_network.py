@@ -2,79 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+import copy
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from srseg.errors import ParameterError
+from srseg.inference._choices import (
+    Precision,
+    Runtime,
+    choose_device,
+    choose_precision,
+    choose_runtime,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-Precision = Literal["auto", "fp32", "bf16"]
-
-# one or two slices are best on a CPU (8 cost half the speed), a GPU wants more
-_BATCH = {"cpu": 2}
-
-
-def choose_device(device: str = "auto") -> torch.device:
-    """Choose where networks run.
-
-    Parameters
-    ----------
-    device : str, default="auto"
-        ``"auto"`` takes a GPU if there is one; else any torch device such as ``"cpu"``,
-        ``"cuda:1"``.
-
-    Returns
-    -------
-    torch.device
-        The device.
-
-    Raises
-    ------
-    ParameterError
-        If torch does not know the device, or it is not there.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ParameterError(
-            f"device {device!r} cannot be used here ({reason}); use 'auto' or 'cpu'"
-        ) from None
-    return chosen
-
-
-def choose_precision(precision: Precision, device: torch.device) -> Literal["fp32", "bf16"]:
-    """Choose how networks compute.
-
-    Parameters
-    ----------
-    precision : {"auto", "fp32", "bf16"}
-        ``"auto"`` takes bfloat16 where the processor multiplies it natively; ``"fp32"`` is the
-        reference.
-    device : torch.device
-        Where the network runs.
-
-    Returns
-    -------
-    {"fp32", "bf16"}
-        The precision to use.
-    """
-    if precision not in ("auto", "fp32", "bf16"):
-        raise ParameterError(f"precision is 'auto', 'fp32' or 'bf16', found {precision!r}")
-    if precision != "auto":
-        return precision
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    capabilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
-    native = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
-    return "bf16" if native else "fp32"
+__all__ = ["SlicePredictor"]
 
 
 class SlicePredictor:
@@ -83,30 +31,127 @@ class SlicePredictor:
     Parameters
     ----------
     network : torch.nn.Module
-        Slices of shape (N, 1, H, W) to logits of shape (N, K, H, W); put into eval mode.
+        Slices of shape (N, 1, H, W) to logits of shape (N, K, H, W). It is copied, not changed.
+    n_classes : int
+        Number K of classes.
+    device : str or torch.device, default="auto"
+        Where to run: see `choose_device`.
+    precision : {"auto", "fp32", "bf16"}, default="auto"
+        How convolutions are computed: see `choose_precision`.
+    runtime : {"auto", "torch", "compile", "openvino"}, default="auto"
+        What runs the network: see `choose_runtime`.
+
+    Attributes
+    ----------
     device : torch.device
-        Where to run.
-    precision : {"fp32", "bf16"}, default="fp32"
-        Whether convolutions run in bfloat16.
+        Where it runs.
+    precision : {"fp32", "bf16"}
+        How it computes.
+    runtime : {"torch", "compile", "openvino"}
+        What runs it.
+    notes : list of str
+        What is not as it was asked for, or slower than it could be, for people to read.
     """
 
     def __init__(
         self,
         network: torch.nn.Module,
-        device: torch.device,
-        precision: Literal["fp32", "bf16"] = "fp32",
+        *,
+        n_classes: int,
+        device: str | torch.device = "auto",
+        precision: Precision = "auto",
+        runtime: Runtime = "auto",
     ) -> None:
-        self._network = network.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-        self._device = device
-        self._precision = precision
-        self._batch = _BATCH.get(device.type, 8)
+        self.device = choose_device(device)
+        self.precision = choose_precision(precision, self.device)
+        self.runtime = choose_runtime(runtime, self.device)
+        self.n_classes = n_classes
+        self.notes: list[str] = []
+        if self.runtime != "torch":
+            self.notes.append(f"runtime {self.runtime} is not there yet; torch is used")
+            self.runtime = "torch"
+        own = copy.deepcopy(network).eval()
+        self._network = own.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._flops: dict[tuple[int, int], int] = {}
 
-    def __call__(self, slices: NDArray[np.float32], /) -> NDArray[np.float32]:
-        """Predict slices.
+    def batch_size(self, height: int, width: int) -> int:
+        """Tell how many slices at a time are fastest.
 
         Parameters
         ----------
-        slices : ndarray of shape (n, H, W), float32
+        height, width : int
+            Size of the slices in pixels.
+
+        Returns
+        -------
+        int
+            The same on each machine for the same kind of device.
+        """
+        large = height * width > 2**20
+        return 2 if self.device.type == "cpu" or large else 8
+
+    def prepare(self, sizes: Sequence[tuple[int, int, int]]) -> None:
+        """Compile and warm up, so that no call is slower than another.
+
+        Parameters
+        ----------
+        sizes : sequence of (n, height, width)
+            Shapes of the slices that will be predicted.
+        """
+        for size in sizes:
+            self(torch.zeros(size))
+
+    def flops(self, n: int, height: int, width: int) -> int:
+        """Count the floating-point operations of one call.
+
+        Parameters
+        ----------
+        n, height, width : int
+            Shape of the slices.
+
+        Returns
+        -------
+        int
+            2 for each multiply-add of convolutions and matrix products.
+        """
+        from torch.utils.flop_counter import FlopCounterMode
+
+        size = (height, width)
+        if size not in self._flops:
+            network = copy.deepcopy(self._network).to("meta")
+            with torch.no_grad(), FlopCounterMode(display=False) as counter:
+                network(torch.empty(1, 1, height, width, device="meta"))
+            self._flops[size] = counter.get_total_flops()
+        return n * self._flops[size]
+
+    def __call__(self, slices: Tensor, /) -> Tensor:
+        """Predict slices, all at once.
+
+        Parameters
+        ----------
+        slices : Tensor of shape (n, H, W), float32
+            Normalised grey values on any device; H and W multiples of the network's stride.
+
+        Returns
+        -------
+        Tensor of shape (n, K, H, W), float32
+            Probabilities, on `device`.
+        """
+        pixels = slices[:, None].to(self.device, memory_format=torch.channels_last)
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"),
+        ):
+            logits = self._network(pixels)
+            probabilities: Tensor = logits.float().softmax(1)
+        return probabilities
+
+    def predict_array(self, slices: NDArray[np.float32], /) -> NDArray[np.float32]:
+        """Predict any number of slices of one size, a batch at a time.
+
+        Parameters
+        ----------
+        slices : ndarray of shape (n, H, W)
             Normalised grey values; H and W multiples of the network's stride.
 
         Returns
@@ -114,13 +159,10 @@ class SlicePredictor:
         ndarray of shape (n, K, H, W), float32
             Probabilities.
         """
-        parts = []
-        pixels = torch.from_numpy(np.require(slices, np.float32, ["C", "W"]))[:, None]
-        with (
-            torch.inference_mode(),
-            torch.autocast(self._device.type, torch.bfloat16, enabled=self._precision == "bf16"),
-        ):
-            for batch in torch.split(pixels, self._batch):
-                logits = self._network(batch.to(self._device, memory_format=torch.channels_last))
-                parts.append(logits.float().softmax(1).cpu())
-        return torch.cat(parts).numpy()
+        pixels = torch.from_numpy(np.require(slices, np.float32, ["C", "W"]))
+        n, height, width = pixels.shape
+        found = np.empty((n, self.n_classes, height, width), np.float32)
+        size = self.batch_size(height, width)
+        for start in range(0, n, size):
+            found[start : start + size] = self(pixels[start : start + size]).cpu().numpy()
+        return found

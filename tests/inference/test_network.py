@@ -9,6 +9,10 @@ from srseg.inference import SlicePredictor, choose_device, choose_precision
 CPU = torch.device("cpu")
 
 
+def predictor(network, precision="fp32", runtime="torch"):
+    return SlicePredictor(network, n_classes=4, device=CPU, precision=precision, runtime=runtime)
+
+
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(1)
@@ -21,10 +25,10 @@ def slices():
 
 
 def test_a_predictor_gives_the_networks_softmax(network, slices):
-    found = SlicePredictor(network.train(), CPU)(slices)
-    assert not network.training
+    found = predictor(network.train()).predict_array(slices)
+    assert network.training
     with torch.inference_mode():
-        logits = network(torch.from_numpy(slices)[:, None]).double()
+        logits = network.eval()(torch.from_numpy(slices)[:, None]).double()
     expected = (logits.exp() / logits.exp().sum(1, keepdim=True)).numpy()
     assert found.shape == (5, 4, 16, 24)
     assert found.dtype == np.float32
@@ -32,29 +36,29 @@ def test_a_predictor_gives_the_networks_softmax(network, slices):
 
 
 def test_bfloat16_is_close(network, slices):
-    exact = SlicePredictor(network, CPU)(slices)
-    rough = SlicePredictor(network, CPU, "bf16")(slices)
+    exact = predictor(network).predict_array(slices)
+    rough = predictor(network, "bf16").predict_array(slices)
     assert rough.dtype == np.float32
     assert 0 < abs(rough - exact).max() < 0.03
     np.testing.assert_allclose(rough.sum(1), 1, atol=1e-5)
 
 
 def test_the_batch_size_does_not_change_labels(network, slices):
-    predictor = SlicePredictor(network, CPU)
-    together = predictor(slices)
-    alone = np.concatenate([predictor(one[None]) for one in slices])
+    predict = predictor(network).predict_array
+    together = predict(slices)
+    alone = np.concatenate([predict(one[None]) for one in slices])
     np.testing.assert_allclose(together, alone, atol=1e-6)
     np.testing.assert_array_equal(together.argmax(1), alone.argmax(1))
 
 
 def test_slices_may_be_read_only_strided_or_of_another_type(network, slices):
-    predictor = SlicePredictor(network, CPU)
-    expected = predictor(slices)
+    predict = predictor(network).predict_array
+    expected = predict(slices)
     fixed = slices.copy()
     fixed.flags.writeable = False
     wide = np.repeat(slices, 2, axis=2)[:, :, ::2]
     for given in (fixed, wide, slices.astype(np.float64)):
-        np.testing.assert_array_equal(predictor(given), expected)
+        np.testing.assert_array_equal(predict(given), expected)
 
 
 def test_devices_are_chosen():

@@ -125,7 +125,7 @@ def test_a_unet_over_nine_planes_equals_the_whole_array_reference(unet, shape):
         with torch.inference_mode():
             return exact(torch.as_tensor(slices)[:, None]).softmax(1).numpy()
 
-    predictor = SlicePredictor(unet, torch.device("cpu"))
+    predictor = SlicePredictor(unet, n_classes=3, device="cpu", precision="fp32").predict_array
     fusion = fuse_planes(predictor, image, NINE, n_classes=3, stride=4)
     parts = [by_plane(in_float64, image, plane, stride=4) for plane in NINE]
     assert np.std(parts, axis=(1, 2, 3, 4)).min() > 0.02
@@ -160,7 +160,7 @@ def test_hard_voting_is_the_mode_and_ties_go_to_the_smallest_value(planes):
 @pytest.mark.parametrize("voting", ["soft", "hard"])
 def test_the_order_of_the_planes_does_not_change_a_bit(unet, voting):
     image = np.random.default_rng(4).random((9, 10, 7), dtype=np.float32)
-    predictor = SlicePredictor(unet, torch.device("cpu"))
+    predictor = SlicePredictor(unet, n_classes=3, device="cpu", precision="fp32").predict_array
     expected = fuse_planes(predictor, image, NINE, n_classes=3, stride=4, voting=voting).votes
     rng = np.random.default_rng(0)
     for order in (NINE[::-1], [NINE[i] for i in rng.permutation(9)]):
@@ -194,7 +194,7 @@ def test_slices_are_padded_with_0_at_the_bottom_and_right_and_cropped_after(unet
     image = np.random.default_rng(6).random((5, 11, 14), dtype=np.float32)
     before = image.copy()
     given_slices = []
-    predictor = SlicePredictor(unet, torch.device("cpu"))
+    predictor = SlicePredictor(unet, n_classes=3, device="cpu", precision="fp32").predict_array
 
     def watched(slices):
         given_slices.append(slices)
