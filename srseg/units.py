@@ -13,7 +13,7 @@ from typing import Any
 
 from srseg.errors import ParameterError
 
-__all__ = ["parse_quantity"]
+__all__ = ["parse_quantity", "parse_size"]
 
 # Pint evaluates any expression: it reads "2,5um" as 25 µm, adds sums, and 9**9**9 keeps it busy for
 # good. What is let through to it is one number and one unit.
@@ -22,6 +22,11 @@ _QUANTITY = re.compile(
     r"(?P<number>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?)"
     rf"\s*(?P<unit>{_FACTOR}(?:\s*[*/]\s*{_FACTOR})*)?"
 )
+
+_SIZE = re.compile(
+    r"(?P<number>[0-9]+\.?[0-9]*|\.[0-9]+)\s*(?P<prefix>[kmgt]?)(?P<binary>i?)b", re.I
+)
+_LONGEST_SIZE = 32
 
 
 @cache
@@ -88,3 +93,41 @@ def parse_quantity(text: str, unit: str, *, name: str = "quantity") -> float:
         raise ParameterError(f"{name}: {text!r} must be positive and finite; {advice}")
     # 2.4 µm through a chain of factors must come out as 2.4, not 2.4000000000000004
     return float(f"{value:.12g}")
+
+
+def parse_size(text: str, *, name: str = "size") -> int:
+    """Read a number of bytes such as ``6GB`` or ``300MiB``.
+
+    Parameters
+    ----------
+    text : str
+        A number and B, kB, MB, GB or TB (1000 each), or KiB, MiB, GiB or TiB (1024 each), in
+        capitals or not.
+    name : str, default="size"
+        What the size is of, for the error message.
+
+    Returns
+    -------
+    int
+        Bytes, at least 1.
+
+    Raises
+    ------
+    ParameterError
+        If there is no unit, or the number is not positive.
+
+    Examples
+    --------
+    >>> parse_size("6GB"), parse_size("1.5 GiB")
+    (6000000000, 1610612736)
+    """
+    advice = "write a number of bytes with its unit, for example '6GB', '300MB' or '6GiB'"
+    parts = _SIZE.fullmatch(text.strip()) if len(text) <= _LONGEST_SIZE else None
+    if parts is None or (parts["binary"] and not parts["prefix"]):
+        shown = text if len(text) <= _LONGEST_SIZE else text[:_LONGEST_SIZE] + "…"
+        raise ParameterError(f"{name}: cannot read {shown!r}; {advice}")
+    step = 1024 if parts["binary"] else 1000
+    n_bytes = int(float(parts["number"]) * step ** " kmgt".index(parts["prefix"].lower() or " "))
+    if not n_bytes:
+        raise ParameterError(f"{name}: {text!r} must be positive; {advice}")
+    return n_bytes

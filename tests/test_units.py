@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srseg.errors import ParameterError
-from srseg.units import parse_quantity
+from srseg.units import parse_quantity, parse_size
 
 
 @pytest.mark.parametrize(
@@ -85,3 +85,42 @@ def test_any_text_gives_a_number_or_a_parameter_error(text):
         return
     assert value > 0
     assert np.isfinite(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("6GB", 6_000_000_000),
+        (" 300 mb ", 300_000_000),
+        ("6GiB", 6 * 2**30),
+        ("1.5tib", 3 * 2**39),
+        (".5kB", 500),
+        ("64KiB", 65536),
+        ("17B", 17),
+    ],
+)
+def test_sizes_that_people_write(text, expected):
+    assert parse_size(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("6", "cannot read '6'"),
+        ("6G", "cannot read"),  # SLURM's is 1024, that of others 1000
+        ("6 Gb/s", "cannot read"),
+        ("-6GB", "cannot read"),
+        ("1e9B", "cannot read"),
+        ("6,5GB", "cannot read"),
+        ("6iB", "cannot read"),
+        ("6PB", "cannot read"),
+        ("nan GB", "cannot read"),
+        ("", "cannot read"),
+        ("9" * 99 + "GB", "cannot read"),
+        ("0GB", "must be positive"),
+        ("0.1B", "must be positive"),
+    ],
+)
+def test_what_is_no_size(text, message):
+    with pytest.raises(ParameterError, match=rf"--max-memory: .*{message}.*for example '6GB'"):
+        parse_size(text, name="--max-memory")
