@@ -1,0 +1,113 @@
+"""What the votes of all planes say, slab by slab."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from srseg.inference._votes import Votes
+
+
+class Fused:
+    """The fused answer of all planes, computed for the slices that are asked for.
+
+    It works through the tiles of the votes one after the other: beside what it gives, it takes a
+    few MB. Ranges that start and end at multiples of ``votes.edge`` read each tile once.
+
+    Parameters
+    ----------
+    votes : Votes
+        The finished votes.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Shape (Z, Y, X) of the volume.
+    n_classes : int
+        Number of classes K.
+    edge : int
+        Number of slices that are best asked for together, or a multiple of it.
+    """
+
+    def __init__(self, votes: Votes) -> None:
+        self.shape = votes.shape
+        self.n_classes = votes.ballot.n_classes
+        self.edge = votes.edge
+        self._votes = votes
+
+    def classes(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Give the class of each voxel (paper, Eqs. 4 and 5).
+
+        Parameters
+        ----------
+        start, stop : int
+            First slice along z and the one after the last.
+
+        Returns
+        -------
+        ndarray of shape (stop - start, Y, X), uint8
+            Positions in the label table; the first of those that tie.
+        """
+        return self._bytes(self._votes.ballot.classes, start, stop)
+
+    def probabilities(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Give the mean probabilities (soft voting) or the shares of votes (hard voting).
+
+        Parameters
+        ----------
+        start, stop : int
+            First slice along z and the one after the last.
+
+        Returns
+        -------
+        ndarray of shape (K, stop - start, Y, X), float32
+            They add up to 1 at each voxel.
+        """
+        shares = np.empty((self.n_classes, stop - start, *self.shape[1:]), np.float32)
+        for box, place in self._votes.tiling.boxes(start, stop):
+            shares[(slice(None), *place)] = self._votes.ballot.shares(self._votes.read(box))
+        return shares
+
+    def entropy(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Give how undecided the planes are: the entropy of the fused probabilities over ln K.
+
+        Parameters
+        ----------
+        start, stop : int
+            First slice along z and the one after the last.
+
+        Returns
+        -------
+        ndarray of shape (stop - start, Y, X), uint8
+            ``-sum(p ln p) / ln K`` in 255ths: 0 is certain, 255 is all classes alike.
+        """
+        return self._bytes(self._votes.ballot.entropy, start, stop)
+
+    def margin(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Give by how much the most probable class leads the second.
+
+        Parameters
+        ----------
+        start, stop : int
+            First slice along z and the one after the last.
+
+        Returns
+        -------
+        ndarray of shape (stop - start, Y, X), uint8
+            The difference of the two largest probabilities in 255ths: 255 is certain, 0 is a tie.
+        """
+        return self._bytes(self._votes.ballot.margin, start, stop)
+
+    def _bytes(
+        self, measure: Callable[[NDArray[Any]], NDArray[np.uint8]], start: int, stop: int
+    ) -> NDArray[np.uint8]:
+        out = np.empty((stop - start, *self.shape[1:]), np.uint8)
+        for box, place in self._votes.tiling.boxes(start, stop):
+            out[place] = measure(self._votes.read(box))
+        return out
