@@ -26,6 +26,7 @@ UNLABELLED = 255
 """The value of a voxel nobody has labelled: ignored by loss, IoU and counts."""
 
 _PIECE = 2**22  # voxels
+_CACHED = 2**18  # voxels that stay in the cache of a core
 
 # Okabe and Ito's colours, which colour-blind readers can tell apart, then Tol's muted ones
 _PALETTE = (
@@ -173,9 +174,11 @@ class LabelTable:
                 "save the label volume as 8-bit integers"
             )
         if labels.dtype == np.uint8:
+            flat = labels.reshape(-1)
+            if self._has_none_but_ours(flat):
+                return
             # 30 times faster than unique; piece by piece, because it widens each voxel to 8 bytes
             counts = np.zeros(256, np.int64)
-            flat = labels.reshape(-1)
             for start in range(0, flat.size, _PIECE):
                 counts += np.bincount(flat[start : start + _PIECE], minlength=256)
             found = set(np.flatnonzero(counts).tolist())
@@ -189,6 +192,14 @@ class LabelTable:
                 f"{where}: value {shown} is not in the label table; allowed are {allowed} and "
                 f"{UNLABELLED} (unlabelled). Correct the file, or add the class to the table"
             )
+
+    def _has_none_but_ours(self, flat: NDArray[np.uint8]) -> bool:
+        """Whether all values are in the table; for values without gaps, 20 times faster."""
+        if self.values != tuple(range(len(self))):
+            return False
+        # one more: unlabelled, 255, becomes 0, and what is in the table is at most its length
+        pieces = (flat[i : i + _CACHED] for i in range(0, flat.size, _CACHED))
+        return all((piece + np.uint8(1)).max() <= len(self) for piece in pieces)
 
     def to_index(self, labels: NDArray[Any], *, where: str = "labels") -> NDArray[np.uint8]:
         """Give each voxel the position of its class in the table (a network's output channel).
