@@ -1,7 +1,7 @@
 """``srseg predict``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,8 +15,11 @@ from srseg.cli._options import (
     open_dataset,
     quantity,
 )
-from srseg.cli._output import say, say_json
-from srseg.cli._prediction_job import SUFFIXES, PredictionJob
+from srseg.cli._output import counted, note, say, say_json
+from srseg.cli._predict_samples import predict_samples
+from srseg.cli._prediction_files import SUFFIXES
+from srseg.cli._prediction_job import PredictionJob
+from srseg.cli._prediction_settings import PredictionSettings, parse_choice, parse_part
 from srseg.cli._reading import (
     AxesOption,
     DtypeOption,
@@ -27,9 +30,9 @@ from srseg.cli._reading import (
     how_to_read,
     parse_box,
 )
+from srseg.cli._root import FAILED
 
 if TYPE_CHECKING:
-    from srseg.estimators import MultiAxisEnsemble, VolumeSegmenter
     from srseg.io import Reading
 
 EXAMPLE = (
@@ -39,6 +42,7 @@ EXAMPLE = (
 
 
 def predict(
+    ctx: typer.Context,
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="The model file.")],
     scans: Annotated[
         list[str] | None,
@@ -93,24 +97,38 @@ def predict(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Predict again what is there already.")
     ] = False,
+    part: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Only every N-th of the samples, from the I-th: part I of "
+                     "N that together are all of them, for the tasks of a job array.",
+                     show_default=False),
+    ] = None,
     select: SelectOption = None,
     dataset: DatasetOption = None,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Label every voxel of samples or of a scan file."""
-    if file_format is not None and file_format not in SUFFIXES:
-        raise typer.BadParameter(
-            f"{file_format!r} is not one of {', '.join(SUFFIXES)}", param_hint="--format"
-        )
-    from srseg.estimators import load_model
+    """Label every voxel of samples or of a scan file.
 
-    segmenter = load_model(model)
-    if device is not None:
-        segmenter.set_params(device=device)
-    if precision is not None:
-        segmenter.set_params(precision=precision)
-    ensemble = _ensemble(segmenter, planes, voting)
-    box = parse_box(roi, "--roi")
+    Samples that are done are left alone, and what fails does not stop the rest: the same command
+    goes on where an earlier one ended, for whatever reason it did.
+
+    Exit codes: 0 done; 1 something failed; 2 the command line is wrong; 75 stopped by SIGUSR1, to
+    be started again; 130 Ctrl-C; 143 SIGTERM.
+    """
+    parse_choice(file_format, SUFFIXES, "--format")
+    number, n_parts = parse_part(part)
+    settings = PredictionSettings(
+        model=model,
+        planes=planes,
+        voting=voting,
+        grid=grid,
+        roi=parse_box(roi, "--roi"),
+        device=device,
+        precision=precision,
+        file_format=file_format,
+        out=out,
+        overwrite=overwrite,
+    )
     reading = how_to_read(
         dataset=dataset_path,
         axes=axes,
@@ -120,47 +138,57 @@ def predict(
         offset=offset,
         voxel_size=override_voxel_size,
     )
-    job = PredictionJob(model, ensemble, grid, file_format, out, overwrite, box)
+    job = PredictionJob(settings)
     file = _scan_file(scans, dataset)
-    named: dict[str, str] = {}
+    answer: dict[str, Any] = {}
+    tell = _tell_failure if as_json else _tell
     if file is None:
         _refuse_options_of_files(voxel_size, reading, out, file_format)
-        chosen = choose_samples(dataset, scans, select)
-        chosen.table.require_same(segmenter.label_table_, where=str(model))
-        for sample in chosen:
-            job.check_sample(sample)
-        done = job.predict_samples(chosen)
-        named = {"dataset": str(chosen.path)}
+        every = choose_samples(dataset, scans, select)
+        chosen = every[number - 1 :: n_parts]
+        answer = {"dataset": str(chosen.path)}
+        if part is not None:
+            answer["part"] = [number, n_parts]
+            note(f"part {number} of {n_parts}: {len(chosen)} of {counted(len(every), 'sample')}")
+        job.refuse_conflicts(chosen)
+        debug = bool(ctx.find_root().params.get("debug"))
+        done = predict_samples(job, chosen, tell, debug=debug)
     else:
+        if part is not None:
+            raise typer.BadParameter("divides the samples of a dataset", param_hint="--part")
         size = quantity(voxel_size, "um", "--voxel-size")
         done = [job.predict_file(file, size, reading, look_for_field=find_field)]
+        tell(done[0])
+    counts = {s: sum(row["status"] == s for row in done) for s in ("done", "was there", "failed")}
     if as_json:
-        say_json({**named, "model": str(model), "planes": [p.name for p in job.ensemble.planes_],
-                  "voting": voting, "predictions": done})  # fmt: skip
+        say_json({**answer, "model": str(model), "planes": [p.name for p in job.ensemble.planes_],
+                  "voting": voting, "predictions": done, "counts": counts})  # fmt: skip
+    elif len(done) > 1:
+        say(_sum(done, counts))
+    if counts["failed"]:
+        raise typer.Exit(FAILED)
+
+
+def _tell(row: dict[str, Any]) -> None:
+    """Say at once what became of a scan."""
+    if row["status"] == "failed":
+        _tell_failure(row)
         return
-    for row in done:
-        file_text = f", {row['file']}" if "file" in row else ""
-        say(f"{row['scan']}: {row['status']}, {row['labels']}{file_text}")
-        for name, share in row.get("shares", {}).items():
-            say(f"  {name}: {100 * share:.2f} % of the voxels")
+    file_text = f", {row['file']}" if "file" in row else ""
+    say(f"{row['scan']}: {row['status']}, {row['labels']}{file_text}")
+    for name, share in row["shares"].items():
+        say(f"  {name}: {100 * share:.2f} % of the voxels")
 
 
-def _ensemble(segmenter: "VolumeSegmenter", planes: str, voting: str) -> "MultiAxisEnsemble":
-    from sklearn.frozen import FrozenEstimator
+def _tell_failure(row: dict[str, Any]) -> None:
+    if row["status"] == "failed":
+        note(f"srseg: sample {row['scan']} failed: {row['reason']}")
 
-    from srseg.errors import SRSegError
-    from srseg.estimators import MultiAxisEnsemble
-    from srseg.planes import resolve_planes
 
-    if voting not in ("soft", "hard"):
-        raise typer.BadParameter(f"{voting!r} is not soft or hard", param_hint="--voting")
-    try:
-        chosen = resolve_planes(int(planes) if planes.isdecimal() else planes)
-    except SRSegError as error:
-        raise typer.BadParameter(f"{planes!r}: {error}", param_hint="--planes") from None
-    frozen = FrozenEstimator(segmenter)
-    ensemble = MultiAxisEnsemble(frozen, planes=chosen, voting=voting)  # type: ignore[arg-type]
-    return ensemble.fit(None)
+def _sum(done: list[dict[str, Any]], counts: dict[str, int]) -> str:
+    text = f"{counts['done']} done, {counts['was there']} were there, {counts['failed']} failed"
+    failed = [row["scan"] for row in done if row["status"] == "failed"]
+    return text + (f": {', '.join(failed)}" if failed else "")
 
 
 def _scan_file(scans: list[str] | None, dataset: Path | None) -> Path | None:

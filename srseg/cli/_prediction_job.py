@@ -1,21 +1,21 @@
 """Labelling samples and files with one model, and keeping the labels with how they were made."""
 
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from srseg.cli._output import lengths, note, voxels
+from srseg.cli._prediction_files import SUFFIXES, refuse_place
+from srseg.cli._prediction_settings import PredictionSettings
 from srseg.cli._provenance import provenance, region_of, source_of_file, source_of_sample
 
 if TYPE_CHECKING:
     from srseg.dataset import Dataset, DatasetSample
-    from srseg.estimators import MultiAxisEnsemble
     from srseg.io import Reading
     from srseg.volumes import Grid, Region, Sample, Volume
-
-SUFFIXES = {"h5": ".h5", "tif": ".tif", "mha": ".mha", "nrrd": ".nrrd", "seg.nrrd": ".seg.nrrd",
-             "nii.gz": ".nii.gz"}  # fmt: skip
 
 _LONGEST_NAME = 64
 
@@ -23,116 +23,136 @@ _LONGEST_NAME = 64
 class PredictionJob:
     """One model, one set of planes and one place for the files."""
 
-    def __init__(
-        self,
-        model: Path,
-        ensemble: "MultiAxisEnsemble",
-        grid: Literal["model", "scan"],
-        file_format: str | None,
-        out: Path | None,
-        overwrite: bool,
-        roi: "Region | None",
-    ) -> None:
+    def __init__(self, settings: PredictionSettings) -> None:
         from srseg.errors import ParameterError
         from srseg.inference import choose_device, choose_precision
         from srseg.storage import file_sha256
 
-        self.ensemble = ensemble
-        segmenter = ensemble.estimator_.estimator
+        self.ensemble = settings.ensemble()
+        segmenter = self.ensemble.estimator_.estimator
         choose_precision(segmenter.precision, choose_device(segmenter.device))
-        self._model = model
-        self._sha256 = file_sha256(model)
+        self._settings = settings
+        self._model = settings.model
+        self._sha256 = file_sha256(self._model)
         # the name of the derivative folder: the letters and digits that BIDS allows
-        stem = model.name.removesuffix(".srseg")
+        stem = self._model.name.removesuffix(".srseg")
         self._name = "".join(c for c in stem if c.isascii() and c.isalnum()) or "model"
         if len(self._name) > _LONGEST_NAME:
             raise ParameterError(
-                f"the name of the model {model.name} becomes part of file names and has "
+                f"the name of the model {self._model.name} becomes part of file names and has "
                 f"{len(self._name)} letters and digits, at most {_LONGEST_NAME} are allowed; "
                 "rename the file"
             )
-        self._grid = grid
-        self._roi = roi
-        self._description = ensemble.description + ("+scan" if grid == "scan" else "")
-        if roi is not None:
-            self._description += "+box" + "+".join(f"{p.start}+{p.stop}" for p in roi)
+        self._roi = settings.roi
+        self._description = self.ensemble.description
+        if settings.grid == "scan":
+            self._description += "+scan"
+        if self._roi is not None:
+            self._description += "+box" + "+".join(f"{p.start}+{p.stop}" for p in self._roi)
         if len(self._description) > _LONGEST_NAME:
             raise ParameterError(
                 f"the planes and the box become part of file names, as {self._description}, and at "
                 f"most {_LONGEST_NAME} letters are allowed; name fewer planes"
             )
-        self._format = file_format
-        self._out = out
-        self._overwrite = overwrite
 
     @property
     def _prediction(self) -> str:
         return f"srseg-{self._name}/{self._description}"
 
+    def refuse_conflicts(self, chosen: "Dataset") -> None:
+        """Refuse, before anything is predicted, what another command would solve.
+
+        What is wrong with a single sample is told when its turn comes.
+        """
+        from srseg.errors import DatasetError, SRSegError
+
+        chosen.table.require_same(self.ensemble.estimator_.label_table_, where=str(self._model))
+        for sample in chosen:
+            there = self._prediction in sample.predictions
+            file = self._file(sample)
+            # a file beside a prediction comes from the same command, which may be given again
+            if file is not None and not (there and file.exists()):
+                refuse_place(file, overwrite=self._settings.overwrite)
+            if not there or self._settings.overwrite:
+                continue
+            made = {"model_sha256": self._sha256}
+            with suppress(SRSegError, OSError):
+                made = self._made(sample)
+            if made.get("model_sha256") != self._sha256:
+                raise DatasetError(
+                    f"sample {sample.name} has a prediction {self._prediction} by another model "
+                    f"(also named {made.get('model', self._name)}); rename {self._model}, or "
+                    "replace that prediction with --overwrite"
+                )
+
+    def _made(self, sample: "DatasetSample") -> dict[str, Any]:
+        made: dict[str, Any] = sample.labels_info(self._prediction).get("Provenance", {})
+        return made
+
     def _file(self, sample: "DatasetSample") -> Path | None:
-        if self._format is None:
+        if self._settings.file_format is None:
             return None
         stem = f"{sample.name}_{self._name}_{self._description}"
-        return (self._out or Path()) / f"{stem}{SUFFIXES[self._format]}"
+        return (self._settings.out or Path()) / f"{stem}{SUFFIXES[self._settings.file_format]}"
 
-    def check_sample(self, sample: "DatasetSample") -> None:
-        """Refuse, before anything is predicted, what could not be kept afterwards."""
-        from srseg.errors import DatasetError
-
+    def predict_sample(
+        self, dataset: "Dataset", sample: "DatasetSample", *, wait: bool
+    ) -> dict[str, Any]:
+        """Label a sample, if this model has not labelled it already."""
+        row: dict[str, Any] = {"scan": sample.name, "status": "done", "labels": self._prediction}
+        if self._is_done(sample):
+            row["status"] = "was there"
+        else:
+            self._predict(dataset, sample)
+        labels = sample.labels(self._prediction)
         file = self._file(sample)
         if file is not None:
-            _refuse_place(file, self._overwrite)
-        self._part(sample)  # refuses a box that is not inside
-        if self._overwrite or self._prediction not in sample.predictions:
-            return
-        made = sample.labels_info(self._prediction).get("Provenance", {})
-        source = made.get("source", {})
+            row["file"] = str(file)
+            if row["status"] == "done" or not self._is_written(file, sample):
+                self._write(file, labels, sample.labels_info(self._prediction)["Provenance"])
+        return {**row, "shares": _shares(labels)}
+
+    def _is_done(self, sample: "DatasetSample") -> bool:
+        """Tell whether there is a prediction that may be taken for the one that is asked for."""
+        from srseg.errors import DatasetError
+
+        if self._prediction not in sample.predictions or self._settings.overwrite:
+            return False
+        source = self._made(sample).get("source", {})
         region = {key: source[key] for key in ("roi", "field_of_view") if key in source}
         if region != region_of(sample):
             raise DatasetError(
                 f"sample {sample.name} has a prediction {self._prediction} from before its region "
                 "was changed; replace it with --overwrite"
             )
-        if made.get("model_sha256") != self._sha256:
-            raise DatasetError(
-                f"sample {sample.name} has a prediction {self._prediction} by another model "
-                f"(also named {made.get('model', self._name)}); rename {self._model}, or replace "
-                "that prediction with --overwrite"
+        return True
+
+    def _is_written(self, file: Path, sample: "DatasetSample") -> bool:
+        from srseg.errors import StorageError
+
+        if not file.exists():
+            return False
+        written = datetime.fromisoformat(sample.labels_info(self._prediction)["Written"]["At"])
+        if file.stat().st_mtime < written.timestamp():
+            raise StorageError(
+                f"{file} is older than the prediction {self._prediction}; remove it, or choose "
+                "another --out"
             )
+        return True
 
-    def predict_samples(self, chosen: "Dataset") -> list[dict[str, Any]]:
-        """Label samples, those that this model has labelled already left out."""
-        from srseg.progress import task
-
-        done = []
-        with task("samples", len(chosen)) as progress:
-            for sample in chosen:
-                done.append(self._predict_sample(chosen, sample))
-                progress.advance(1, f"{sample.name} {done[-1]['status']}")
-        return done
-
-    def _predict_sample(self, dataset: "Dataset", sample: "DatasetSample") -> dict[str, Any]:
+    def _predict(self, dataset: "Dataset", sample: "DatasetSample") -> None:
         made = self._provenance(source_of_sample(sample))
         alignment = sample.scan_file.alignment
-        row: dict[str, Any] = {"scan": sample.name, "status": "done", "labels": self._prediction}
-        if self._prediction in sample.predictions and not self._overwrite:
-            labels = sample.labels(self._prediction)
-            row["status"] = "was there"
-        else:
-            part = self._part(sample)
-            _note_start(f"sample {sample.name}", part.scan_grid, self.ensemble)
-            labels = self.ensemble.predict(part, grid=self._grid)
-            with dataset.prediction_sink(
-                sample.name, self._name, labels.grid, description=self._description,
-                provenance=made, table=labels.table, alignment=alignment, overwrite=self._overwrite,
-            ) as sink:  # fmt: skip
-                for start, block in labels.slabs():
-                    sink[start : start + len(block)] = block
-        file = self._file(sample)
-        if file is not None:
-            _write(file, labels, made, self._overwrite)
-            row["file"] = str(file)
-        return {**row, "shares": _shares(labels)}
+        part = self._part(sample)
+        self._note_start(f"sample {sample.name}", part.scan_grid)
+        labels = self.ensemble.predict(part, grid=self._settings.grid)
+        with dataset.prediction_sink(
+            sample.name, self._name, labels.grid, description=self._description,
+            provenance=made, table=labels.table, alignment=alignment,
+            overwrite=self._settings.overwrite,
+        ) as sink:  # fmt: skip
+            for start, block in labels.slabs():
+                sink[start : start + len(block)] = block
 
     def _provenance(self, source: dict[str, Any]) -> dict[str, Any]:
         made = provenance(self._model, self._sha256, self.ensemble, source)
@@ -181,15 +201,8 @@ class PredictionJob:
         from srseg.volumes import ArraySample
 
         scan = open_volume(path, reading, voxel_size=voxel_size)
-        suffix = SUFFIXES[self._format or "h5"]
-        target = self._out or Path(f"{path.name.split('.')[0] or path.name}_labels{suffix}")
-        if self._format is not None and not target.name.endswith(suffix):
-            raise typer.BadParameter(
-                f"{target} does not end in {suffix} as --format {self._format} asks for; leave one "
-                "of the two out",
-                param_hint="--out",
-            )
-        _refuse_place(target, self._overwrite)
+        target = self._target(path)
+        refuse_place(target, overwrite=self._settings.overwrite)
         source: dict[str, Any] = source_of_file(path, reading)
         if look_for_field:
             scan.field = find_field(scan)
@@ -200,10 +213,9 @@ class PredictionJob:
         sample: Sample = ArraySample(path.name, scan)
         if self._roi is not None:
             sample = SamplePart(sample, self._roi)
-        _note_start(str(path), sample.scan_grid, self.ensemble)
-        labels = self.ensemble.predict(sample, grid=self._grid)
-        made = self._provenance(source)
-        _write(target, labels, made, self._overwrite)
+        self._note_start(str(path), sample.scan_grid)
+        labels = self.ensemble.predict(sample, grid=self._settings.grid)
+        self._write(target, labels, self._provenance(source))
         return {
             "scan": str(path),
             "status": "done",
@@ -211,41 +223,39 @@ class PredictionJob:
             "shares": _shares(labels),
         }
 
+    def _target(self, path: Path) -> Path:
+        file_format = self._settings.file_format
+        suffix = SUFFIXES[file_format or "h5"]
+        target = self._settings.out or Path(
+            f"{path.name.split('.')[0] or path.name}_labels{suffix}"
+        )
+        if file_format is not None and not target.name.endswith(suffix):
+            raise typer.BadParameter(
+                f"{target} does not end in {suffix} as --format {file_format} asks for; leave one "
+                "of the two out",
+                param_hint="--out",
+            )
+        return target
+
+    def _write(self, path: Path, labels: "Volume", made: dict[str, Any]) -> None:
+        from srseg.io import write_volume
+
+        write_volume(path, labels, provenance=made, overwrite=self._settings.overwrite)
+
+    def _note_start(self, what: str, scan: "Grid") -> None:
+        from srseg.preprocessing import model_grid
+
+        size = self.ensemble.estimator_.voxel_size_
+        grid = scan if size is None else model_grid(scan, size)
+        if grid is not scan:
+            note(
+                f"{what}: resampled from {lengths(scan.voxel_size)} to the model's {size:g} µm, "
+                f"{voxels(grid.shape)} voxels"
+            )
+
 
 def _text(box: "Region") -> str:
     return ",".join(f"{part.start}:{part.stop}" for part in box)
-
-
-def _refuse_place(path: Path, overwrite: bool) -> None:
-    """Refuse a file that could not be written, before hours of predicting."""
-    from srseg.errors import FileFormatError, StorageError
-
-    if not path.name.lower().endswith(tuple(SUFFIXES.values())):
-        raise FileFormatError(
-            f"{path}: labels are written as {', '.join(SUFFIXES.values())}; name the file so"
-        )
-    if path.exists() and not overwrite:
-        raise StorageError(f"{path} exists already; choose another --out or say --overwrite")
-    if not path.absolute().parent.is_dir():
-        raise StorageError(f"{path}: the folder {path.parent} does not exist; make it first")
-
-
-def _write(path: Path, labels: "Volume", made: dict[str, Any], overwrite: bool) -> None:
-    from srseg.io import write_volume
-
-    write_volume(path, labels, provenance=made, overwrite=overwrite)
-
-
-def _note_start(what: str, scan: "Grid", ensemble: "MultiAxisEnsemble") -> None:
-    from srseg.preprocessing import model_grid
-
-    size = ensemble.estimator_.voxel_size_
-    grid = scan if size is None else model_grid(scan, size)
-    if grid is not scan:
-        note(
-            f"{what}: resampled from {lengths(scan.voxel_size)} to the model's {size:g} µm, "
-            f"{voxels(grid.shape)} voxels"
-        )
 
 
 def _shares(labels: "Volume") -> dict[str, float]:

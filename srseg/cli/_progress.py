@@ -1,9 +1,6 @@
-"""Progress bars with an ETA on stderr, where that is a terminal; stopping between two steps."""
+"""Progress bars with an ETA on stderr, where that is a terminal."""
 
-import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -24,31 +21,6 @@ def progress_bars() -> Iterator[None]:
         return
     with reporting(RichReporter()):
         yield
-
-
-@contextmanager
-def stopping_on_sigterm() -> Iterator[None]:
-    """Let the step at hand be finished when a batch system sends SIGTERM, and then stop.
-
-    A second SIGTERM stops at once, as does one while no long work is going on.
-    """
-    from srseg.progress import stoppable
-
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread takes signals
-        return
-    with stoppable() as stop:
-
-        def ask(*_: object) -> None:
-            # a print could interrupt another print
-            os.write(2, b"srseg: SIGTERM: finishing the step at hand\n")
-            stop()
-
-        before = signal.signal(signal.SIGTERM, ask)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGTERM, before)
 
 
 class RichReporter:
@@ -97,6 +69,8 @@ class RichReporter:
                 TextColumn("{task.fields[status]}"),
                 console=Console(stderr=True),
                 transient=True,
+                # lines of the answer stand above the bars; a file or a pipe gets them as they are
+                redirect_stdout=sys.stdout.isatty(),
             )
             self._progress.start()
         return self._progress

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
+from srseg.cli._errors import words_of
 from srseg.cli._output import AS_JSON, note, say_json
-from srseg.cli._progress import progress_bars, stopping_on_sigterm
+from srseg.cli._progress import progress_bars
+from srseg.cli._signals import stopping_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 FAILED = 1
 PROBLEMS = 3
 STOPPED = 130
-TERMINATED = 143
 PIPE_CLOSED = 141
 
 
@@ -26,58 +27,44 @@ class RootGroup(TyperGroup):
     """The root command: turns errors into one line and an exit code.
 
     0 done; 1 the work failed; 2 the command line is wrong (typer's own); 3 a check found problems;
-    130 stopped with Ctrl-C; 141 nobody reads the answer, as after ``| head``; 143 stopped with
-    SIGTERM, as batch systems do when time is up.
+    75 stopped with SIGUSR1, to be started again (EX_TEMPFAIL); 130 stopped with Ctrl-C; 141 nobody
+    reads the answer, as after ``| head``; 143 stopped with SIGTERM, as batch systems do when time
+    is up.
     """
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
-        from srseg.errors import SRSegError
         from srseg.progress import Stopped
 
         debug = bool(ctx.params.get("debug"))
         try:
-            with _warnings_as_lines(), progress_bars(), stopping_on_sigterm():
+            with _warnings_as_lines(), progress_bars(), stopping_on_signals() as request:
                 return super().invoke(ctx)
-        except KeyboardInterrupt:
-            note("srseg: stopped; what was finished before is kept")
+        except KeyboardInterrupt as error:
+            _tell(ctx, error, "stopped; what was finished before is kept")
             raise typer.Exit(STOPPED) from None
-        except Stopped:
-            note(
-                "srseg: stopped by SIGTERM; what was finished before is kept: to go on, run the "
-                "same command again"
-            )
-            raise typer.Exit(TERMINATED) from None
-        except SRSegError as error:
-            if debug:
-                raise
-            # an OSError would show its number before its words
-            _tell(ctx, error, getattr(error, "strerror", None) or str(error))
-            raise typer.Exit(FAILED) from None
+        except Stopped as error:
+            _tell(
+                ctx, error,
+                f"stopped by {request.signal}; what was finished before is kept: to go on, run the "
+                "same command again",
+            )  # fmt: skip
+            raise typer.Exit(request.code) from None
         except BrokenPipeError:
             raise
-        except (OSError, MemoryError) as error:
-            if debug:
-                raise
-            _tell(ctx, error, str(error) or type(error).__name__)
-            raise typer.Exit(FAILED) from None
         except Exception as error:
             # typer's own exceptions carry an exit code or show themselves
             if hasattr(error, "format_message") and ctx.meta.get(AS_JSON):
                 say_json({"error": error.format_message(), "kind": "UsageError"})
             if debug or hasattr(error, "exit_code"):
                 raise
-            _tell(
-                ctx, error,
-                f"unexpected {type(error).__name__}: {error} (this is a bug in srseg or a plugin; "
-                "run the command again as: srseg --debug …, and report the traceback)",
-            )  # fmt: skip
+            _tell(ctx, error, words_of(error), "error: ")
             raise typer.Exit(FAILED) from None
 
 
-def _tell(ctx: Any, error: BaseException, text: str) -> None:
-    """Say what went wrong, and where JSON is awaited, in a document too."""
-    note(f"srseg: error: {text}")
+def _tell(ctx: Any, error: BaseException, text: str, kind: str = "") -> None:
+    """Say why it ended, and where JSON is awaited, in a document too."""
+    note(f"srseg: {kind}{text}")
     if ctx.meta.get(AS_JSON):
         say_json({"error": text, "kind": type(error).__name__})
 

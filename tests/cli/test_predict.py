@@ -38,7 +38,8 @@ def test_samples_are_labelled_in_the_dataset(run, tiny):
     assert result.stderr == ""
     lines = result.stdout.splitlines()
     assert [lines[0], lines[5]] == ["A: done, srseg-wf/soft9", "V: done, srseg-wf/soft9"]
-    shares = [float(line.split(": ")[1].split(" %")[0]) for line in lines[6:]]
+    shares = [float(line.split(": ")[1].split(" %")[0]) for line in lines[6:10]]
+    assert lines[10:] == ["2 done, 0 were there, 0 failed"]
     dataset = Dataset(tiny.path)
     for name in ("A", "V"):
         kept = dataset[name].labels("srseg-wf/soft9")

@@ -1,0 +1,16 @@
+"""What went wrong, in the words that a user reads."""
+
+
+def words_of(error: BaseException) -> str:
+    """Say what an error is about; one that nobody foresaw says so too."""
+    from srseg.errors import SRSegError
+
+    if isinstance(error, SRSegError):
+        # an OSError would show its number before its words
+        return str(getattr(error, "strerror", None) or error)
+    if isinstance(error, OSError | MemoryError):
+        return str(error) or type(error).__name__
+    return (
+        f"unexpected {type(error).__name__}: {error} (this is a bug in srseg or a plugin; run the "
+        "command again as: srseg --debug …, and report the traceback)"
+    )
