@@ -56,6 +56,62 @@ class Rotation:
             self.rotated_shape[::-1] if self.lines_along_second else self.rotated_shape
         )
 
+    @property
+    def line_equation(self) -> tuple[float, float, float]:
+        """Numbers k, l, m: the line of a voxel (b, c) is k + l b + m c."""
+        row = self._matrix.T[1 if self.lines_along_second else 0]
+        constant = -float(row @ self._offset)
+        return constant, float(row[0]), float(row[1])
+
+    def in_volume(
+        self, line: NDArray[Any], along: NDArray[Any]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+        """Tell where pixels of the rotated lines lie in the original volume.
+
+        Parameters
+        ----------
+        line, along : ndarray of one shape
+            The line and the position in it.
+
+        Returns
+        -------
+        b, c : ndarray
+            Coordinates along the two rotated axes of the volume.
+        inside : ndarray of bool
+            Whether they lie inside of it; elsewhere a slice shows 0.
+        """
+        first, second = (along, line) if self.lines_along_second else (line, along)
+        b = self._matrix[0, 0] * first + self._matrix[0, 1] * second + self._offset[0]
+        c = self._matrix[1, 0] * first + self._matrix[1, 1] * second + self._offset[1]
+        n_b, n_c = self.shape
+        # a coordinate that is an edge but for rounding counts as on the edge
+        inside = (b > -1e-9) & (b < n_b - 1 + 1e-9) & (c > -1e-9) & (c < n_c - 1 + 1e-9)
+        return b, c, inside
+
+    def in_lines(
+        self, b: NDArray[Any], c: NDArray[Any]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Tell where voxels lie among the rotated lines, by the inverse transform.
+
+        Parameters
+        ----------
+        b, c : ndarray of one shape
+            The voxels.
+
+        Returns
+        -------
+        line, along : ndarray
+            Their fractional coordinates across and along the lines. A voxel at a corner may lie up
+            to half a pixel outside, because sizes are rounded: it gets what is nearest.
+        """
+        at_b, at_c = b - self._offset[0], c - self._offset[1]
+        back = self._matrix.T
+        first = back[0, 0] * at_b + back[0, 1] * at_c
+        second = back[1, 0] * at_b + back[1, 1] * at_c
+        first = np.clip(first, 0, self.rotated_shape[0] - 1)
+        second = np.clip(second, 0, self.rotated_shape[1] - 1)
+        return (second, first) if self.lines_along_second else (first, second)
+
     def gather(self, lines: NDArray[Any], start: int, stop: int) -> NDArray[np.float32]:
         """Interpolate rotated lines from the original volume; 0 outside of it.
 
@@ -74,12 +130,8 @@ class Rotation:
         along = np.arange(self.line_length, dtype=float)
         across = np.arange(start, stop, dtype=float)
         u, v = np.meshgrid(across, along, indexing="ij")
-        rotated = (v, u) if self.lines_along_second else (u, v)
-        b = self._matrix[0, 0] * rotated[0] + self._matrix[0, 1] * rotated[1] + self._offset[0]
-        c = self._matrix[1, 0] * rotated[0] + self._matrix[1, 1] * rotated[1] + self._offset[1]
-        n_b, n_c = self.shape
-        # a coordinate that is an edge but for rounding counts as on the edge
-        inside = (b > -1e-9) & (b < n_b - 1 + 1e-9) & (c > -1e-9) & (c < n_c - 1 + 1e-9)
+        b, c, inside = self.in_volume(u, v)
+        n_c = self.shape[1]
         weights, columns = _bilinear(b[inside], c[inside], self.shape)
         needed, position = np.unique(columns, return_inverse=True)
         values = lines[needed // n_c, needed % n_c].astype(np.float32, copy=False)
@@ -101,17 +153,7 @@ class Rotation:
             Their fractional coordinates in the rotated plane: across and along the lines.
         """
         b, c = (axis.ravel() for axis in np.indices(self.shape))
-        back = self._matrix.T
-        at_b, at_c = b - self._offset[0], c - self._offset[1]
-        rotated = (
-            back[0, 0] * at_b + back[0, 1] * at_c,
-            back[1, 0] * at_b + back[1, 1] * at_c,
-        )
-        # a voxel at a corner may lie up to half a pixel outside, because sizes are rounded
-        first, second = (
-            np.clip(r, 0, n - 1) for r, n in zip(rotated, self.rotated_shape, strict=True)
-        )
-        line, along = (second, first) if self.lines_along_second else (first, second)
+        line, along = self.in_lines(b, c)
         order = np.argsort(np.floor(line), kind="stable")
         return b[order], c[order], line[order], along[order]
 
