@@ -30,9 +30,19 @@ class Votes(ABC):
         Shape (Z, Y, X) of the volume.
     edge : int
         Number of voxels along each edge of a tile.
+
+    Attributes
+    ----------
+    next_plane, next_slab : int
+        The first plane, and the number of its first slab, that were not added when the votes were
+        opened; where slabs were, the number may be one past the plane's last.
+    carry : Tensor or None
+        What the slab before carries into that one, on the CPU.
     """
 
     def __init__(self, ballot: Ballot, shape: tuple[int, int, int], edge: int) -> None:
+        self.next_plane, self.next_slab = 0, 0
+        self.carry: Tensor | None = None
         self.ballot = ballot
         self.shape = shape
         self.edge = edge

@@ -1,0 +1,193 @@
+"""Records in a file, replaced one by one so that a kill at any moment leaves the old or the new."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from srseg.errors import StorageError
+from srseg.inference._part_file import AGAIN
+from srseg.progress import task
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from srseg.inference._part_file import PartFile
+
+_ENTRY = np.dtype([("version", "<u4"), ("sum", "<u4"), ("place", "<u4"), ("check", "<u4")])
+
+
+class TileStore:
+    """Numbered records of equal size in a file, each with the version it was last written as.
+
+    The file has one place more than there are records. A record is written to a place that is free,
+    then its entry in the table, 16 bytes, is made to name that place, and the place it had before
+    is the next free one. The table has two entries for each record, written in turn; the valid one
+    of the later version counts. So whatever write is cut off, and wherever, the record reads as it
+    was before: there is nothing to undo. An entry holds the CRC32 of the record, checked whenever
+    that is read, and one of itself.
+
+    Parameters
+    ----------
+    records : PartFile
+        The records.
+    table : PartFile
+        The entries.
+    n_records : int
+        How many records there are.
+    n_bytes : int
+        Size of a record.
+
+    Attributes
+    ----------
+    versions : ndarray of uint32
+        The version of each record; 0 where it was never written, and reads as zeros.
+    """
+
+    def __init__(self, records: PartFile, table: PartFile, n_records: int, n_bytes: int) -> None:
+        self._records = records
+        self._file = table
+        self._n_bytes = n_bytes
+        self._entries = np.zeros((n_records, 2), _ENTRY)
+        self._turn = np.ones(n_records, np.intp)  # which entry counts; the first is written first
+        self._free = list(range(n_records, -1, -1))
+        self.versions = np.zeros(n_records, np.uint32)
+
+    def create(self) -> None:
+        """Reserve the space."""
+        self._file.reserve(self._entries.nbytes)
+        self._records.reserve((len(self._entries) + 1) * self._n_bytes)
+
+    def load(self, version: int, digest: int) -> None:
+        """Read the table as it was left, and check it.
+
+        Parameters
+        ----------
+        version : int
+            The last version that was whole. Later ones are of what was under way.
+        digest : int
+            The `digest` of that version.
+
+        Raises
+        ------
+        StorageError
+            If the table is not, or not only, what was written since.
+        """
+        self._file.read(self._entries.view(np.uint8).data, 0)
+        numbers = np.arange(len(self._entries))
+        versions = self._entries["version"].astype(np.int64)
+        versions[~self._valid()] = 0
+        whole = np.where(versions <= version, versions, 0)
+        if _digest(self._entries[numbers, whole.argmax(1)], whole.max(1)) != digest:
+            raise StorageError(
+                f"{self._file.path} is not as it was left. Did the computer stop before all was on "
+                f"the disk, or was the file changed? To go on is not possible: {AGAIN}"
+            )
+        self._turn = versions.argmax(1)
+        self.versions = versions.max(1).astype(np.uint32)
+        taken = self._entries["place"][numbers, self._turn][self.versions > 0]
+        self._turn[self.versions == 0] = 1
+        self._free = sorted(set(range(len(numbers) + 1)) - set(taken.tolist()), reverse=True)
+
+    def check(self, what: str) -> None:
+        """Read every record that was written.
+
+        Parameters
+        ----------
+        what : str
+            What they are, for the progress and the message.
+
+        Raises
+        ------
+        StorageError
+            If one is not what was written.
+        """
+        written = np.flatnonzero(self.versions)
+        buffer = np.empty(self._n_bytes, np.uint8)
+        with task(f"checking {what}", len(written)) as progress:
+            for number in written:
+                self.read(int(number), buffer)
+                progress.advance()
+
+    def read(self, number: int, buffer: NDArray[Any]) -> None:
+        """Read a record.
+
+        Parameters
+        ----------
+        number : int
+            Which.
+        buffer : ndarray
+            What to fill; contiguous, of the size of a record.
+
+        Raises
+        ------
+        StorageError
+            If it is not what was written.
+        """
+        if not self.versions[number]:
+            buffer.fill(0)
+            return
+        entry = self._entries[number, self._turn[number]]
+        self._records.read(buffer.data, int(entry["place"]) * self._n_bytes)
+        if zlib.crc32(buffer.data) != entry["sum"]:
+            raise StorageError(
+                f"{self._records.path}: record {number} of {len(self._entries)} is damaged. Did "
+                "the computer stop before all was on the disk, or is the disk failing? To go on is "
+                f"not possible: {AGAIN}"
+            )
+
+    def write(self, number: int, version: int, record: NDArray[Any]) -> None:
+        """Replace a record.
+
+        Parameters
+        ----------
+        number : int
+            Which.
+        version : int
+            Its new version, later than the one it has.
+        record : ndarray
+            Its bytes; contiguous.
+        """
+        place = self._free[-1]
+        self._records.write(record.data, place * self._n_bytes)
+        turn = 1 - self._turn[number]
+        entry = np.array((version, zlib.crc32(record.data), place, 0), _ENTRY)
+        entry["check"] = _check(number, entry.tobytes())
+        self._file.write(entry.tobytes(), (2 * number + int(turn)) * _ENTRY.itemsize)
+        self._free.pop()
+        if self.versions[number]:
+            # its pages are still in memory: to write there next makes no more of them
+            self._free.append(int(self._entries[number, 1 - turn]["place"]))
+        self._entries[number, turn] = entry
+        self._turn[number] = turn
+        self.versions[number] = version
+
+    def digest(self) -> int:
+        """Give a CRC32 of the versions and sums of all records, for `load`.
+
+        Returns
+        -------
+        int
+            It is another after each `write`.
+        """
+        numbers = np.arange(len(self._entries))
+        return _digest(self._entries[numbers, self._turn], self.versions)
+
+    def _valid(self) -> NDArray[np.bool_]:
+        """Tell which entries were wholly written, at the place where they are."""
+        valid = np.zeros(self._entries.shape, bool)
+        for number, turn in zip(*np.nonzero(self._entries["version"]), strict=True):
+            entry = self._entries[number, turn]
+            valid[number, turn] = entry["check"] == _check(int(number), entry.tobytes())
+        return valid
+
+
+def _check(number: int, entry: bytes) -> int:
+    return zlib.crc32(entry[:12], number)
+
+
+def _digest(entries: NDArray[Any], versions: NDArray[Any]) -> int:
+    sums = np.where(versions > 0, entries["sum"], 0)
+    return zlib.crc32(np.stack([versions, sums], axis=1).astype("<u4").tobytes())
