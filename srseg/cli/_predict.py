@@ -103,6 +103,11 @@ def predict(
                      "N that together are all of them, for the tasks of a job array.",
                      show_default=False),
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Let the workers of this Dask cluster label the "
+                     "samples, one each at a time: tcp://node01:8786.", show_default=False),
+    ] = None,
     select: SelectOption = None,
     dataset: DatasetOption = None,
     as_json: JsonOption = False,
@@ -152,10 +157,16 @@ def predict(
             note(f"part {number} of {n_parts}: {len(chosen)} of {counted(len(every), 'sample')}")
         job.refuse_conflicts(chosen)
         debug = bool(ctx.find_root().params.get("debug"))
-        done = predict_samples(job, chosen, tell, debug=debug)
+        if scheduler is None:
+            done = predict_samples(job, chosen, tell, debug=debug)
+        else:
+            from srseg.cli._predict_cluster import predict_on_cluster
+
+            done = predict_on_cluster(scheduler, settings, chosen, tell, debug=debug)
     else:
-        if part is not None:
-            raise typer.BadParameter("divides the samples of a dataset", param_hint="--part")
+        for option, text in {"--part": part, "--scheduler": scheduler}.items():
+            if text is not None:
+                raise typer.BadParameter("is for the samples of a dataset", param_hint=option)
         size = quantity(voxel_size, "um", "--voxel-size")
         done = [job.predict_file(file, size, reading, look_for_field=find_field)]
         tell(done[0])

@@ -118,7 +118,7 @@ def test_a_scan_file_has_no_parts(run, tiny, monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")
     result = run("predict", tiny.model, tiny.folder / "V-scan.h5", "--part", "1/2")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "divides the samples of a dataset" in result.stderr
+    assert "is for the samples of a dataset" in result.stderr
 
 
 def test_files_that_are_written_are_left_alone(run, tiny, tmp_path):
