@@ -7,6 +7,7 @@ from srseg.io._ahead import read_ahead
 from srseg.io._amira.format import AmiraFormat
 from srseg.io._boxes import copy_boxes
 from srseg.io._format import FORMATS, Format, known_suffixes
+from srseg.io._hdf5.channels import open_probabilities
 from srseg.io._hdf5.format import HDF5Format
 from srseg.io._hdf5.nexus_write import write_nexus
 from srseg.io._hdf5.sink import HDF5Sink
@@ -15,7 +16,15 @@ from srseg.io._hdf5.write import create_hdf5
 from srseg.io._info import ScanInfo
 from srseg.io._itk.format import ITKFormat
 from srseg.io._itk.transform import read_transform
+from srseg.io._maps import MAPS, SAVES, PredictionMap, maps_of
 from srseg.io._open import describe, open_volume
+from srseg.io._prediction import (
+    create_prediction,
+    prediction_files,
+    write_prediction,
+    written_prediction,
+)
+from srseg.io._prediction_sink import PredictionSink
 from srseg.io._raw.format import RawFormat
 from srseg.io._reading import Reading
 from srseg.io._source import FileSource
@@ -42,20 +51,30 @@ for _format in (
 __all__ = [
     "FORMATS",
     "LARGEST_TIFF",
+    "MAPS",
+    "SAVES",
     "FileSource",
     "Format",
     "HDF5Sink",
+    "PredictionMap",
+    "PredictionSink",
     "Reading",
     "ScanInfo",
     "copy_boxes",
     "create_hdf5",
+    "create_prediction",
     "describe",
     "known_suffixes",
+    "maps_of",
+    "open_probabilities",
     "open_volume",
+    "prediction_files",
     "read_ahead",
     "read_transform",
     "verify_hdf5",
     "write_nexus",
     "write_ome_zarr",
+    "write_prediction",
     "write_volume",
+    "written_prediction",
 ]

@@ -118,7 +118,7 @@ def _add_labels(path: Path, volume: Volume, sets: Mapping[str, Volume]) -> None:
             sink = HDF5Sink(voxels, sums, path.parent, f"{path.name}, labels {name}")
             fill(sink, placed)
             sink.finish()
-            store_checksums(file, sums, voxels.name, f"crc32_{signal}")
+            store_checksums(file, sums.table, sums.chunk, voxels.name, f"crc32_{signal}")
             signals.append(signal)
         data.attrs["auxiliary_signals"] = signals
 

@@ -23,7 +23,7 @@ from srseg.storage import ChunkChecksums, atomic_path, chunk_shape, require_free
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from numpy.typing import DTypeLike
+    from numpy.typing import DTypeLike, NDArray
 
     from srseg.labels import LabelTable
     from srseg.volumes import Grid, Volume
@@ -72,7 +72,8 @@ def create_hdf5(
     scale : tuple of float, optional
         Factor and offset: `open_volume` gives ``stored * factor + offset`` in float32.
     compression : {None, "gzip", "bitshuffle"}, default=None
-        Gzip is the smallest for labels and read by any tool; bitshuffle-lz4 is fast and for scans.
+        Gzip, which any tool reads, looks for runs only here: for labels and predictions it is
+        smaller so, and as fast as bitshuffle-lz4, which is for scans.
     title : str, default=""
         A title; the name of the file where it is empty; messages call the volume so.
     provenance : mapping, optional
@@ -122,46 +123,97 @@ def written(
     dtype: DTypeLike,
     *,
     table: LabelTable | None,
-    normalised: bool,
-    scale: tuple[float, float] | None,
+    normalised: bool = False,
+    scale: tuple[float, float] | None = None,
     compression: Compression | None,
     title: str,
     provenance: Mapping[str, Any] | None,
     facts: Mapping[str, Any] | None = None,
+    quantity: str = "",
 ) -> Iterator[HDF5Sink]:
-    """Write the file itself, without care for its place; parameters as of `create_hdf5`."""
+    """Write the file itself, without care for its place; parameters as of `create_hdf5`.
+
+    A volume that is neither scan nor labels says in `quantity` what its numbers are.
+    """
+    header = Header(grid, normalised, scale, table)
+    with new_file(path, header, dtype, compression, title, provenance) as (file, voxels):
+        if quantity:
+            voxels.attrs["long_name"] = quantity
+        elif table is None and not normalised:
+            describe_scan(file["entry"], title, facts or {})
+        sums = ChunkChecksums(grid.shape)
+        sink = HDF5Sink(voxels, sums, path.parent, title)
+        yield sink
+        sink.finish()
+        store_checksums(file, sums.table, sums.chunk, "/" + DATASET)
+
+
+@contextmanager
+def new_file(
+    path: Path,
+    header: Header,
+    dtype: DTypeLike,
+    compression: Compression | None,
+    title: str,
+    provenance: Mapping[str, Any] | None,
+    channels: int | None = None,
+) -> Iterator[tuple[Any, Any]]:
+    """Make a file with an empty dataset and what describes it, without care for its place.
+
+    Parameters
+    ----------
+    path : Path
+        The file to make.
+    header : Header
+        What the dataset is.
+    dtype : dtype
+        Type of the numbers in it.
+    compression : {None, "gzip", "bitshuffle"}
+        How it is compressed.
+    title : str
+        A title.
+    provenance : mapping, optional
+        How it was made: plain data.
+    channels : int, optional
+        Length of an axis before z, y, x; there is none where it is None.
+
+    Yields
+    ------
+    file : h5py.File
+        The open file.
+    voxels : h5py.Dataset
+        The dataset.
+    """
     import h5py
 
-    stored = np.dtype(dtype).newbyteorder("<")
+    stored, grid, scale = np.dtype(dtype).newbyteorder("<"), header.grid, header.scale
     if stored.kind not in "iuf":
         raise ParameterError(f"{title}: voxels must be integers or floats, found {stored}")
     if scale is not None and (len(scale) != 2 or not np.isfinite(scale).all() or not scale[0]):
         raise ParameterError(f"scale must be a factor other than 0 and an offset, found {scale}")
     note = None if provenance is None else provenance_json(provenance, title)
-    n_bytes = grid.n_voxels * stored.itemsize
+    before = () if channels is None else (channels,)
+    n_bytes = (channels or 1) * grid.n_voxels * stored.itemsize
     require_free_space(path.parent, n_bytes + (4 << 20), f"writing {title}")
-    sums = ChunkChecksums(grid.shape)
     with h5py.File(path, "w", locking="best-effort") as file:
         voxels = file.create_dataset(
             DATASET,
-            grid.shape,
+            (*before, *grid.shape),
             stored,
-            chunks=chunk_shape(grid.shape),
+            chunks=(*(1 for _ in before), *chunk_shape(grid.shape)),
             **_filters(compression),
         )
-        Header(grid, normalised, scale, table).store(voxels)
-        scan = table is None and not normalised
+        header.store(voxels)
         _describe(file, grid, title, note, scale=scale)
-        if scan:
-            describe_scan(file["entry"], title, facts or {})
-        sink = HDF5Sink(voxels, sums, path.parent, title)
-        yield sink
-        sink.finish()
-        store_checksums(file, sums, "/" + DATASET)
+        yield file, voxels
 
 
 def store_checksums(
-    file: Any, sums: ChunkChecksums, of: str, name: str = CHECKSUMS.rpartition("/")[2]
+    file: Any,
+    table: NDArray[np.uint32],
+    chunk: tuple[int, ...],
+    of: str,
+    name: str = CHECKSUMS.rpartition("/")[2],
 ) -> None:
     """Write the checksums of a dataset beside it.
 
@@ -169,17 +221,19 @@ def store_checksums(
     ----------
     file : h5py.File
         The open file.
-    sums : ChunkChecksums
-        The sums.
+    table : ndarray of uint32
+        The sums, one for each chunk.
+    chunk : tuple of int
+        Shape of a chunk.
     of : str
         Path of the dataset.
     name : str, default="crc32"
         Name of the table in the group of checksums.
     """
-    crc = file[CHECKSUMS.rpartition("/")[0]].create_dataset(name, data=sums.table)
+    crc = file[CHECKSUMS.rpartition("/")[0]].create_dataset(name, data=table)
     crc.attrs["algorithm"] = "CRC32 of the voxels of each chunk, little-endian, C order"
-    crc.attrs["chunk"] = sums.chunk
-    crc.attrs["crc32"] = zlib.crc32(sums.table.tobytes())
+    crc.attrs["chunk"] = chunk
+    crc.attrs["crc32"] = zlib.crc32(table.tobytes())
     crc.attrs["of"] = of
 
 

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 def multiscales(
-    grid: Grid, shapes: Sequence[tuple[int, int, int]], name: str, *, labels: bool
+    grid: Grid,
+    shapes: Sequence[tuple[int, int, int]],
+    name: str,
+    *,
+    labels: bool,
+    channels: bool = False,
 ) -> dict[str, Any]:
     """Give the entry of ``multiscales`` that places every level in space.
 
@@ -33,6 +38,8 @@ def multiscales(
         Name of the image.
     labels : bool
         Whether it is a label image, halved by the nearest voxel.
+    channels : bool, default=False
+        Whether there is an axis of channels before z, y, x.
 
     Returns
     -------
@@ -41,6 +48,7 @@ def multiscales(
     """
     origin = np.asarray(grid.origin) @ np.reshape(grid.direction, (3, 3))
     datasets = []
+    before = [1.0] if channels else []
     factor = np.ones(3)
     for level in range(len(shapes)):
         if level:
@@ -52,15 +60,16 @@ def multiscales(
             {
                 "path": str(level),
                 "coordinateTransformations": [
-                    {"type": "scale", "scale": scale.tolist()},
-                    {"type": "translation", "translation": first.tolist()},
+                    {"type": "scale", "scale": before + scale.tolist()},
+                    {"type": "translation", "translation": [0.0] * len(before) + first.tolist()},
                 ],
             }
         )
+    axes = [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "zyx"]
     return {
         "name": name,
         "type": "nearest" if labels else "mean",
-        "axes": [{"name": axis, "type": "space", "unit": "micrometer"} for axis in "zyx"],
+        "axes": [{"name": "c", "type": "channel"}, *axes] if channels else axes,
         "datasets": datasets,
     }
 
@@ -93,3 +102,30 @@ def image_label(table: LabelTable, source: str | None) -> dict[str, Any]:
         "properties": [*properties, {"label-value": UNLABELLED, "name": "unlabelled"}],
     }
     return found if source is None else {**found, "source": {"image": source}}
+
+
+def shown_channels(table: LabelTable | None, quantity: str) -> dict[str, Any]:
+    """Give ``omero``: how viewers show a quantity of 0 to 255, of each class in its colour.
+
+    Parameters
+    ----------
+    table : LabelTable, optional
+        The classes, where each has a channel.
+    quantity : str
+        What is shown, where there is one only.
+
+    Returns
+    -------
+    dict
+        Plain data for JSON.
+    """
+    shown = [(quantity, "FFFFFF")]
+    if table is not None:
+        shown = [(c.name, c.color[1:].upper().replace("000000", "FFFFFF")) for c in table]
+    window = {"min": 0, "max": 255, "start": 0, "end": 255}
+    return {
+        "channels": [
+            {"label": label, "color": color, "active": True, "window": window}
+            for label, color in shown
+        ]
+    }

@@ -42,6 +42,8 @@ class ShardedArray:
         Shape of a shard, in voxels; multiples of 64.
     codec : numcodecs.abc.Codec
         Compresses the bytes of a chunk, as the metadata say.
+    channel : tuple of int, default=()
+        Position along the axes that the array has before z, y, x.
     """
 
     def __init__(
@@ -51,12 +53,14 @@ class ShardedArray:
         dtype: np.dtype[Any],
         shard: tuple[int, int, int],
         codec: Any,
+        channel: tuple[int, ...] = (),
     ) -> None:
         self.shape = shape
         self._folder = folder
         self._dtype = dtype.newbyteorder("<")
         self._shard = shard
         self._codec = codec
+        self._channel = channel
 
     def write(self, z: int, y: int, block: NDArray[Any], pool: Executor) -> None:
         """Write a block over the whole length of x.
@@ -84,7 +88,7 @@ class ShardedArray:
     def _write_shard(self, number: tuple[int, ...], voxels: NDArray[Any]) -> None:
         import google_crc32c
 
-        path = self._folder.joinpath("c", *map(str, number))
+        path = self._folder.joinpath("c", *map(str, (*self._channel, *number)))
         path.parent.mkdir(parents=True, exist_ok=True)
         index = np.full((*(n // CHUNK for n in self._shard), 2), _NONE, "<u8")
         with path.open("xb") as file:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from srseg.errors import FileFormatError, MissingPackageError, ParameterError
 from srseg.io._ahead import read_ahead
 from srseg.io._format import require_utf8
 from srseg.io._provenance import provenance_json
+from srseg.io._zarr.arrays import SHARD, make_pyramids
 from srseg.io._zarr.metadata import image_label, multiscales
-from srseg.io._zarr.pyramid import PyramidLevel, level_shapes
-from srseg.io._zarr.shards import ShardedArray
+from srseg.io._zarr.pyramid import level_shapes
 from srseg.machine import usable_cores
 from srseg.progress import task
 from srseg.storage import CHUNK, atomic_folder, require_free_space
@@ -21,15 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    import numpy as np
-
+    from srseg.io._zarr.pyramid import PyramidLevel
     from srseg.volumes import Region, Volume
 
 VERSION = "0.5"
 SUFFIX = ".ome.zarr"
 
-# one file holds 8 x 8 chunks: a full scan is some thousand files, not 60,000
-_SHARD = 8 * CHUNK
 _BAND_BYTES = 128 << 20
 
 
@@ -131,12 +127,12 @@ def _write_image(
     stored = volume.dtype.newbyteorder("=")
     if stored.kind not in "iuf":
         raise FileFormatError(f"{name}: OME-Zarr holds integers and floats, not {stored}")
-    shapes = level_shapes(volume.shape, n_levels)
-    make = partial(_array, group, folder, stored, labels=volume.table is not None)
-    _fill([make(level, shape) for level, shape in enumerate(shapes)], volume, name)
+    shapes, labels = level_shapes(volume.shape, n_levels), volume.table is not None
+    (top,) = make_pyramids(group, folder, stored, shapes, "labels" if labels else "scan")
+    _fill(top, volume, name)
     ome: dict[str, Any] = {
         "version": VERSION,
-        "multiscales": [multiscales(volume.grid, shapes, name, labels=volume.table is not None)],
+        "multiscales": [multiscales(volume.grid, shapes, name, labels=labels)],
     }
     own: dict[str, Any] = {"grid": volume.grid.to_dict(), "normalised": volume.normalised}
     if volume.table is not None:
@@ -148,42 +144,8 @@ def _write_image(
     return len(shapes)
 
 
-def _array(
-    group: Any,
-    folder: Path,
-    dtype: np.dtype[Any],
-    level: int,
-    shape: tuple[int, int, int],
-    *,
-    labels: bool,
-) -> ShardedArray:
-    """Make the array of a level: its metadata with zarr, its shards ourselves."""
-    import numcodecs
-    from zarr.codecs import BloscCodec, ZstdCodec
-
-    # noise is not worth much effort; labels shrink to a few per cent
-    shard = _shard(shape)
-    group.create_array(
-        str(level),
-        shape=shape,
-        dtype=dtype,
-        chunks=(CHUNK,) * 3,
-        shards=shard,
-        compressors=ZstdCodec(level=3)
-        if labels
-        else BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle"),
-        dimension_names=("z", "y", "x"),
-    )
-    codec = numcodecs.Zstd(3) if labels else numcodecs.Blosc("lz4", 5, numcodecs.Blosc.BITSHUFFLE)
-    return ShardedArray(folder / str(level), shape, dtype, shard, codec)
-
-
-def _fill(arrays: list[ShardedArray], volume: Volume, name: str) -> None:
+def _fill(top: PyramidLevel, volume: Volume, name: str) -> None:
     """Write all levels in one pass; while a block is written, the next is read and this halved."""
-    below: PyramidLevel | None = None
-    for array in reversed(arrays[1:]):
-        below = PyramidLevel(array, below, nearest=volume.table is not None)
-    top = PyramidLevel(arrays[0], below, nearest=volume.table is not None)
     with (
         ThreadPoolExecutor(usable_cores(), "srseg-zarr") as pool,
         task(f"writing {name}", total=volume.grid.n_voxels) as progress,
@@ -199,8 +161,8 @@ def shard_boxes(volume: Volume) -> Iterator[Region]:
     Where each slice is decoded whole, however small the part, a box has whole slices.
     """
     depth, rows, columns = volume.shape
-    beam = CHUNK * _SHARD * columns * volume.dtype.itemsize
-    band = _SHARD * max(1, _BAND_BYTES // beam)
+    beam = CHUNK * SHARD * columns * volume.dtype.itemsize
+    band = SHARD * max(1, _BAND_BYTES // beam)
     if getattr(volume.source, "whole_slices", False):
         band = rows
     for z in range(0, depth, CHUNK):
@@ -210,12 +172,6 @@ def shard_boxes(volume: Volume) -> Iterator[Region]:
                 slice(y, min(y + band, rows)),
                 slice(0, columns),
             )
-
-
-def _shard(shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Give the shape of a shard: whole chunks, no more than the volume needs."""
-    _, rows, columns = (-(-n // CHUNK) * CHUNK for n in shape)
-    return CHUNK, min(rows, _SHARD), min(columns, _SHARD)
 
 
 def _is_node(name: str) -> bool:
