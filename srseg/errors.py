@@ -14,6 +14,7 @@ __all__ = [
     "MissingFileError",
     "MissingPackageError",
     "ModelFileError",
+    "NotEnoughMemoryError",
     "ParameterError",
     "PluginError",
     "SRSegError",
@@ -66,6 +67,10 @@ class LabelError(SRSegError, ValueError):
 
 class ModelFileError(SRSegError, ValueError):
     """A model file is damaged, foreign, or does not fit what it is used on."""
+
+
+class NotEnoughMemoryError(SRSegError, MemoryError):
+    """What is asked for does not fit into the memory that may be used."""
 
 
 class MissingPackageError(SRSegError, ImportError):

@@ -18,8 +18,10 @@ import math
 import os
 import shutil
 import tempfile
+import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,7 +31,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Future
 
-__all__ = ["ahead", "scratch_folder", "usable_cores", "usable_memory"]
+__all__ = [
+    "ahead",
+    "peak_memory",
+    "resident_memory",
+    "scratch_folder",
+    "usable_cores",
+    "usable_memory",
+]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -37,6 +46,7 @@ _Result = TypeVar("_Result")
 _ROOT = Path("/")  # tests look at other trees
 _AHEAD = 4  # threads: each holds its share of a volume, and disks feed no more
 _IN_MEMORY = ("tmpfs", "ramfs")
+_LOOK_EVERY = 0.002  # seconds
 
 
 def usable_cores() -> int:
@@ -81,6 +91,64 @@ def usable_memory() -> int | None:
     found += [limit - _resident() for limit in limits]
     known = [n for n in found if n is not None]
     return max(0, min(known)) if known else None
+
+
+def resident_memory() -> int:
+    """Tell how much memory this process has.
+
+    Returns
+    -------
+    int
+        Bytes that lie in memory; 0 where the system does not say it.
+    """
+    return _resident()
+
+
+class Peak:
+    """The most memory that this process had during a block.
+
+    Attributes
+    ----------
+    n_bytes : int
+        Resident bytes; 0 where the system does not say it.
+    """
+
+    def __init__(self) -> None:
+        self.n_bytes = _resident()
+
+
+@contextmanager
+def peak_memory() -> Iterator[Peak]:
+    """Watch how much memory this process has while a block runs.
+
+    Yields
+    ------
+    Peak
+        Right when the block has ended. It is looked at every two milliseconds: what comes and goes
+        between two looks is not seen.
+
+    Examples
+    --------
+    >>> with peak_memory() as peak:
+    ...     block = bytearray(1 << 20)
+    >>> peak.n_bytes >= 0
+    True
+    """
+    peak = Peak()
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(_LOOK_EVERY):
+            peak.n_bytes = max(peak.n_bytes, _resident())
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        ended.set()
+        thread.join()
+        peak.n_bytes = max(peak.n_bytes, _resident())
 
 
 def ahead(

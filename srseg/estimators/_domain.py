@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from srseg.preprocessing import seen_voxels
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
-    from srseg.volumes import Sample
+    from srseg.volumes import Grid, Sample, Volume
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _VOXEL_SIZE = 1.1  # a scan may be this much coarser or finer than any that was seen
 _ENERGY = 1.1
 _GREY = 0.15  # and its grey values this much darker or brighter, on the scale [0, 1]
+_OVERVIEW = 32  # slices that tell of the histogram of all
 _PIXELS = 200_000  # quantiles of a regular sample of that many voxels
 
 
@@ -155,9 +158,38 @@ class Domain:
         )
 
 
-def warn_if_foreign(
-    segmenter: Any, sample: Sample, image: NDArray[Any], seen: NDArray[np.bool_] | None
-) -> None:
+def overview(volume: Volume, scan_grid: Grid) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Give slices spread over a prepared scan, to compare its grey values with others'.
+
+    Parameters
+    ----------
+    volume : Volume
+        The prepared scan.
+    scan_grid : Grid
+        Where the scan's own voxels lie.
+
+    Returns
+    -------
+    tuple of ndarray of shape (n, Y, X) and ndarray of bool or None
+        At most 32 slices, normalised, and which of their voxels the scan saw (None: all).
+    """
+    depth = volume.shape[0]
+    n = min(depth, _OVERVIEW)
+    at = ((np.arange(n) + 0.5) * depth / n).astype(int)
+    rows, columns = (slice(0, size) for size in volume.shape[1:])
+    image, seen = [], []
+    for z in at.tolist():
+        region = (slice(z, z + 1), rows, columns)
+        image.append(volume.read(region))
+        inside = seen_voxels(volume, scan_grid, region)
+        seen.append(np.ones((1, 1, 1), bool) if inside is None else inside)
+    joined = np.concatenate(image)
+    if all(part.all() for part in seen):
+        return joined, None
+    return joined, np.concatenate([np.broadcast_to(part, (1, *joined.shape[1:])) for part in seen])
+
+
+def warn_if_foreign(segmenter: Any, sample: Sample, volume: Volume) -> None:
     """Warn when a scan lies outside of what a model has seen.
 
     Parameters
@@ -166,10 +198,8 @@ def warn_if_foreign(
         The model; one without ``domain_`` (a plugin's) never warns.
     sample : Sample
         The sample; of a `SamplePart` the whole is looked at, as it was of the training scans.
-    image : ndarray of shape (Z, Y, X)
-        Its normalised volume.
-    seen : ndarray of bool or None
-        Which of its voxels the scan saw; None for all.
+    volume : Volume
+        Its normalised volume, of which some slices are read.
 
     Warns
     -----
@@ -179,9 +209,11 @@ def warn_if_foreign(
     domain: Domain | None = getattr(segmenter, "domain_", None)
     if domain is None or segmenter.voxel_size_ is None:
         return
-    overview = getattr(sample, "overview", None)
-    if overview is not None:
-        image, seen = overview(segmenter.voxel_size_, segmenter.clip_)
+    own = getattr(sample, "overview", None)
+    if own is not None:
+        image, seen = own(segmenter.voxel_size_, segmenter.clip_)
+    else:
+        image, seen = overview(volume, sample.scan_grid)
     found = domain.differences(sample, image, segmenter.voxel_size_, seen)
     if found:
         warnings.warn(

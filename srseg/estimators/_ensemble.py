@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from srseg.errors import ParameterError
+from srseg.estimators._parameters import bytes_of
 from srseg.estimators._protocol import as_slice_segmenter, require_slices
 from srseg.estimators._voting import VotingMixin
 from srseg.planes import resolve_planes, standard_planes
@@ -34,6 +35,10 @@ class MultiAxisEnsemble(VotingMixin, MetaEstimatorMixin, BaseEstimator):
         1, 3 or 9 (the paper's), or any list of planes such as ``["rc", "cp@45p"]``.
     voting : {"soft", "hard"}, default="soft"
         Mean of the probabilities, or mode of the planes' labels. Ties go to the smallest value.
+    max_memory : int or str, optional
+        Memory that the process may have while it predicts, in bytes or as ``"6GB"``: slabs are as
+        thick as it allows, and votes go to a scratch file where they do not fit. The results do not
+        depend on it. Without, what the machine has free.
 
     Attributes
     ----------
@@ -70,10 +75,12 @@ class MultiAxisEnsemble(VotingMixin, MetaEstimatorMixin, BaseEstimator):
         *,
         planes: int | Sequence[Plane | str] = 3,
         voting: Literal["soft", "hard"] = "soft",
+        max_memory: int | str | None = None,
     ) -> None:
         self.estimator = estimator
         self.planes = planes
         self.voting = voting
+        self.max_memory = max_memory
 
     def fit(self, X: Any, y: Any = None) -> MultiAxisEnsemble:
         """Fit a clone of the estimator; a frozen one is taken as it is.
@@ -92,6 +99,7 @@ class MultiAxisEnsemble(VotingMixin, MetaEstimatorMixin, BaseEstimator):
         """
         if self.voting not in ("soft", "hard"):
             raise ParameterError(f"voting is 'soft' or 'hard', found {self.voting!r}")
+        bytes_of(self.max_memory)
         planes = resolve_planes(self.planes)
         require_slices(self.estimator)
         self.estimator_ = clone(self.estimator).fit(X, y)

@@ -11,6 +11,7 @@ import numpy as np
 from srseg.errors import ParameterError
 from srseg.labels import LabelTable
 from srseg.training import Augmentation, Recipe, get_recipe
+from srseg.units import parse_size
 
 if TYPE_CHECKING:
     from srseg.estimators._segmenter import VolumeSegmenter
@@ -80,3 +81,34 @@ def _positive(name: str, value: Any) -> None:
         or not 0 < float(value) < np.inf
     ):
         raise ParameterError(f"{name} must be a positive number, found {value!r}")
+
+
+def bytes_of(max_memory: Any) -> int | None:
+    """Read what a user gives as an amount of memory.
+
+    Parameters
+    ----------
+    max_memory : int, str or None
+        Bytes, or text such as ``"6GB"``.
+
+    Returns
+    -------
+    int or None
+        Bytes; None for no limit.
+
+    Raises
+    ------
+    ParameterError
+        If it is neither.
+
+    Examples
+    --------
+    >>> bytes_of("6GB"), bytes_of(300_000_000), bytes_of(None)
+    (6000000000, 300000000, None)
+    """
+    if max_memory is None:
+        return None
+    if isinstance(max_memory, str):
+        return parse_size(max_memory, name="max_memory")
+    _integer("max_memory (bytes, or text such as '6GB')", max_memory, 1)
+    return int(max_memory)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from srseg.estimators._voting import prepared_volume
-from srseg.preprocessing import seen_voxels
+from srseg.estimators._domain import overview
+from srseg.estimators._prepared import prepared_volume
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from srseg.volumes import Grid, Region, Sample, Volume
 
 _SLACK = 1e-6  # of a voxel: rounding
-_OVERVIEW = 32  # slices that tell of the histogram of all
 
 
 class SamplePart:
@@ -143,14 +142,7 @@ class SamplePart:
         tuple of ndarray of shape (n, Y, X) and ndarray of bool or None
             At most 32 slices, normalised, and which of their voxels the scan saw (None: all).
         """
-        whole = self._whole_prepared(voxel_size, clip)
-        depth = whole.shape[0]
-        n = min(depth, _OVERVIEW)
-        at = ((np.arange(n) + 0.5) * depth / n).astype(int)
-        rows, columns = (slice(0, size) for size in whole.shape[1:])
-        image = np.concatenate([whole.read((slice(z, z + 1), rows, columns)) for z in at.tolist()])
-        seen = seen_voxels(whole, self._sample.scan_grid)
-        return image, seen if seen is None or len(seen) == 1 else seen[at]
+        return overview(self._whole_prepared(voxel_size, clip), self._sample.scan_grid)
 
     def _whole_prepared(self, voxel_size: float | None, clip: tuple[float, float]) -> Volume:
         """Keep it: the percentiles of a scan without a working copy take a walk through it."""

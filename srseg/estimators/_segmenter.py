@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    import torch
     from numpy.typing import NDArray
 
     from srseg.estimators._protocol import SliceSegmenter
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
     from srseg.planes import Plane
     from srseg.training import Recipe
     from srseg.volumes import Sample
+
+
+# what runs each network: no attribute, because predicting changes no estimator
+_MADE: WeakKeyDictionary[torch.nn.Module, dict[Any, SlicePredictor]] = WeakKeyDictionary()
 
 
 class VolumeSegmenter(VotingMixin, BaseEstimator):
@@ -82,6 +87,9 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         How networks compute; auto takes bf16 where the processor has it.
     device : str, default="auto"
         Where to train and predict.
+    runtime : {"auto", "torch", "compile", "openvino"}, default="auto"
+        What runs the network when scans are predicted: see
+        :func:`srseg.inference.choose_runtime`.
     labels : LabelTable, optional
         The classes; without, those of the training labels.
     random_state : int, RandomState or None, default=None
@@ -149,6 +157,7 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         validation: Literal["auto"] | float | Sequence[Sample] | None = "auto",
         precision: Literal["auto", "fp32", "bf16"] = "auto",
         device: str = "auto",
+        runtime: Literal["auto", "torch", "compile", "openvino"] = "auto",
         labels: LabelTable | None = None,
         random_state: Any = None,
     ) -> None:
@@ -168,6 +177,7 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         self.validation = validation
         self.precision = precision
         self.device = device
+        self.runtime = runtime
         self.labels = labels
         self.random_state = random_state
 
@@ -266,14 +276,43 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
             Probabilities.
         """
         check_is_fitted(self)
-        predictor = SlicePredictor(
-            self.network_,
-            n_classes=len(self.label_table_),
-            device=self.device,
-            precision=self.precision,
-            runtime="torch",  # nothing to compile for a few slices
-        )
-        return predictor.predict_array(slices)
+        # nothing is compiled for a few slices
+        return self._slice_predictor(choose_device(self.device), "torch").predict_array(slices)
+
+    def slice_predictors(self, runtime: str | None = None) -> list[SlicePredictor]:
+        """Give what runs the network over whole scans, once for each device.
+
+        Parameters
+        ----------
+        runtime : str, optional
+            What runs it where `runtime` is ``"auto"``: that of a prediction that goes on.
+
+        Returns
+        -------
+        list of SlicePredictor
+            One; of several GPUs one for each, where `device` is ``"auto"``.
+        """
+        check_is_fitted(self)
+        chosen = runtime or self.runtime if self.runtime == "auto" else self.runtime
+        first = choose_device(self.device)
+        devices = [first]
+        if self.device == "auto" and first.type == "cuda":
+            devices = [torch.device("cuda", i) for i in range(torch.cuda.device_count())]
+        return [self._slice_predictor(device, chosen) for device in devices]
+
+    def _slice_predictor(self, device: torch.device, runtime: Any) -> SlicePredictor:
+        """Keep what was made: it may have been compiled for minutes."""
+        key = (device, self.precision, runtime)
+        made = _MADE.setdefault(self.network_, {})
+        if key not in made:
+            made[key] = SlicePredictor(
+                self.network_,
+                n_classes=len(self.label_table_),
+                device=device,
+                precision=self.precision,
+                runtime=runtime,
+            )
+        return made[key]
 
     @property
     def stride(self) -> int:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from srseg.errors import LabelError, ParameterError
-from srseg.estimators._voting import prepared_volume, truth_on_grid
+from srseg.estimators._prepared import prepared_volume
+from srseg.estimators._voting import truth_on_grid
 from srseg.labels import UNLABELLED, LabelTable
 from srseg.preprocessing import seen_voxels
 from srseg.progress import task

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from srseg.errors import GridError, LabelError, ParameterError
-from srseg.estimators._domain import warn_if_foreign
 from srseg.estimators._inputs import read_inputs
-from srseg.inference import fuse_settings
+from srseg.estimators._parameters import bytes_of
+from srseg.estimators._prediction import Prediction
 from srseg.labels import UNLABELLED
 from srseg.metrics import confusion, summarize
-from srseg.preprocessing import labels_everywhere, labels_on_grid, prepare, seen_voxels
+from srseg.preprocessing import labels_on_grid
 from srseg.volumes import Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from srseg.estimators._protocol import SliceSegmenter
-    from srseg.inference import Fusion
     from srseg.labels import LabelTable
     from srseg.planes import Plane
     from srseg.volumes import Grid, Sample
@@ -63,15 +63,17 @@ class VotingMixin:
         if grid not in ("model", "scan"):
             raise ParameterError(f"grid is 'model' or 'scan', found {grid!r}")
         segmenter, _, _ = self._voters()
-        table = segmenter.label_table_
         results: list[Any] = []
         inputs = read_inputs(X, voxel_size=segmenter.voxel_size_)
         for sample in inputs.samples:
-            fusion, model_grid, seen = self._fuse(sample)
-            volume = _labels(fusion, model_grid, seen, table)
-            if grid == "scan":
-                volume = labels_everywhere(volume, sample.scan_grid)
-            results.append(volume.read() if inputs.arrays else volume)
+            with self.prepare_prediction(sample, grid=grid) as prediction:
+                prediction.run()
+                labels = prediction.labels
+                values = labels.read()
+            if inputs.arrays:
+                results.append(values)
+            else:
+                results.append(Volume(values, labels.grid, table=labels.table))
         return _in_the_form_of(X, results, inputs.single)
 
     def predict_proba(self, X: Any) -> Any:
@@ -92,11 +94,9 @@ class VotingMixin:
         results: list[Any] = []
         inputs = read_inputs(X, voxel_size=segmenter.voxel_size_)
         for sample in inputs.samples:
-            fusion, grid, seen = self._fuse(sample)
-            probabilities = fusion.probabilities(0, grid.shape[0])
-            if seen is not None:
-                probabilities *= seen
-            results.append(probabilities)
+            with self.prepare_prediction(sample) as prediction:
+                prediction.run()
+                results.append(prediction.read_probabilities(0, prediction.grid.shape[0]))
         return _in_the_form_of(X, results, inputs.single)
 
     def score(self, X: Any, y: Any = None) -> float:
@@ -117,15 +117,87 @@ class VotingMixin:
         float
             Mean IoU in [0, 1].
         """
-        segmenter, planes, voting = self._voters()
+        segmenter, _, _ = self._voters()
         inputs = read_inputs(X, y, voxel_size=segmenter.voxel_size_, labelled=True)
-        counts = [_count(segmenter, sample, planes, voting) for sample in inputs.samples]
+        counts = [self._count(sample) for sample in inputs.samples]
         return float(summarize(np.stack(counts)).mean)
 
-    def _fuse(self, sample: Sample) -> tuple[Fusion, Grid, NDArray[np.bool_] | None]:
+    def prepare_prediction(
+        self,
+        sample: Sample,
+        *,
+        grid: Literal["model", "scan"] = "model",
+        max_memory: int | str | None = None,
+        scratch: Path | str | None = None,
+        restart: bool = False,
+        identity: Mapping[str, Any] | None = None,
+    ) -> Prediction:
+        """Prepare labelling a scan: to see the plan, to go on later, to read the result in parts.
+
+        Parameters
+        ----------
+        sample : Sample
+            The scan.
+        grid : {"model", "scan"}, default="model"
+            Where the labels lie, as for `predict`.
+        max_memory : int or str, optional
+            Memory that this process may have, in bytes or as ``"6GB"``; the ensemble's own where it
+            is None.
+        scratch : path, optional
+            A folder for this prediction alone: what is done is kept there, and the same prediction
+            goes on where it was stopped or killed.
+        restart : bool, default=False
+            Whether what lies in the scratch folder is thrown away.
+        identity : mapping, optional
+            More facts that must be the same for a prediction to go on, plain data.
+
+        Returns
+        -------
+        Prediction
+            To be used in a ``with`` block.
+
+        Raises
+        ------
+        NotEnoughMemoryError
+            When its plan is made, if the memory cannot do.
+        StorageError
+            When it runs, if what lies in the scratch folder is of something else.
+        """
         segmenter, planes, voting = self._voters()
-        fusions, grid, seen = _fuse_settings(segmenter, sample, [(planes, voting)])
-        return fusions[0], grid, seen
+        if max_memory is None:
+            max_memory = getattr(self, "max_memory", None)
+        return Prediction(
+            segmenter,
+            [(planes, voting)],
+            sample,
+            grid=grid,
+            max_memory=bytes_of(max_memory),
+            scratch=None if scratch is None else Path(scratch),
+            restart=restart,
+            identity=identity,
+        )
+
+    def _count(self, sample: Sample) -> NDArray[np.int64]:
+        """Give the confusion counts of one sample, and let go of its votes."""
+        with self.prepare_prediction(sample) as prediction:
+            table = prediction.table
+            # the truth first: what is wrong with it is found before hours of prediction
+            truth = truth_on_grid(sample, prediction.grid, table)
+            seen = prediction.seen(0, len(truth))
+            if seen is not None:
+                np.copyto(truth, UNLABELLED, where=~seen)
+            if (truth == UNLABELLED).all():
+                raise LabelError(
+                    f"label set {sample.target} of sample {sample.name} has no labelled voxel to "
+                    "score against in its field of view"
+                )
+            prediction.run(warn=False)  # scores tell by themselves how good labels are
+            counts = np.zeros((len(table), len(table)), np.int64)
+            for start, values in prediction.labels.slabs():
+                expected = truth[start : start + len(values)]
+                found = table.to_index(values, where="the prediction")
+                counts += confusion(expected, found, len(table))
+        return counts
 
 
 def predict_together(ensembles: Sequence[VotingMixin], sample: Sample) -> list[Volume]:
@@ -155,87 +227,13 @@ def predict_together(ensembles: Sequence[VotingMixin], sample: Sample) -> list[V
             "predict_together needs ensembles of one fitted estimator; wrap it once in a "
             "FrozenEstimator and give that to each of them"
         )
-    settings = [(planes, voting) for _, planes, voting in voters]
-    fusions, grid, seen = _fuse_settings(segmenter, sample, settings)
-    return [_labels(fusion, grid, seen, segmenter.label_table_) for fusion in fusions]
-
-
-def _labels(
-    fusion: Fusion, grid: Grid, seen: NDArray[np.bool_] | None, table: LabelTable
-) -> Volume:
-    """Give the labels of a sample, 255 where its scan saw nothing."""
-    labels = table.to_values(fusion.classes(0, grid.shape[0]))
-    if seen is not None:
-        np.copyto(labels, UNLABELLED, where=~seen)
-    return Volume(labels, grid, table=table)
-
-
-def _count(
-    segmenter: SliceSegmenter, sample: Sample, planes: Sequence[Plane], voting: Any
-) -> NDArray[np.int64]:
-    """Give the confusion counts of one sample, and let go of its votes."""
-    volume = prepared_volume(sample, segmenter.voxel_size_, segmenter.clip_)
-    # the truth first: what is wrong with it is found before hours of prediction
-    truth = truth_on_grid(sample, volume.grid, segmenter.label_table_)
-    seen = seen_voxels(volume, sample.scan_grid)
-    if seen is not None:
-        np.copyto(truth, UNLABELLED, where=~seen)
-    if (truth == UNLABELLED).all():
-        raise LabelError(
-            f"label set {sample.target} of sample {sample.name} has no labelled voxel to score "
-            "against in its field of view"
-        )
-    image = volume.read().astype(np.float32, copy=False)
-    fusion = _fuse_image(segmenter, image, [(planes, voting)])[0]
-    predicted = fusion.classes(0, volume.shape[0])
-    return confusion(truth, predicted, len(segmenter.label_table_))
-
-
-def _fuse_settings(
-    segmenter: SliceSegmenter, sample: Sample, settings: list[tuple[Sequence[Plane], Any]]
-) -> tuple[list[Fusion], Grid, NDArray[np.bool_] | None]:
-    volume = prepared_volume(sample, segmenter.voxel_size_, segmenter.clip_)
-    image = volume.read().astype(np.float32, copy=False)
-    seen = seen_voxels(volume, sample.scan_grid)
-    # labels that will be used, and not scores, which tell by themselves how good labels are
-    warn_if_foreign(segmenter, sample, image, seen)
-    return _fuse_image(segmenter, image, settings), volume.grid, seen
-
-
-def _fuse_image(
-    segmenter: SliceSegmenter,
-    image: NDArray[np.float32],
-    settings: list[tuple[Sequence[Plane], Any]],
-) -> list[Fusion]:
-    return fuse_settings(
-        segmenter.predict_slices_proba,
-        image,
-        settings,
-        n_classes=len(segmenter.label_table_),
-        stride=segmenter.stride,
-    )
-
-
-def prepared_volume(sample: Sample, voxel_size: float | None, clip: tuple[float, float]) -> Volume:
-    """Give a sample's scan resampled and normalised: its kept working copy, or made now.
-
-    Parameters
-    ----------
-    sample : Sample
-        The sample.
-    voxel_size : float or None
-        Edge length of the voxels, in µm; None keeps the scan's.
-    clip : tuple of float
-        Percentiles to clip to.
-
-    Returns
-    -------
-    Volume
-        Normalised.
-    """
-    return sample.prepared(voxel_size, clip) or prepare(
-        sample.scan, voxel_size=voxel_size, clip=clip
-    )
+    choices = [(planes, voting) for _, planes, voting in voters]
+    with Prediction(segmenter, choices, sample) as prediction:
+        prediction.run()
+        return [
+            Volume(labels.read(), labels.grid, table=labels.table)
+            for labels in prediction.all_labels()
+        ]
 
 
 def truth_on_grid(sample: Sample, grid: Grid, table: LabelTable) -> NDArray[np.uint8]:

@@ -2,24 +2,36 @@
 
 from srseg.inference._ballot import Ballot, Voting
 from srseg.inference._choices import choose_device, choose_precision, choose_runtime
+from srseg.inference._engine import Poll, Predictor, Stages, predict_planes
+from srseg.inference._function import FunctionPredictor, SliceFunction
 from srseg.inference._fused import Fused
-from srseg.inference._fusion import Fusion
 from srseg.inference._network import SlicePredictor
-from srseg.inference._predict import SliceFunction, fuse_planes, fuse_settings
+from srseg.inference._plan import PredictionPlan, duration, measure, plan_prediction
+from srseg.inference._scratch_votes import ScratchVotes
+from srseg.inference._session import PlanePrediction, kept_identity
 from srseg.inference._votes import MemoryVotes, Votes
 
 __all__ = [
     "Ballot",
+    "FunctionPredictor",
     "Fused",
-    "Fusion",
     "MemoryVotes",
+    "PlanePrediction",
+    "Poll",
+    "PredictionPlan",
+    "Predictor",
+    "ScratchVotes",
     "SliceFunction",
     "SlicePredictor",
+    "Stages",
     "Votes",
     "Voting",
     "choose_device",
     "choose_precision",
     "choose_runtime",
-    "fuse_planes",
-    "fuse_settings",
+    "duration",
+    "kept_identity",
+    "measure",
+    "plan_prediction",
+    "predict_planes",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,7 +11,9 @@ from srseg.preprocessing._resample import resample
 from srseg.volumes import Volume
 
 if TYPE_CHECKING:
-    from srseg.volumes import Grid
+    from numpy.typing import NDArray
+
+    from srseg.volumes import Grid, Region
 
 
 def labels_everywhere(labels: Volume, grid: Grid) -> Volume:
@@ -32,7 +34,7 @@ def labels_everywhere(labels: Volume, grid: Grid) -> Volume:
     Returns
     -------
     Volume
-        The labels, in memory, with the same label table.
+        The labels, looked up when they are read, with the same label table.
 
     Raises
     ------
@@ -48,9 +50,28 @@ def labels_everywhere(labels: Volume, grid: Grid) -> Volume:
     matrix, offset = index_transform(labels.grid, grid)
     steps = np.diag(matrix)
     if not is_separable(matrix, grid.shape) or not np.allclose(matrix, np.diag(steps), atol=1e-6):
-        return Volume(resample(labels, grid, order="nearest").read(), grid, table=labels.table)
+        turned = resample(labels, grid, order="nearest")
+        return Volume(turned.source, grid, table=labels.table)
     taken = [
         nearest(offset[axis] + steps[axis] * np.arange(size), labels.shape[axis])
         for axis, size in enumerate(grid.shape)
     ]
-    return Volume(labels.read()[np.ix_(*taken)], grid, table=labels.table)
+    return Volume(_LookedUp(labels, taken), grid, table=labels.table)
+
+
+class _LookedUp:
+    """Voxels of a volume taken by their positions along each axis."""
+
+    def __init__(self, volume: Volume, taken: list[NDArray[np.intp]]) -> None:
+        self._volume = volume
+        self._taken = taken
+        self.dtype = volume.dtype
+        self.shape = (len(taken[0]), len(taken[1]), len(taken[2]))
+
+    def __getitem__(self, region: Region) -> NDArray[Any]:
+        wanted = [taken[part] for taken, part in zip(self._taken, region, strict=True)]
+        # positions may run backwards
+        z, y, x = (slice(int(at.min()), int(at.max()) + 1) for at in wanted)
+        block = self._volume.read((z, y, x))
+        local = (at - part.start for at, part in zip(wanted, (z, y, x), strict=True))
+        return block[np.ix_(*local)]

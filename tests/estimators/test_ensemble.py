@@ -10,7 +10,7 @@ from sklearn.frozen import FrozenEstimator
 from srseg import MultiAxisEnsemble, Volume
 from srseg.errors import ParameterError, UnknownNameError, UnsupportedEstimatorError
 from srseg.estimators import SliceSegmenter, predict_together
-from srseg.inference import fuse_planes
+from srseg.inference import PlanePrediction
 from srseg.labels import LabelTable
 from srseg.planes import Plane, standard_planes
 
@@ -38,11 +38,13 @@ def test_a_frozen_estimator_is_fused_and_not_trained_again(trained, boxes, image
     volume = Volume.from_array(image, 5.0, normalised=True)
     given = standard_planes(planes) if isinstance(planes, int) else (Plane(0), Plane(1, 0, 45.0))
     assert ensemble.planes_ == given
-    expected = fuse_planes(
-        trained.predict_slices_proba, image, given, n_classes=3, stride=4, voting=voting
-    )
-    np.testing.assert_array_equal(ensemble.predict(volume).read(), expected.classes(0, 16))
-    np.testing.assert_array_equal(ensemble.predict_proba(volume), expected.probabilities(0, 16))
+    with PlanePrediction(
+        trained.slice_predictors(), image.shape, [(given, voting)], n_classes=3,
+        stride=trained.stride, reach=trained.reach,
+    ) as prediction:  # fmt: skip
+        (expected,) = prediction.run(lambda box: image[box])
+        np.testing.assert_array_equal(ensemble.predict(volume).read(), expected.classes(0, 16))
+        np.testing.assert_array_equal(ensemble.predict_proba(volume), expected.probabilities(0, 16))
 
 
 def test_one_plane_is_what_the_segmenter_predicts(trained, boxes):

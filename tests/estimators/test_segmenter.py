@@ -524,7 +524,7 @@ def test_progress_is_told(small, make_sample):
         segmenter.predict(make_sample(0))
     # a network's own work, among that of other rooms
     assert [t for t in told if t[0] in ("preparing", "training", "predicting")] == [
-        ("preparing", 2), ("training", 3), ("predicting", 16),
+        ("preparing", 2), ("training", 3), ("predicting", 16 * 18 * 18),
     ]  # fmt: skip
 
 

@@ -1,0 +1,268 @@
+"""One volume, its planes and one network: planned, predicted, and answered for."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from srseg.errors import ParameterError, SRSegError
+from srseg.inference._ballot import Ballot, Voting
+from srseg.inference._engine import Poll, Stages, predict_planes
+from srseg.inference._fused import Fused
+from srseg.inference._plan import MeasuredPredictor, PredictionPlan, plan_prediction
+from srseg.inference._scratch_votes import ScratchVotes
+from srseg.inference._votes import MemoryVotes, Votes
+from srseg.machine import scratch_folder
+from srseg.planes import Cut
+from srseg.storage import read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from srseg.inference._engine import Read
+    from srseg.planes import Plane
+
+
+def kept_identity(scratch: Path) -> dict[str, Any] | None:
+    """Tell what the votes in a scratch folder belong to.
+
+    Parameters
+    ----------
+    scratch : path
+        The folder.
+
+    Returns
+    -------
+    dict or None
+        Plain data; None where there are no votes, or nobody can read what they are of.
+    """
+    try:
+        kept = read_json(scratch / "srseg-votes.json").get("Identity")
+    except SRSegError:
+        return None
+    return kept if isinstance(kept, dict) else None
+
+
+class PlanePrediction:
+    """Label a volume with one network along several planes, in bounded memory.
+
+    Use it in a ``with`` block: leaving it lets go of the votes. With a scratch folder, what was
+    done stays there, and the same prediction goes on where it was stopped or killed.
+
+    Parameters
+    ----------
+    predictors : sequence of MeasuredPredictor
+        The network, once for each device.
+    shape : tuple of int
+        Shape (Z, Y, X) of the volume.
+    choices : sequence of (planes, voting)
+        What is fused; each plane is predicted once, however many choices have it.
+    n_classes : int
+        Number of classes K.
+    stride : int, default=1
+        What height and width of slices are a multiple of.
+    reach : int, optional
+        How far a pixel can influence another, in pixels; None for the whole slice.
+    wanted : ndarray of bool, optional
+        Where labels are wanted, in blocks of ``srseg.planes.WANTED`` voxels; everywhere where it is
+        None.
+    max_memory : int, optional
+        Bytes that this process may have; what is free, where it is None.
+    scratch : path, optional
+        A folder for this prediction alone, made if it is not there; for a single choice.
+    identity : mapping, optional
+        What the prediction is of (scan, model): plain data, compared before it goes on.
+    restart : bool, default=False
+        Whether what lies in the scratch folder is thrown away.
+
+    Attributes
+    ----------
+    cuts : list of Cut
+        The planes through the volume.
+    stages : Stages
+        Where the time went.
+
+    Raises
+    ------
+    ParameterError
+        If there are several choices and a scratch folder.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from srseg.inference import FunctionPredictor
+    >>> from srseg.planes import standard_planes
+    >>> image = np.linspace(0, 1, 60, dtype=np.float32).reshape(3, 4, 5)
+    >>> half = FunctionPredictor(lambda x: np.stack([1 - x, x], axis=1), n_classes=2)
+    >>> with PlanePrediction(
+    ...     [half], image.shape, [(standard_planes(3), "soft")], n_classes=2
+    ... ) as prediction:
+    ...     fused, = prediction.run(lambda box: image[box])
+    ...     bool((fused.classes(0, 3) == (image > 0.5)).all())
+    True
+    """
+
+    def __init__(
+        self,
+        predictors: Sequence[MeasuredPredictor],
+        shape: tuple[int, int, int],
+        choices: Sequence[tuple[Sequence[Plane], Voting]],
+        *,
+        n_classes: int,
+        stride: int = 1,
+        reach: int | None = None,
+        wanted: NDArray[np.bool_] | None = None,
+        max_memory: int | None = None,
+        scratch: Path | None = None,
+        identity: Mapping[str, Any] | None = None,
+        restart: bool = False,
+    ) -> None:
+        if scratch is not None and len(choices) != 1:
+            raise ParameterError(
+                f"a scratch folder is for one choice of planes and voting, found {len(choices)}"
+            )
+        self.shape = shape
+        self.stages = Stages()
+        self._predictors = predictors
+        self._max_memory = max_memory
+        self._scratch = scratch
+        self._restart = restart
+        self._exit = ExitStack()
+        self._choices = [
+            (tuple(planes), Ballot(n_classes, len(planes), voting)) for planes, voting in choices
+        ]
+        planes = dict.fromkeys(plane for planes, _ in self._choices for plane in planes)
+        self.cuts = [
+            Cut(plane, shape, stride=stride, reach=reach, wanted=wanted) for plane in planes
+        ]
+        self._identity = dict(identity or {})
+        self._kept = None if scratch is None or restart else kept_identity(scratch)
+        self._plan: PredictionPlan | None = None
+        self._guess: PredictionPlan | None = None
+        self._votes: list[Votes] = []
+
+    @property
+    def resumes(self) -> bool:
+        """Whether the scratch folder holds a prediction that may go on."""
+        return self._kept is not None
+
+    @property
+    def plan(self) -> PredictionPlan:
+        """How it is done and what it takes; the network is tried when it is first asked for."""
+        if self._plan is None:
+            self._plan = self._planned(trial=True)
+        return self._plan
+
+    @property
+    def _layout(self) -> PredictionPlan:
+        """The plan, for which a guess will do where nobody asked for it and memory is not short."""
+        if self._plan is None and self._max_memory is not None:
+            return self.plan
+        if self._guess is None:
+            self._guess = self._planned(trial=False)
+        return self._plan or self._guess
+
+    def _planned(self, *, trial: bool) -> PredictionPlan:
+        kept = self._kept or {}  # what is decided by the memory at hand stays as it was begun
+        return plan_prediction(
+            self.cuts,
+            self._choices,
+            self._predictors[0],
+            limit=self._max_memory,
+            in_scratch=True if self._scratch is not None else None,
+            thickness=kept.get("thickness"),
+            edge=kept.get("tile edge"),
+            trial=trial,
+        )
+
+    def open(self) -> None:
+        """Make ready for the votes: in the scratch folder what was there is checked.
+
+        Raises
+        ------
+        StorageError
+            If there is not enough space, or what lies in the scratch folder cannot go on.
+        """
+        if self._votes:
+            return
+        plan = self._layout
+        for _, ballot in self._choices:
+            if plan.votes_in_memory:
+                self._votes.append(MemoryVotes(ballot, self.shape, plan.edge))
+                continue
+            folder = self._scratch or self._own_folder(plan.scratch)
+            votes = ScratchVotes.open(
+                folder, self._facts(plan), ballot, self.shape, plan.edge, restart=self._restart
+            )
+            self._votes.append(self._exit.enter_context(votes))
+
+    def run(self, read: Read) -> list[Fused]:
+        """Predict what is not done yet.
+
+        Parameters
+        ----------
+        read : callable
+            Gives a box of the normalised volume: a tuple of three slices to float32 (z, y, x).
+
+        Returns
+        -------
+        list of Fused
+            What the planes say, for each choice.
+        """
+        self.open()
+        polls = [
+            Poll(planes, votes)
+            for (planes, _), votes in zip(self._choices, self._votes, strict=True)
+        ]
+        predict_planes(
+            self._predictors, read, self.cuts, polls,
+            thickness=self._layout.thickness, stages=self.stages,
+        )  # fmt: skip
+        return [Fused(votes) for votes in self._votes]
+
+    @property
+    def votes_in_memory(self) -> bool:
+        """Whether the votes lie in memory, or in a scratch file."""
+        return self._layout.votes_in_memory
+
+    def discard(self) -> None:
+        """Remove the scratch folder: the result stands elsewhere."""
+        for votes in self._votes:
+            if isinstance(votes, ScratchVotes):
+                votes.discard()
+
+    def close(self) -> None:
+        """Let go of the votes; those in a scratch folder stay there."""
+        self._votes = []
+        self._exit.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _own_folder(self, n_bytes: int) -> Path:
+        """Give a folder for a prediction that nobody goes on with."""
+        folder = Path(tempfile.mkdtemp(prefix="srseg-votes-", dir=scratch_folder(n_bytes)))
+        self._exit.callback(shutil.rmtree, folder, ignore_errors=True)
+        return folder
+
+    def _facts(self, plan: PredictionPlan) -> dict[str, Any]:
+        """Say what must be the same for slabs to be added to those that are there."""
+        return {
+            **self._identity,
+            "planes": list(plan.planes),
+            "device": plan.device,
+            "runtime": plan.runtime,
+            "precision": plan.precision,
+            "batch": list(plan.batch),
+            "thickness": plan.thickness,
+            "pixels": plan.pixels,
+        }
