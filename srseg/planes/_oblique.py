@@ -12,7 +12,7 @@ import numpy as np
 
 from srseg.planes._needs import Needs
 from srseg.planes._oblique_back import ObliqueBack
-from srseg.planes._oblique_lines import read_lines
+from srseg.planes._oblique_lines import ObliqueLines
 from srseg.planes._slabs import WANTED
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from srseg.planes._oblique_lines import ObliqueLines
     from srseg.planes._plane import Plane
     from srseg.planes._rotation import Rotation
     from srseg.planes._slabs import Batch, Counter, Read, Slab
@@ -43,6 +42,10 @@ class Points(NamedTuple):
     along: NDArray[np.int64]
     across_part: NDArray[np.float64]  # weight of line `last`
     along_part: NDArray[np.float64]  # weight of position `along` + 1
+
+    def take(self, which: NDArray[Any]) -> Points:
+        """Give some of the columns."""
+        return Points(*(part[which] for part in self))  # type: ignore[arg-type]
 
 
 class Oblique:
@@ -66,6 +69,8 @@ class Oblique:
         self.rotation: Rotation = rotation
         self.axis = rotation.axis
         self.depth = shape[self.axis]  # A
+        # of votes in memory: whole blocks, whole vectors
+        self.padded_depth = -(-self.depth // WANTED) * WANTED
         # whether a slice's rows are the rotation axis, and its columns the lines
         self.flip = self.axis == plane.slice_axes[0]
         self.wanted = None if wanted is None else np.moveaxis(wanted, self.axis, 2)
@@ -111,21 +116,26 @@ class Oblique:
         )
         found = self.points(b, c)
         here = (found.last >= start) & (found.last < stop)
-        return Points(*(part[here] for part in found))
+        return found.take(here)
 
     def voxels(self, slab: Slab) -> int:
         """Tell how many voxels a slab reads, and finishes, at most."""
-        n_b, n_c = self.rotation.shape
         length = max(self.across(batch)[0].stop for batch in slab.batches) - min(
             self.across(batch)[0].start for batch in slab.batches
         )
-        # the points beside a line lie up to sqrt(2) off it, on both sides
-        band = int((slab.stop - slab.start + 3) * (length + 3))
-        return min(band, n_b * n_c) * self.depth
+        # a column that a line is interpolated from lies less than sqrt(2) off it
+        near = int(self._columns[max(slab.start - 1, 0) : slab.stop + 2].sum())
+        band = (slab.stop - slab.start + 3) * (length + 3)
+        return min(near, band) * self.padded_depth
+
+    def carried(self, line: int) -> slice | None:
+        """Give the positions of a line that voxels between it and the next one look at."""
+        begin, end = self._carried[line].tolist()
+        return slice(begin, end) if begin < end else None
 
     def read(self, slab: Slab, read: Read, device: torch.device | str) -> ObliqueLines:
         """Read the voxels that a slab's slices show."""
-        return read_lines(self, slab, read, device)
+        return ObliqueLines(self, slab, read, device)
 
     def back(
         self,
@@ -147,10 +157,14 @@ class Oblique:
         past = np.zeros((2, n_lines), np.int64)
         low = np.full(n_lines, nothing)
         high = np.zeros(n_lines, np.int64)
+        self._columns = np.zeros(n_lines, np.int64)  # in each line, wanted or not
         step = max(1, _POINTS // n_c)
         for start in range(0, n_b, step):
             b, c = (axis.ravel() for axis in np.indices((min(step, n_b - start), n_c)))
-            found = self.points(b + start, c)
+            b += start
+            line = np.ceil(rotation.in_lines(b, c)[0]).astype(np.int64)
+            self._columns += np.bincount(line, minlength=n_lines)
+            found = self.points(b, c)
             begin = found.along + (found.along_part >= 1)
             end = found.along + 1 + (found.along_part > 0)
             before = found.across_part < 1
@@ -165,8 +179,7 @@ class Oblique:
                     np.maximum.at(high, line, np.minimum(end_a, self.depth))
         if self.wanted is None:
             low[:], high[:] = 0, self.depth
-        # what the slab after a line needs of it
-        self.carried = np.stack([first[1], past[1]], 1)
+        self._carried = np.stack([first[1], past[1]], 1)
         along = np.stack([first.min(0), past.max(0)], 1)
         columns = np.stack([low, high], 1)
         return Needs(columns, along) if self.flip else Needs(along, columns)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch.nn.functional import embedding_bag
 
+from srseg.errors import ParameterError
 from srseg.planes._slabs import WANTED
+from srseg.planes._tiles import add_runs, runs_by_tile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,10 +19,27 @@ if TYPE_CHECKING:
 
     from srseg.planes._oblique import Oblique, Points
     from srseg.planes._slabs import Batch, Counter, Slab
+    from srseg.planes._tiles import Runs
+
+_AT_A_TIME = 1 << 18  # interpolated numbers: what stays in a core's cache
 
 
 class ObliqueBack:
-    """Votes of the columns that a slab finishes: (channels, columns, A), in the order b, c."""
+    """Votes of the columns that a slab finishes: (channels, columns, depth), in the order b, c.
+
+    Parameters
+    ----------
+    way : Oblique
+        Where columns lie among the lines.
+    slab : Slab
+        The slab.
+    carry : Tensor or None
+        The line before the slab, of shape (K, positions, A).
+    ballots : sequence of Counter
+        How probabilities are counted.
+    device : torch.device or str
+        Where the probabilities are.
+    """
 
     def __init__(
         self,
@@ -34,88 +52,107 @@ class ObliqueBack:
         self._way = way
         self._slab = slab
         self._ballots = ballots
-        self._device = device
-        self._points = way.points_finished(slab.start, slab.stop)
-        self._order = np.argsort(self._points.last, kind="stable")
-        self._ends = np.searchsorted(
-            self._points.last[self._order], np.arange(slab.start, slab.stop + 1)
-        )
         self._before = carry
+        self._next = 0
+        if carry is None and slab.start and way.carried(slab.start - 1) is not None:
+            raise ParameterError(
+                f"slab {slab.number} needs what the slab before it carries over; slabs are in order"
+            )
+        points = way.points_finished(slab.start, slab.stop)
+        self._runs_of: dict[int, dict[tuple[int, int], Runs]] = {}
+        self._columns = points.b, points.c
+        # as many lines as a batch has, and the one before it; each stays at its place
+        self._slots = 1 + max(batch.stop - batch.start for batch in slab.batches)
+        order = np.argsort(points.last, kind="stable")
+        ordered = points.take(order)
+        self._ends = np.searchsorted(ordered.last, np.arange(slab.start, slab.stop + 1))
+        index, weights = _table(ordered, self._slots, way.rotation.line_length)
+        self._index, self._weights, self._places = (
+            torch.from_numpy(table).to(device) for table in (index, weights, order)
+        )
+        self._mask: Tensor | None = None
+        if way.wanted is not None:
+            blocks = way.wanted[ordered.b // WANTED, ordered.c // WANTED]
+            self._mask = torch.from_numpy(blocks).to(device)
         self._lines: Tensor | None = None
-        size = (len(self._points.b), way.depth)
         self.parts = [
-            torch.zeros((ballot.channels, *size), dtype=ballot.torch_dtype, device=device)
+            torch.empty(
+                (ballot.channels, len(order), way.padded_depth),
+                dtype=ballot.torch_dtype,
+                device=device,
+            )
             for ballot in ballots
         ]
         self.carry: Tensor | None = None
 
     def put(self, batch: Batch, probabilities: Tensor) -> None:
+        if self._slab.batches[self._next] != batch:
+            raise ParameterError(
+                f"batch {self._next} of slab {self._slab.number} comes next: batches are in order"
+            )
+        self._next += 1
+        lines = self._lines
+        if lines is None:
+            lines = self._lines = self._first_lines(probabilities)
         way = self._way
-        n_classes = probabilities.shape[1]
-        length, depth = way.rotation.line_length, way.depth
-        if self._lines is None:
-            # as many lines as a batch has, and the one before it; each stays at its place
-            self._slots = batch.stop - batch.start + 1
-            self._lines = probabilities.new_zeros((self._slots, n_classes, length, depth))
-            if self._before is not None:
-                begin, end = way.carried[self._slab.start - 1]
-                slot = (self._slab.start - 1) % self._slots
-                self._lines[slot, :, begin:end] = self._before.to(self._lines.device)
-        if way.flip:
-            probabilities = probabilities.transpose(2, 3)
         along, deep = way.across(batch)
-        along = slice(along.start, min(along.stop, length))
-        deep = slice(deep.start, min(deep.stop, depth))
-        there = probabilities[:, :, : along.stop - along.start, : deep.stop - deep.start]
-        for number, line in enumerate(range(batch.start, batch.stop)):
-            self._lines[line % self._slots, :, along, deep] = there[number]
-        low, high = (
-            self._ends[batch.start - self._slab.start],
-            self._ends[batch.stop - self._slab.start],
+        along = slice(along.start, min(along.stop, way.rotation.line_length))
+        deep = slice(deep.start, min(deep.stop, way.depth))
+        for line, found in zip(range(batch.start, batch.stop), probabilities, strict=True):
+            to = lines[:, line % self._slots, along, deep]
+            if not way.flip:
+                to.copy_(found[:, : to.shape[1], : to.shape[2]])
+                continue
+            # a class at a time, and each with its rows in one piece, where transposing is fast
+            for each, values in zip(to, found.contiguous(), strict=True):
+                each.copy_(values[: to.shape[2], : to.shape[1]].T)
+        self._finish(
+            lines,
+            int(self._ends[batch.start - self._slab.start]),
+            int(self._ends[batch.stop - self._slab.start]),
         )
-        self._finish(self._order[low:high])
         if batch.stop == self._slab.stop:
-            begin, end = way.carried[batch.stop - 1]
-            if begin < end:
-                self.carry = self._lines[(batch.stop - 1) % self._slots, :, begin:end].clone()
+            needed = way.carried(batch.stop - 1)
+            if needed is not None:
+                last = lines[:, (batch.stop - 1) % self._slots, needed, : way.depth]
+                self.carry = last.clone()
 
-    def _finish(self, order: NDArray[np.intp]) -> None:
-        assert self._lines is not None  # noqa: S101
-        if not len(order):
-            return
-        n_slots, n_classes, length, depth = self._lines.shape
-        index, weights = _table(
-            type(self._points)(*(part[order] for part in self._points)), n_slots, n_classes, length
-        )
-        index_on = torch.from_numpy(index).to(self._device)
-        weights_on = torch.from_numpy(weights).to(self._device)
-        rows = self._lines.view(-1, depth)
-        values = torch.stack(
-            [
-                embedding_bag(
-                    index_on, rows[k * length :], per_sample_weights=weights_on, mode="sum"
-                )
-                for k in range(n_classes)
-            ]
-        )
-        to = torch.from_numpy(order).to(self._device)
-        mask = None
-        if self._way.wanted is not None:
-            blocks = self._way.wanted[
-                self._points.b[order] // WANTED, self._points.c[order] // WANTED
-            ]
-            mask = torch.from_numpy(blocks[:, np.arange(depth) // WANTED]).to(self._device)
-        for ballot, part in zip(self._ballots, self.parts, strict=True):
-            votes = ballot.count(values, 0)
-            if mask is not None:
-                votes = votes * mask
-            part[:, to] = votes
+    def _first_lines(self, probabilities: Tensor) -> Tensor:
+        way = self._way
+        size = (probabilities.shape[1], self._slots, way.rotation.line_length, way.padded_depth)
+        lines = probabilities.new_zeros(size)
+        if self._before is not None:
+            before = self._slab.start - 1
+            to = lines[:, before % self._slots, way.carried(before), : way.depth]
+            to.copy_(self._before)
+        return lines
+
+    def _finish(self, lines: Tensor, start: int, stop: int) -> None:
+        """Interpolate the columns from one place in the order to another, and count them."""
+        n_classes, _, _, depth = lines.shape
+        rows = lines.view(-1, depth)
+        # the same interpolation for each class: its lines lie so much farther on
+        shift = torch.arange(n_classes, dtype=torch.int32, device=lines.device)
+        shift = (shift * (len(rows) // n_classes))[:, None, None]
+        step = max(1, _AT_A_TIME // (n_classes * depth))
+        for low in range(start, stop, step):
+            high = min(low + step, stop)
+            index = (self._index[low:high] + shift).view(-1)
+            weights = self._weights[low:high].expand(n_classes, -1, -1).reshape(-1)
+            bags = torch.arange(0, len(index), 4, dtype=torch.int32, device=lines.device)
+            values = torch.embedding_bag(rows, index, bags, False, 0, False, weights)[0]
+            values = values.view(n_classes, high - low, depth)
+            places = self._places[low:high]
+            for ballot, part in zip(self._ballots, self.parts, strict=True):
+                votes = ballot.count(values, 0)
+                if self._mask is not None:
+                    votes *= self._mask[low:high].repeat_interleave(WANTED, 1)
+                # copied 16 bytes at a time
+                part.view(torch.complex128)[:, places] = votes.view(torch.complex128)
 
     def tiles(self, edge: int) -> list[tuple[int, int, int]]:
-        self._edge = edge
-        self._runs = self._runs_by_tile(edge)
         found = []
-        for b, c in self._runs:
+        for b, c in self._runs(edge):
             for a in range(-(-self._way.depth // edge)):
                 if self._way.wanted is not None:
                     blocks = edge // WANTED
@@ -134,34 +171,21 @@ class ObliqueBack:
         low = tile[axis] * edge
         high = min(low + edge, self._way.depth)
         columns = record.movedim(axis + 1, 3)[..., : high - low]
-        for row, first, count, place in self._runs[b, c]:
-            columns[:, row, first : first + count] += part[:, place : place + count, low:high]
+        add_runs(columns, part[..., low:high], self._runs(edge)[b, c])
 
-    def _runs_by_tile(self, edge: int) -> dict[tuple[int, int], list[tuple[int, int, int, int]]]:
-        """Give the neighbouring columns in each tile: row and first column in it, number, place."""
-        b, c = self._points.b, self._points.c
-        if not len(b):
-            return {}
-        begins = np.ones(len(b), bool)
-        begins[1:] = (b[1:] != b[:-1]) | (c[1:] != c[:-1] + 1) | (c[1:] % edge == 0)
-        places = np.flatnonzero(begins)
-        counts = np.diff(np.append(places, len(b)))
-        found: dict[tuple[int, int], list[tuple[int, int, int, int]]] = {}
-        for row, column, count, place in zip(
-            b[places].tolist(), c[places].tolist(), counts.tolist(), places.tolist(), strict=True
-        ):
-            tile = (row // edge, column // edge)
-            found.setdefault(tile, []).append((row % edge, column % edge, count, place))
-        return found
+    def _runs(self, edge: int) -> dict[tuple[int, int], Runs]:
+        if edge not in self._runs_of:
+            self._runs_of[edge] = runs_by_tile(*self._columns, edge)
+        return self._runs_of[edge]
 
 
 def _table(
-    points: Points, n_slots: int, n_classes: int, length: int
+    points: Points, n_slots: int, length: int
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Give the four rows and weights that interpolate the first class at each point."""
     after = np.minimum(points.along + 1, length - 1)
-    before_row = ((points.last - 1) % n_slots) * n_classes * length
-    last_row = (points.last % n_slots) * n_classes * length
+    before_row = (points.last - 1) % n_slots * length
+    last_row = points.last % n_slots * length
     index = np.stack(
         [
             before_row + points.along,

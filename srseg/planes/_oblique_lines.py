@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from torch.nn.functional import embedding_bag
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,123 +17,151 @@ if TYPE_CHECKING:
 _EDGE = 64  # of the chunks that srseg writes
 
 
-class ObliqueLines:
-    """Columns of voxels along the rotation axis, and how slices are interpolated from them."""
+class _Band(NamedTuple):
+    """The columns that a slab needs: at each b, those from one c to another."""
 
-    def __init__(
-        self,
-        way: Oblique,
-        columns: Tensor,
-        tables: dict[int, tuple[Tensor, Tensor]],
-    ) -> None:
+    first: NDArray[np.int64]
+    past: NDArray[np.int64]
+    start: NDArray[np.int64]  # place of the column (b, 0), were there one
+
+    @property
+    def n_columns(self) -> int:
+        return int(np.maximum(self.past - self.first, 0).sum())
+
+
+class ObliqueLines:
+    """Columns of voxels along the rotation axis, and how slices are interpolated from them.
+
+    Parameters
+    ----------
+    way : Oblique
+        Where columns lie among the lines.
+    slab : Slab
+        The slab.
+    read : callable
+        Reads a box of voxels.
+    device : torch.device or str
+        Where slices are interpolated.
+    """
+
+    def __init__(self, way: Oblique, slab: Slab, read: Read, device: torch.device | str) -> None:
         self._way = way
-        self._columns = columns
-        self._tables = tables
+        parts = [way.across(batch) for batch in slab.batches]
+        self._deep = slice(
+            min(deep.start for _, deep in parts), max(deep.stop for _, deep in parts)
+        )
+        index, weights, band = _table(way, slab)
+        columns = _read_columns(way, band, self._deep, read)
+        self._columns, self._index, self._weights = (
+            table.to(device) for table in (columns, index, weights)
+        )
+        counts = [
+            (batch.stop - batch.start) * (along.stop - along.start)
+            for batch, (along, _) in zip(slab.batches, parts, strict=True)
+        ]
+        ends = np.cumsum(counts).tolist()
+        self._rows = {
+            batch.start: slice(end - count, end)
+            for batch, count, end in zip(slab.batches, counts, ends, strict=True)
+        }
 
     def slices(self, batch: Batch) -> Tensor:
-        index, weights = self._tables[batch.start]
-        _along, deep = self._way.across(batch)
-        n = batch.stop - batch.start
-        found = embedding_bag(index, self._columns, per_sample_weights=weights, mode="sum")
-        found = found.view(n, -1, found.shape[1])[:, :, deep.start : deep.stop]
-        if self._way.flip:
-            found = found.transpose(1, 2)
-        if found.shape == batch.size:
+        rows = self._rows[batch.start]
+        bags = torch.arange(
+            0, 4 * (rows.stop - rows.start), 4, dtype=torch.int32, device=self._index.device
+        )
+        found = torch.embedding_bag(
+            self._columns,
+            self._index[rows].view(-1),
+            bags,
+            False,
+            0,
+            False,
+            self._weights[rows].view(-1),
+        )[0]
+        deep = self._way.across(batch)[1]
+        found = found.view(batch.stop - batch.start, -1, found.shape[1])
+        found = found[:, :, deep.start - self._deep.start : deep.stop - self._deep.start]
+        if not self._way.flip:
             return found.contiguous()
-        filled = found.new_zeros(batch.size)
-        filled[:, : found.shape[1], : found.shape[2]] = found
-        return filled
+        turned = found.new_empty(batch.size)
+        for to, lines in zip(turned, found, strict=True):
+            to.copy_(lines.T)
+        return turned
 
 
-def read_lines(way: Oblique, slab: Slab, read: Read, device: torch.device | str) -> ObliqueLines:
-    """Read the voxels that a slab's slices show, each once."""
+def _table(way: Oblique, slab: Slab) -> tuple[Tensor, Tensor, _Band]:
+    """Give the four columns and weights that interpolate each pixel of a slab's lines."""
     rotation = way.rotation
     n_b, n_c = rotation.shape
     line, along = [], []
     for batch in slab.batches:
         part = way.across(batch)[0]
-        positions = np.arange(part.start, min(part.stop, rotation.line_length))
-        u, v = np.meshgrid(np.arange(batch.start, batch.stop), positions, indexing="ij")
+        u, v = np.meshgrid(
+            np.arange(batch.start, batch.stop), np.arange(part.start, part.stop), indexing="ij"
+        )
         line.append(u.ravel())
         along.append(v.ravel())
-    b, c, inside = rotation.in_volume(np.concatenate(line), np.concatenate(along))
-    low_b, part_b = _floor(b, n_b)
-    low_c, part_c = _floor(c, n_c)
-    # outside of the volume a slice is 0
-    high_b, high_c = np.minimum(low_b + 1, n_b - 1), np.minimum(low_c + 1, n_c - 1)
-    index_b = np.stack([low_b, low_b, high_b, high_b], 1)
-    index_c = np.stack([low_c, high_c, low_c, high_c], 1)
-    weights = np.stack(
-        [
-            (1 - part_b) * (1 - part_c),
-            (1 - part_b) * part_c,
-            part_b * (1 - part_c),
-            part_b * part_c,
-        ],
-        1,
+    across, position = np.concatenate(line), np.concatenate(along)
+    b, c, inside = rotation.in_volume(across, position)
+    # outside of the volume, and past the end of the lines, a slice is 0
+    inside &= position < rotation.line_length
+    b, c = b[inside], c[inside]
+    low_b, low_c = (np.clip(np.floor(at), 0, max(n - 2, 0)) for at, n in ((b, n_b), (c, n_c)))
+    t, s = np.clip(b - low_b, 0, 1), np.clip(c - low_c, 0, 1)
+    weights = np.stack([(1 - t) * (1 - s), (1 - t) * s, t * (1 - s), t * s], 1)
+    index_b, index_c = (
+        np.minimum(low.astype(np.int64)[:, None] + np.array(step), n - 1)
+        for low, step, n in ((low_b, [0, 0, 1, 1], n_b), (low_c, [0, 1, 0, 1], n_c))
     )
-    used = (weights != 0) & inside[:, None]
-    weights[~used] = 0
-    first = np.full(n_b, n_c)
-    past = np.zeros(n_b, np.int64)
-    np.minimum.at(first, index_b[used], index_c[used])
-    np.maximum.at(past, index_b[used], index_c[used] + 1)
+    used = weights != 0
+    index_b, index_c = index_b[used], index_c[used]
+    first, past = np.full(n_b, n_c), np.zeros(n_b, np.int64)
+    np.minimum.at(first, index_b, index_c)
+    np.maximum.at(past, index_b, index_c + 1)
     counts = np.maximum(past - first, 0)
-    offset = counts.cumsum() - counts
-    n_points = int(counts.sum())
-    # the last column is 0: what lies outside looks at it
-    index = np.full(weights.shape, n_points, np.int32)
-    where = offset - first
-    index[used] = where[index_b[used]] + index_c[used]
-    columns = torch.zeros((n_points + 1, way.depth))
-    _fill(way, read, columns, first, past, where)
-    index_on, weights_on = (
-        torch.from_numpy(table).to(device) for table in (index, weights.astype(np.float32))
-    )
-    ends = np.cumsum([len(part) for part in line])
-    tables = {
-        batch.start: (index_on[end - len(part) : end], weights_on[end - len(part) : end])
-        for batch, part, end in zip(slab.batches, line, ends, strict=True)
-    }
-    return ObliqueLines(way, columns.to(device), tables)
+    band = _Band(first, past, counts.cumsum() - counts - first)
+    # what has no weight looks at the last column, which is 0
+    index = np.full((len(across), 4), band.n_columns, np.int32)
+    found = np.full(weights.shape, band.n_columns, np.int32)
+    found[used] = band.start[index_b] + index_c
+    index[inside] = found
+    all_weights = np.zeros(index.shape, np.float32)
+    all_weights[inside] = weights
+    return torch.from_numpy(index), torch.from_numpy(all_weights), band
 
 
-def _floor(
-    coordinate: NDArray[np.float64], size: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    low = np.clip(np.floor(coordinate), 0, max(size - 2, 0))
-    part = np.clip(coordinate - low, 0, 1)
-    return low.astype(np.int64), part
-
-
-def _fill(
-    way: Oblique,
-    read: Read,
-    columns: Tensor,
-    first: NDArray[np.int64],
-    past: NDArray[np.int64],
-    where: NDArray[np.int64],
-) -> None:
-    """Read boxes along the band of points that a slab needs."""
+def _read_columns(way: Oblique, band: _Band, deep: slice, read: Read) -> Tensor:
+    """Read boxes along the band; give its columns and one of zeros, (n + 1, depth)."""
     n_b, n_c = way.rotation.shape
+    within = slice(deep.start, min(deep.stop, way.depth))
+    n_deep = within.stop - within.start
+    columns = torch.empty((band.n_columns + 1, deep.stop - deep.start))
+    columns[:, n_deep:] = 0
+    columns[-1] = 0
     for top in range(0, n_b, _EDGE):
         bottom = min(top + _EDGE, n_b)
         for left in range(0, n_c, _EDGE):
-            begin = np.maximum(first[top:bottom], left)
-            end = np.minimum(past[top:bottom], left + _EDGE)
+            begin = np.maximum(band.first[top:bottom], left)
+            end = np.minimum(band.past[top:bottom], left + _EDGE)
             some = np.flatnonzero(begin < end)
             if not len(some):
                 continue
             rows = slice(top + int(some[0]), top + int(some[-1]) + 1)
             across = slice(int(begin[some].min()), int(end[some].max()))
             box = [rows, across]
-            box.insert(way.axis, slice(0, way.depth))
-            voxels = np.moveaxis(read((box[0], box[1], box[2])), way.axis, 2)
-            values = torch.from_numpy(np.require(voxels, np.float32, ["C", "W"]))
-            for row in some:
-                b = top + int(row)
-                low, high = int(begin[row]), int(end[row])
-                place = int(where[b])
-                columns[place + low : place + high] = values[
-                    b - rows.start, low - across.start : high - across.start
+            box.insert(way.axis, within)
+            found = np.require(read((box[0], box[1], box[2])), np.float32, ["C", "W"])
+            values = torch.from_numpy(found).movedim(way.axis, 2)
+            places = band.start[top:bottom]
+            for row, low, high, place in zip(
+                (some + top - rows.start).tolist(),
+                begin[some].tolist(),
+                end[some].tolist(),
+                places[some].tolist(),
+                strict=True,
+            ):
+                columns[place + low : place + high, :n_deep] = values[
+                    row, low - across.start : high - across.start
                 ]
+    return columns
