@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from srseg.labels import LabelTable
 
+# of a step: sums of float32 may be that far out
+_ROUNDING = 0.25
+
 Saved = Literal["probabilities", "disagreement"]
 
 SAVES: tuple[Saved, ...] = ("probabilities", "disagreement")
@@ -151,14 +154,16 @@ def in_steps(values: NDArray[Any], name: str) -> NDArray[np.uint8]:
     if values.dtype == np.uint8:
         return values
     out = np.empty(values.shape, np.uint8)
-    for part, kept in zip(values, out, strict=True):
-        low, high = part.min(initial=0), part.max(initial=0)
-        if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):
-            raise ParameterError(f"{name}: numbers of 0 to 1 are expected, found {low} to {high}")
-        scaled = np.multiply(part, np.float32(STEPS), dtype=np.float32)
-        np.copyto(kept, np.rint(scaled, out=scaled), casting="unsafe")
+    scaled = np.empty(values.shape[-2:], np.float32)
+    for index in np.ndindex(values.shape[:-2]):
+        # slice by slice, which stays in the cache
+        np.multiply(values[index], np.float32(STEPS), out=scaled, casting="unsafe")
+        scaled += np.float32(0.5)
+        low, high = scaled.min(initial=0.5), scaled.max(initial=0.5)
+        if not (low > 0.5 - _ROUNDING and high < STEPS + 0.5 + _ROUNDING):
+            raise ParameterError(
+                f"{name}: numbers of 0 to 1 are expected, found {(low - 0.5) / STEPS:g} to "
+                f"{(high - 0.5) / STEPS:g}"
+            )
+        np.copyto(out[index], scaled, casting="unsafe")
     return out
-
-
-# sums of float32 may be that far out
-_ROUNDING = 1e-3
