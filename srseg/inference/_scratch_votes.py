@@ -145,8 +145,12 @@ class ScratchVotes(Votes):
         with ScratchFolder.open(
             folder, "votes", whole, restart=restart, timeout=timeout, waiting=waiting
         ) as opened:
-            yield cls(opened, ballot, shape, edge)
-            opened.sync()
+            votes = cls(opened, ballot, shape, edge)
+            try:
+                yield votes
+            finally:
+                if not opened.discarded:
+                    opened.sync()
 
     @property
     def resumed(self) -> bool:

@@ -110,7 +110,9 @@ class Tiling:
             yield (slice(start + z.start, start + z.stop), y, x), (z, y, x)
 
     def _steps(self, part: slice) -> list[tuple[int, slice, slice]]:
-        steps = []
+        steps: list[tuple[int, slice, slice]] = []
+        if part.stop <= part.start:
+            return steps
         for index in range(part.start // self.edge, -(-part.stop // self.edge)):
             before = index * self.edge
             first, last = max(part.start, before), min(part.stop, before + self.edge)
