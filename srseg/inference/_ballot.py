@@ -122,7 +122,9 @@ class Ballot:
         best = self._first(votes)
         found = np.zeros(best.shape, np.uint8)
         for number, channel in enumerate(votes, start=1):
-            np.copyto(found, np.uint8(number), where=channel > best)
+            # the last class that beats all before it wins; of equals, only the first does
+            leads = (channel > best).view(np.uint8)
+            np.maximum(found, leads * np.uint8(number), out=found)
             np.maximum(best, channel, out=best)
         return found
 

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
     from srseg.inference._votes import Votes
+    from srseg.volumes import Region
+
+_PIECE = 1 << 15  # voxels
 
 
 class Fused:
@@ -70,8 +73,8 @@ class Fused:
             They add up to 1 at each voxel.
         """
         shares = np.empty((self.n_classes, stop - start, *self.shape[1:]), np.float32)
-        for box, place in self._votes.tiling.boxes(start, stop):
-            shares[(slice(None), *place)] = self._votes.ballot.shares(self._votes.read(box))
+        for (z, y, x), votes in self._pieces(start, stop):
+            shares[:, z, y, x] = self._votes.ballot.shares(votes)
         return shares
 
     def entropy(self, start: int, stop: int) -> NDArray[np.uint8]:
@@ -108,6 +111,18 @@ class Fused:
         self, measure: Callable[[NDArray[Any]], NDArray[np.uint8]], start: int, stop: int
     ) -> NDArray[np.uint8]:
         out = np.empty((stop - start, *self.shape[1:]), np.uint8)
-        for box, place in self._votes.tiling.boxes(start, stop):
-            out[place] = measure(self._votes.read(box))
+        for place, votes in self._pieces(start, stop):
+            out[place] = measure(votes)
         return out
+
+    def _pieces(self, start: int, stop: int) -> Iterator[tuple[Region, NDArray[Any]]]:
+        """Give the votes of some slices, in pieces that fit into a processor's cache."""
+        _, rows, columns = self.shape
+        step = max(1, _PIECE // self.edge**2)
+        whole = (slice(start, stop), slice(0, rows), slice(0, columns))
+        for tile, inside, (z, y, x) in self._votes.tiling.parts(whole):
+            votes = self._votes.record(tile)[:, *inside]
+            for first in range(0, votes.shape[1], step):
+                piece = votes[:, first : first + step]
+                before = z.start + first
+                yield (slice(before, before + piece.shape[1]), y, x), piece

@@ -48,7 +48,8 @@ class ScratchVotes(Votes):
     signal, everything is on the disk. A bit that flips on the disk is found whenever its tile is
     read.
 
-    Slabs are added in the same order in each run. One thread adds; nothing is read meanwhile.
+    Slabs are added in the same order in each run. One thread adds and nothing is read meanwhile;
+    then any number of threads may read.
 
     Parameters
     ----------
@@ -207,10 +208,11 @@ class ScratchVotes(Votes):
         Returns
         -------
         ndarray of shape (K - 1, edge, edge, edge)
-            The sums, until the next tile is asked for.
+            The sums; zeros past the end of the volume.
         """
-        self._store.read(self.tiling.number(tile), self._buffer)
-        return self._buffer
+        record = np.empty_like(self._buffer)
+        self._store.read(self.tiling.number(tile), record)
+        return record
 
     def discard(self) -> None:
         """Remove the votes, once the result stands; the folder goes with the ``with`` block."""

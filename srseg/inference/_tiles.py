@@ -89,26 +89,6 @@ class Tiling:
             (z, z_in, z_out), (y, y_in, y_out), (x, x_in, x_out) = steps
             yield (z, y, x), (z_in, y_in, x_in), (z_out, y_out, x_out)
 
-    def boxes(self, start: int, stop: int) -> Iterator[tuple[Region, Region]]:
-        """Cut a range of slices along the bounds of the tiles.
-
-        Parameters
-        ----------
-        start, stop : int
-            First slice along z and the one after the last.
-
-        Yields
-        ------
-        box : tuple of three slices
-            The part of the range in a tile, in the volume.
-        outside : tuple of three slices
-            The same in an array that holds the range.
-        """
-        _, rows, columns = self.shape
-        whole = (slice(start, stop), slice(0, rows), slice(0, columns))
-        for _, _, (z, y, x) in self.parts(whole):
-            yield (slice(start + z.start, start + z.stop), y, x), (z, y, x)
-
     def _steps(self, part: slice) -> list[tuple[int, slice, slice]]:
         steps: list[tuple[int, slice, slice]] = []
         if part.stop <= part.start:
