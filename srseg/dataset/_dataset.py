@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
@@ -9,7 +10,7 @@ from srseg.dataset._create import create_folder
 from srseg.dataset._integrity.check import check_dataset
 from srseg.dataset._labels.sets import plan_labels, write_labels
 from srseg.dataset._layout import DESCRIPTION, Layout
-from srseg.dataset._predictions import prediction_sink
+from srseg.dataset._predictions.write import create_prediction, prediction_sidecar
 from srseg.dataset._sample import DatasetSample, find_sample
 from srseg.dataset._scans.plan import plan_sample
 from srseg.dataset._scans.preprocess import preprocess_samples
@@ -17,10 +18,10 @@ from srseg.dataset._scans.register import register
 from srseg.dataset._view import SampleView
 from srseg.errors import DatasetError, MissingFileError
 from srseg.labels import DEFAULT_LABELS, LabelTable
-from srseg.storage import read_json
+from srseg.storage import read_json, scratch_beside
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from srseg.dataset._integrity.problem import Problem
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from srseg.dataset._labels.plan import LabelsPlan
     from srseg.dataset._scans.plan import SamplePlan, ScanOptions
     from srseg.dataset._scans.prepared import Prepared
-    from srseg.io import HDF5Sink, Reading
+    from srseg.io import PredictionSink, Reading, SlabSink
     from srseg.volumes import FieldOfView, Grid, Region, RigidTransform
 
 
@@ -320,7 +321,7 @@ class Dataset(SampleView):
         key = find_sample(self._layout, plan.sample)
         return write_labels(self._layout, key, plan, manual=manual, sources=sources, note=note)
 
-    def prediction_sink(
+    def create_prediction(
         self,
         sample: str,
         model: str,
@@ -329,10 +330,15 @@ class Dataset(SampleView):
         description: str,
         provenance: Mapping[str, Any],
         table: LabelTable | None = None,
+        saves: Iterable[str] = (),
+        maps_grid: Grid | None = None,
         alignment: RigidTransform | Literal["now"] | None = "now",
         overwrite: bool = False,
-    ) -> AbstractContextManager[HDF5Sink]:
-        """Give a place for the labels that a model predicts.
+    ) -> AbstractContextManager[PredictionSink]:
+        """Give a place for what a model predicts: labels, and what is to be saved with them.
+
+        All of it is kept when the block ends without an error; until then, and after a kill at any
+        moment, an earlier prediction of that name stands as it was.
 
         Parameters
         ----------
@@ -348,23 +354,29 @@ class Dataset(SampleView):
             How they are made: model file, parameters, versions, checksum of the input.
         table : LabelTable, optional
             The model's label table, which must be the dataset's.
+        saves : iterable of {"probabilities", "disagreement"}, default=()
+            What is saved beside the labels: the probability of each class (``_probseg.h5``);
+            entropy and margin (``_entropy.h5``, ``_margin.h5``). All are kept in 255ths, as uint8.
+        maps_grid : Grid, optional
+            Where these lie; on the grid of the labels where it is None.
         alignment : RigidTransform, "now" or None, default="now"
             The alignment (``scan_file.alignment``) that the scan had when it was read, which may
             be hours ago: the labels follow later ones.
         overwrite : bool, default=False
-            Whether an earlier prediction of that name may be replaced.
+            Whether an earlier prediction of that name may be replaced, with all that was saved
+            beside it.
 
         Returns
         -------
-        context manager of HDF5Sink
-            Write to it as ``sink[z0:z1] = block``; the labels are kept when the block ends without
-            an error, and are then ``dataset[sample].labels("srseg-<model>/<description>")``.
+        context manager of PredictionSink
+            Write to it as ``sink.labels[z0:z1] = block``, or all with ``sink.fill``; the labels are
+            then ``dataset[sample].labels("srseg-<model>/<description>")``.
         """
         ours = self.table
         if table is not None:
             ours.require_same(table, where=f"the model {model}")
         key = find_sample(self._layout, sample)
-        return prediction_sink(
+        return create_prediction(
             self._layout,
             key,
             model,
@@ -373,8 +385,77 @@ class Dataset(SampleView):
             description=description,
             provenance=provenance,
             alignment=self._sample(key).scan_file.alignment if alignment == "now" else alignment,
+            saves=saves,
+            maps_grid=maps_grid,
             overwrite=overwrite,
         )
+
+    @contextmanager
+    def prediction_sink(
+        self,
+        sample: str,
+        model: str,
+        grid: Grid,
+        *,
+        description: str,
+        provenance: Mapping[str, Any],
+        table: LabelTable | None = None,
+        alignment: RigidTransform | Literal["now"] | None = "now",
+        overwrite: bool = False,
+    ) -> Iterator[SlabSink]:
+        """Give a place for predicted labels alone; see `create_prediction`.
+
+        Parameters
+        ----------
+        sample : str
+            Name of the sample.
+        model : str
+            Name of the model.
+        grid : Grid
+            The grid of the labels.
+        description : str
+            Planes and voting in letters and digits: ``"soft9"``.
+        provenance : mapping
+            How they are made.
+        table : LabelTable, optional
+            The model's label table, which must be the dataset's.
+        alignment : RigidTransform, "now" or None, default="now"
+            The alignment that the scan had when it was read.
+        overwrite : bool, default=False
+            Whether an earlier prediction of that name may be replaced.
+
+        Yields
+        ------
+        SlabSink
+            Write to it as ``sink[z0:z1] = block``, from the first slice to the last.
+        """
+        with self.create_prediction(
+            sample, model, grid, description=description, provenance=provenance, table=table,
+            alignment=alignment, overwrite=overwrite,
+        ) as prediction:  # fmt: skip
+            yield prediction.labels
+
+    def prediction_scratch(self, sample: str, model: str, *, description: str) -> Path:
+        """Tell where a prediction keeps what it needs to go on after it was stopped.
+
+        Parameters
+        ----------
+        sample : str
+            Name of the sample.
+        model : str
+            Name of the model.
+        description : str
+            Planes and voting in letters and digits: ``"soft9"``.
+
+        Returns
+        -------
+        Path
+            A hidden folder beside the prediction, ``.<its name>.scratch``; it need not exist, nor
+            the folder that it lies in. `check` tells of it as a prediction that goes on.
+        """
+        key = find_sample(self._layout, sample)
+        sidecar = prediction_sidecar(self._layout, key, model, description)
+        return scratch_beside(sidecar.with_suffix(".h5"))
 
     def preprocess(
         self,

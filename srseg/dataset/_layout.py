@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from srseg.dataset._listing import micr_files, micr_names, names_in
 from srseg.dataset._waiting import Waiting
 from srseg.errors import InUseError, MissingFileError, ParameterError, StorageError
+from srseg.io import MAPS
 from srseg.storage import locked
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ _LABEL = re.compile(r"[0-9a-zA-Z+]{1,64}")
 _MODEL = re.compile(r"[0-9a-zA-Z+][0-9a-zA-Z+._-]{0,63}")
 _SCAN = re.compile(r"sub-([0-9a-zA-Z+]+)_sample-([0-9a-zA-Z+]+)_XPCT\.json")
 _OF_SAMPLE = re.compile(r"\.?sub-([0-9a-zA-Z+]+)_sample-([0-9a-zA-Z+]+)_.+")
+_MAP = re.compile(
+    r"sub-([0-9a-zA-Z+]+)_sample-([0-9a-zA-Z+]+)_desc-([0-9a-zA-Z+]+)_(?:"
+    + "|".join(one.suffix for one in MAPS.values())
+    + r")\.(?:json|h5)"
+)
 _DSEG = re.compile(
     r"sub-([0-9a-zA-Z+]+)_sample-([0-9a-zA-Z+]+)_desc-([0-9a-zA-Z+]+)(?:_rev-([0-9]+))?_dseg\.(?:json|h5)"
 )
@@ -194,17 +200,28 @@ class Layout:
         wanted = (key.name, label_set)
         return sorted({int(m[4]) for m in matches if m and (m[2], m[3]) == wanted and m[4]})
 
+    def prediction_files(self) -> list[Path]:
+        """List the sidecars of predictions of which any file is there, also where they are not."""
+        found = set()
+        for model in self.models():
+            for path in micr_files(self.derivative(PREDICTION_PREFIX + model)):
+                parsed = parse_labels_name(path.name) or parse_map_name(path.name)
+                if parsed is not None:
+                    found.add(self.prediction_sidecar(parsed[0], model, parsed[1]))
+        return sorted(found)
+
     def voxel_files(self) -> list[Path]:
         """List the files with voxels that srseg wrote: scans, labels, working copies, predictions.
 
         What else lies in the folder, such as the sources of scans, is not among them.
         """
         predictions = [PREDICTION_PREFIX + model for model in self.models()]
-        places = [
+        predicted = ("_dseg.h5", *(f"_{one.suffix}.h5" for one in MAPS.values()))
+        places: list[tuple[Path, str | tuple[str, ...]]] = [
             (self.root, "_XPCT.h5"),
             (self.derivative(LABELS), "_dseg.h5"),
             (self.derivative(PREPARED), "_XPCT.h5"),
-            *((self.derivative(name), "_dseg.h5") for name in predictions),
+            *((self.derivative(name), predicted) for name in predictions),
         ]
         return [p for base, end in places for p in micr_files(base) if p.name.endswith(end)]
 
@@ -230,6 +247,12 @@ def parse_labels_name(name: str) -> tuple[SampleKey, str, int | None] | None:
     if match is None:
         return None
     return SampleKey(match[1], match[2]), match[3], int(match[4]) if match[4] else None
+
+
+def parse_map_name(name: str) -> tuple[SampleKey, str] | None:
+    """Read sample and description from the name of what was saved beside predicted labels."""
+    match = _MAP.fullmatch(name)
+    return None if match is None else (SampleKey(match[1], match[2]), match[3])
 
 
 def suggest_label(text: str) -> str:

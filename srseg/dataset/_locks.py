@@ -10,6 +10,7 @@ from srseg.dataset._layout import (
     PREPARED,
     Layout,
     parse_labels_name,
+    parse_map_name,
     sample_of,
 )
 
@@ -30,7 +31,7 @@ def lock_of(layout: Layout, path: Path) -> str | None:
     derivative = relative.parts[1]
     if derivative == PREPARED:
         return layout.prepared_lock(key)
-    parsed = parse_labels_name(path.name)
+    parsed = parse_labels_name(path.name) or parse_map_name(path.name)
     if parsed is None:
         return None
     if derivative == LABELS:

@@ -10,6 +10,7 @@ from srseg.io._format import FORMATS, Format, known_suffixes
 from srseg.io._hdf5.channels import open_probabilities
 from srseg.io._hdf5.format import HDF5Format
 from srseg.io._hdf5.nexus_write import write_nexus
+from srseg.io._hdf5.note import read_provenance
 from srseg.io._hdf5.sink import HDF5Sink
 from srseg.io._hdf5.verify import verify_hdf5
 from srseg.io._hdf5.write import create_hdf5
@@ -24,7 +25,7 @@ from srseg.io._prediction import (
     write_prediction,
     written_prediction,
 )
-from srseg.io._prediction_sink import PredictionSink
+from srseg.io._prediction_sink import PredictionSink, SlabSink
 from srseg.io._raw.format import RawFormat
 from srseg.io._reading import Reading
 from srseg.io._source import FileSource
@@ -60,6 +61,7 @@ __all__ = [
     "PredictionSink",
     "Reading",
     "ScanInfo",
+    "SlabSink",
     "copy_boxes",
     "create_hdf5",
     "create_prediction",
@@ -70,6 +72,7 @@ __all__ = [
     "open_volume",
     "prediction_files",
     "read_ahead",
+    "read_provenance",
     "read_transform",
     "verify_hdf5",
     "write_nexus",

@@ -4,6 +4,7 @@ from srseg.storage._atomic import atomic_path, put_in_place
 from srseg.storage._atomic_folder import atomic_folder
 from srseg.storage._checksums import CHUNK, Box, ChunkChecksums, chunk_shape
 from srseg.storage._locks import locked
+from srseg.storage._scratch import SCRATCH, scratch_beside
 from srseg.storage._sha256 import file_sha256
 from srseg.storage._space import require_free_space
 from srseg.storage._stamp import FileStamp, file_stamp
@@ -12,6 +13,7 @@ from srseg.storage._unfinished import Unfinished, unfinished
 
 __all__ = [
     "CHUNK",
+    "SCRATCH",
     "Box",
     "ChunkChecksums",
     "FileStamp",
@@ -25,6 +27,7 @@ __all__ = [
     "put_in_place",
     "read_json",
     "require_free_space",
+    "scratch_beside",
     "unfinished",
     "write_json",
     "write_text",

@@ -46,7 +46,7 @@ CASES = {
     "scan cut": ("changed", f"{RAW}.h5", lambda p: p.write_bytes(p.read_bytes()[:-8])),
     "labels of others": (
         "changed", f"{LABELS}.h5",
-        lambda p: shutil.copy(str(p).replace("01", "02").replace("-A_", "-B_"), p),
+        lambda p: shutil.copy(str(p).replace("sub-01", "sub-02").replace("-A_", "-B_"), p),
     ),
     "sidecar is no JSON": ("unreadable", f"{RAW}.json", lambda p: edit(p, "{", "")),
     "sidecar of something else": ("unreadable", f"{RAW}.json", lambda p: p.write_text("{}")),

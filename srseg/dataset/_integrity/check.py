@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from srseg.dataset._integrity.check_deep import deep_problems
 from srseg.dataset._integrity.check_files import extra_files, lone_voxels, unfinished_work
 from srseg.dataset._integrity.check_labels import label_problems
+from srseg.dataset._integrity.check_predictions import prediction_problems
 from srseg.dataset._integrity.check_samples import sample_problems
 from srseg.dataset._integrity.check_tables import table_problems
 from srseg.dataset._integrity.problem import Problem, by_seriousness
@@ -44,6 +45,7 @@ def check_dataset(
     problems += sample_problems(scope, look_in)
     problems += lone_voxels(scope)
     problems += label_problems(scope, table)
+    problems += prediction_problems(scope)
     if scope.whole:
         problems += extra_files(scope)
         problems += table_problems(layout)

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srseg.dataset._integrity.problem import Problem
-from srseg.dataset._layout import LABELS, PREDICTION_PREFIX, PREPARED, sample_of
+from srseg.dataset._layout import (
+    LABELS,
+    PREDICTION_PREFIX,
+    PREPARED,
+    parse_map_name,
+    sample_of,
+)
 from srseg.dataset._listing import names_in
 from srseg.dataset._locks import lock_of
 from srseg.storage import unfinished
@@ -73,8 +79,8 @@ def lone_voxels(scope: Scope) -> Iterator[Problem]:
     """Find voxels without the sidecar that makes them an entry."""
     layout = scope.layout
     for path in scope.within(layout.voxel_files()):
-        if path.with_suffix(".json").is_file():
-            continue
+        if path.with_suffix(".json").is_file() or parse_map_name(path.name):
+            continue  # of what was saved beside predicted labels, theirs tells
         lock = lock_of(layout, path)
         if lock is not None and layout.in_use(lock):
             message, advice = "is being written now", "Wait until that is done, then check again."
@@ -128,6 +134,8 @@ def _stranger(scope: Scope, folder: Path, name: str, there: set[str], *, raw: bo
     """Say why a file belongs to nothing; empty where it belongs to something."""
     key = sample_of(name)
     voxels = name.endswith(("_XPCT.h5", "_dseg.h5")) and folder.name == "micr"
+    if parse_map_name(name) and folder.parents[1].name.startswith(PREDICTION_PREFIX):
+        return ""  # looked at with the labels that they belong to
     if key in scope.waiting and not raw:
         return ""  # it waits for its scan
     if key is None or key not in scope.registered:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from srseg.dataset._integrity.problem import Problem
-from srseg.dataset._labels.revisions import data_of, kept_data_of, recorded_stamp, revision_of
+from srseg.dataset._labels.revisions import (
+    aside_of,
+    data_of,
+    kept_data_of,
+    recorded_stamp,
+    revision_of,
+    voxels_of,
+)
 from srseg.dataset._layout import LABELS, PREDICTION_PREFIX, SampleKey, parse_labels_name
 from srseg.dataset._listing import micr_files
 from srseg.dataset._sidecar import difference
@@ -52,6 +59,8 @@ def _label_set(
     sidecar: Path, described: dict[str, Any], revision: int | None, table: LabelTable | None
 ) -> Iterator[Problem]:
     path = data_of(sidecar)
+    if voxels_of(sidecar, described) == aside_of(path):
+        return  # a prediction whose replacement was interrupted
     if not path.is_file():
         yield Problem(
             "missing", path, f"the voxels that {sidecar.name} describes are not there",
@@ -60,7 +69,7 @@ def _label_set(
         return
     how = difference(recorded_stamp(sidecar, described), file_stamp(path), moved=True)
     kept = kept_data_of(sidecar, described)
-    if how and revision is None and kept is not None and kept.is_file():
+    if how and revision is None and kept.is_file():
         yield Problem(
             "unfinished", path,
             f"a newer revision than the sidecar describes ({how}): an update was interrupted; the "

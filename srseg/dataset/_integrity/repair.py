@@ -13,14 +13,10 @@ from srseg.dataset._integrity.check_tables import table_problems
 from srseg.dataset._integrity.from_table import place_for_old
 from srseg.dataset._integrity.mender import Mender, Repair
 from srseg.dataset._integrity.repair_labels import mend_label_set
-from srseg.dataset._integrity.repair_voxels import (
-    is_whole,
-    mend_prediction,
-    mend_scan,
-    mend_working_copy,
-)
+from srseg.dataset._integrity.repair_predictions import mend_predictions
+from srseg.dataset._integrity.repair_voxels import is_whole, mend_scan, mend_working_copy
 from srseg.dataset._integrity.scope import Scope
-from srseg.dataset._layout import LABELS, PREPARED, Layout
+from srseg.dataset._layout import LABELS, PREPARED, Layout, parse_map_name
 from srseg.dataset._rows import read_row, row_from
 from srseg.dataset._tables import make_tables, write_tables
 from srseg.progress import task
@@ -103,7 +99,8 @@ def _temporary(mender: Mender, left: Unfinished) -> None:
 
 def _worth_keeping(layout: Layout, left: Unfinished) -> bool:
     """Whether a writer was killed between the last byte of a new volume and its name."""
-    voxels = left.target.name.endswith(("_XPCT.h5", "_dseg.h5"))
+    name = left.target.name
+    voxels = name.endswith(("_XPCT.h5", "_dseg.h5")) or parse_map_name(name) is not None
     copies = layout.derivative(PREPARED) in left.path.parents
     return voxels and not copies and not left.target.exists() and is_whole(left.path)
 
@@ -118,11 +115,10 @@ def _voxels(mender: Mender) -> None:
             elif not path.with_suffix(".json").exists():
                 if derivative == ("derivatives", PREPARED):
                     mend_working_copy(mender, path)
-                elif derivative[0] == "derivatives":
-                    mend_prediction(mender, path)
-                else:
+                elif derivative[0] != "derivatives":
                     mend_scan(mender, path)
             progress.advance(status=path.name)
+    mend_predictions(mender)
     for key, label_set in mender.layout.label_files():
         mend_label_set(mender, key, label_set)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import filecmp
 from typing import TYPE_CHECKING, Any
 
-from srseg.dataset._integrity.repair_voxels import LOST, is_whole, provenance_of
+from srseg.dataset._integrity.repair_voxels import LOST, is_whole
 from srseg.dataset._labels.counting import voxels_by_value
 from srseg.dataset._labels.revisions import data_of, kept_data_of, recorded_stamp, revision_of
 from srseg.dataset._sidecar import difference
 from srseg.errors import FileFormatError, SRSegError
-from srseg.io import open_volume
+from srseg.io import open_volume, read_provenance
 from srseg.storage import file_stamp, read_json, write_json
 from srseg.volumes import Grid
 
@@ -85,14 +85,12 @@ def _superseded(sidecar: Path) -> bool:
     described = read_json(sidecar)
     kept = kept_data_of(sidecar, described)
     stamp = recorded_stamp(sidecar, described)
-    return kept is not None and kept.is_file() and not difference(
-        stamp, file_stamp(kept), moved=True
-    )  # fmt: skip
+    return kept.is_file() and not difference(stamp, file_stamp(kept), moved=True)
 
 
 def _described_by_itself(path: Path) -> dict[str, Any]:
     """Make the sidecar that a label file lacks: it holds all but the numbers of its voxels."""
-    described = provenance_of(path)
+    described = read_provenance(path)
     Grid.from_dict(described["Grid"])
     revision_of(path, described)
     if not is_whole(path):

@@ -1,4 +1,4 @@
-"""Finish copied scans and predictions whose sidecar was not written any more."""
+"""Finish copied scans whose sidecar was not written any more; remove such working copies."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 from srseg.dataset._integrity.from_table import take_from_table
 from srseg.dataset._layout import sample_of
 from srseg.dataset._sidecar import read_sample_sidecar, read_scan_file
-from srseg.errors import FileFormatError, SRSegError
-from srseg.io import describe, verify_hdf5
+from srseg.errors import SRSegError
+from srseg.io import read_provenance, verify_hdf5
 from srseg.storage import file_stamp, write_json
-from srseg.volumes import Grid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,20 +26,6 @@ def is_whole(path: Path) -> bool:
         return not verify_hdf5(path)
     except LOST:
         return False  # not all was written, or it is another file
-
-
-def provenance_of(path: Path) -> dict[str, Any]:
-    """Read what a file that srseg wrote says of how it was made.
-
-    Raises
-    ------
-    FileFormatError
-        If it says nothing.
-    """
-    found = describe(path).metadata.get("provenance")
-    if not isinstance(found, dict):
-        raise FileFormatError(f"{path} does not say how it was made")
-    return found
 
 
 def mend_scan(mender: Mender, path: Path) -> None:
@@ -89,7 +74,7 @@ def mend_scan(mender: Mender, path: Path) -> None:
 
 
 def _planned(path: Path) -> dict[str, Any]:
-    sidecar: dict[str, Any] = provenance_of(path)["Sidecar"]
+    sidecar: dict[str, Any] = read_provenance(path)["Sidecar"]
     sidecar["Scan"]["Stamp"] = file_stamp(path).to_dict()
     scan = read_scan_file(sidecar, path.with_suffix(".json"))
     if scan.path != path or not scan.copied:
@@ -113,34 +98,12 @@ def _is_second_copy(layout: Layout, path: Path, twin: SampleKey) -> bool:
     """
     sidecar = layout.scan_sidecar(twin)
     try:
-        planned, there = provenance_of(path)["Sidecar"], read_sample_sidecar(sidecar)
+        planned, there = read_provenance(path)["Sidecar"], read_sample_sidecar(sidecar)
         same = all(planned.get(what) == there.get(what) for what in ("Source", "Roi", "Grid"))
         scan = read_scan_file(there, sidecar)
         return same and not scan.changed() and (not scan.copied or is_whole(scan.path))
     except LOST:
         return False
-
-
-def mend_prediction(mender: Mender, path: Path) -> None:
-    """Describe a prediction that has no sidecar, from what its file says."""
-    with mender.holding(path) as held:
-        sidecar = path.with_suffix(".json")
-        if not held or sidecar.exists() or not path.exists():
-            return
-        try:
-            described = provenance_of(path)
-            Grid.from_dict(described["Grid"])
-            whole = is_whole(path)
-        except LOST as error:
-            mender.leave(path, f"its file does not say how it was predicted ({error})")
-            return
-        if not whole:
-            mender.leave(path, "some of its voxels are damaged; delete it, and predict again")
-            return
-        mender.do(
-            "finished", path, "a prediction without a sidecar",
-            lambda: write_json(sidecar, {**described, "Stamp": file_stamp(path).to_dict()}),
-        )  # fmt: skip
 
 
 def mend_working_copy(mender: Mender, path: Path) -> None:

@@ -85,11 +85,7 @@ def voxels_of(sidecar: Path, described: dict[str, Any]) -> Path | None:
     """
     stamp = recorded_stamp(sidecar, described)
     for path in (data_of(sidecar), kept_data_of(sidecar, described)):
-        if (
-            path is not None
-            and path.is_file()
-            and not difference(stamp, file_stamp(path), moved=True)
-        ):
+        if path.is_file() and not difference(stamp, file_stamp(path), moved=True):
             return path
     return None
 
@@ -99,12 +95,18 @@ def data_of(sidecar: Path) -> Path:
     return sidecar.with_suffix(".h5")
 
 
-def kept_data_of(sidecar: Path, described: dict[str, Any]) -> Path | None:
-    """Give the file that holds the voxels once a newer revision has taken their place."""
+def kept_data_of(sidecar: Path, described: dict[str, Any]) -> Path:
+    """Give the file that holds the voxels once newer ones have taken their place."""
     revision = described.get("Revision")
+    if type(revision) is not int:
+        return aside_of(data_of(sidecar))  # a prediction has no revisions
     stem = sidecar.name.removesuffix("_dseg.json")
-    # a prediction has no revisions
-    return sidecar.with_name(f"{stem}_rev-{revision}_dseg.h5") if type(revision) is int else None
+    return sidecar.with_name(f"{stem}_rev-{revision}_dseg.h5")
+
+
+def aside_of(path: Path) -> Path:
+    """Give the place of a predicted file while a newer one takes its own."""
+    return path.with_name(f".{path.stem}.replaced.h5")
 
 
 def revision_of(sidecar: Path, described: dict[str, Any]) -> int:

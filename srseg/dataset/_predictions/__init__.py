@@ -1,0 +1,1 @@
+"""What models predicted, kept beside the labels: labels, probabilities, disagreement."""
