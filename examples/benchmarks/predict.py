@@ -63,12 +63,14 @@ def main() -> None:
         peaks = measure_peaks(folder, options.threads)
         runs = measure(options, job, folder)
         changed = compare(folder, runs)
+        shares = count_classes(folder, runs)
     document = {
         "machine": {"processor": processor(), "threads": options.threads, "peaks_gflops": peaks},
         "options": {k: v for k, v in vars(options).items() if not isinstance(v, Path)},
         "voxels": voxels,
         "runs": runs,
         "changed": changed,
+        "class_shares": shares,
     }
     write_json(options.json, document)
     show(document)
@@ -147,8 +149,8 @@ def run_row(row: str, options: argparse.Namespace, job: dict[str, Any]) -> dict[
     return run_part(sys.executable, "predict_srseg.py", job)
 
 
-def compare(folder: Path, runs: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
-    """Give the share of voxels whose label is another than the reference's."""
+def compare(folder: Path, runs: dict[str, list[dict[str, Any]]]) -> dict[str, int]:
+    """Count the voxels whose label is another than the reference's."""
     changed = {}
     for name in runs:
         other = RULE if name == VOLUME_SEGMANTICS else f"srseg, {REFERENCE}"
@@ -157,8 +159,15 @@ def compare(folder: Path, runs: dict[str, list[dict[str, Any]]]) -> dict[str, fl
         first, second = (
             np.fromfile(folder / f"{file_name(n)}.labels", np.uint8) for n in (name, other)
         )
-        changed[name] = float((first != second).mean())
+        changed[name] = int((first != second).sum())
     return changed
+
+
+def count_classes(folder: Path, runs: dict[str, list[dict[str, Any]]]) -> list[float]:
+    """Give the share of each class in the labels of the first row: all should be there."""
+    labels = np.fromfile(folder / f"{file_name(next(iter(runs)))}.labels", np.uint8)
+    shares: list[float] = (np.bincount(labels, minlength=4) / labels.size).tolist()
+    return shares
 
 
 def show(document: dict[str, Any]) -> None:
@@ -173,6 +182,8 @@ def show(document: dict[str, Any]) -> None:
         f"voting, {options['threads']} threads of {machine['processor']}; median of "
         f"{options['rounds']} rounds."
     )
+    shares = ", ".join(f"{share:.1%}" for share in document["class_shares"])
+    print(f"Of the voxels, the classes have {shares}.")
     peaks = machine["peaks_gflops"]
     if peaks:
         each = ", ".join(f"{name} {value:.0f}" for name, value in peaks.items())
@@ -187,7 +198,8 @@ def show(document: dict[str, Any]) -> None:
         if name != RULE:
             peak = best_peak(peaks, "bf16" if name.endswith("bf16") else "fp32")
             cells = row_of(name, answers, flops_of(name, runs), peak, voxels, options["planes"])
-            cells.append(f"{changed[name]:.4%}" if name in changed else "")
+            n = changed.get(name)
+            cells.append("" if n is None else f"{n / voxels:.4%}" if n else "none")
             print(f"| {name} | {' | '.join(cells)} |")
     if VOLUME_SEGMANTICS in changed:
         print(
