@@ -16,7 +16,8 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from srseg.inference import Ballot, ScratchVotes
+from srseg.inference import Ballot, FunctionPredictor, Poll, ScratchVotes, predict_planes
+from srseg.planes import Cut, Plane
 
 SHAPE = (7, 5, 4)
 EDGE = 4
@@ -59,6 +60,21 @@ def vote(votes, *, until=(PLANES, 0), shape=SHAPE, slabs=SLABS):
             carry = back.carry
 
 
+def predict(votes):
+    """Predict what is not added yet, with the engine: slabs that carry a line into the next."""
+    image = np.random.default_rng(9).random(votes.shape, dtype=np.float32)
+
+    def network(slices):
+        logits = np.stack([np.sin(9 * slices), 2 * slices, np.cos(5 * slices), slices**2], axis=1)
+        return np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+
+    planes = tuple(Plane.from_name(name) for name in ("pr", "rc@45c"))
+    cuts = [Cut(plane, votes.shape) for plane in planes]
+    predictor = FunctionPredictor(network, n_classes=4, batch=2)
+    polls = [Poll(planes, votes)]
+    predict_planes([predictor], image.__getitem__, cuts, polls, thickness=4)
+
+
 def digest(votes):
     return zlib.crc32(votes.read(tuple(slice(0, n) for n in votes.shape)).tobytes())
 
@@ -97,7 +113,10 @@ def work(job):
     shape = tuple(job["shape"])
     with opened(job["folder"], voting=job["voting"], shape=shape, edge=job["edge"]) as votes:
         before = votes.next_plane, votes.next_slab
-        vote(votes, shape=shape, slabs=job["slabs"])
+        if job["slabs"]:
+            vote(votes, shape=shape, slabs=job["slabs"])
+        else:
+            predict(votes)
         found = digest(votes)
         if job["discard"]:
             votes.discard()

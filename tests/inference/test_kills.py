@@ -22,9 +22,12 @@ voters = runpy.run_path(str(SCRIPT))
 
 
 def expected(voting, shape, edge, slabs):
-    """Vote in memory, never killed."""
+    """Vote in memory, never killed; with no slabs of our own, the engine makes them."""
     votes = MemoryVotes(Ballot(4, voters["PLANES"], voting), shape, edge)
-    voters["vote"](votes, shape=shape, slabs=slabs)
+    if slabs:
+        voters["vote"](votes, shape=shape, slabs=slabs)
+    else:
+        voters["predict"](votes)
     return voters["digest"](votes)
 
 
@@ -103,3 +106,19 @@ def test_killed_at_random_moments(do, tmp_path):
         for _ in range(3):
             kills += do(folder, seconds=chance.uniform(0, seconds), **volume) is None
         assert do(folder, **volume)["digest"] == whole
+
+
+def test_the_engine_goes_on_after_kills(do, tmp_path):
+    volume = {"shape": (14, 9, 12), "edge": 8, "slabs": 0, "voting": "soft"}
+    whole = expected(**volume)
+    chance = random.Random(5)
+    begun = set()
+    for number in range(8 * KILLS):
+        folder = tmp_path / str(number)
+        half = chance.random() < 0.5
+        assert do(folder, step=chance.randrange(10, 75), half=half, **volume) is None
+        answer = do(folder, **volume)
+        assert answer["digest"] == whole
+        begun.add(tuple(answer["from"]))
+    assert len(begun) > 3
+    assert {plane for plane, _ in begun} == {0, 1}
