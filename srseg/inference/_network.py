@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from srseg.errors import ParameterError
 from srseg.inference._choices import (
     Precision,
     Runtime,
@@ -16,13 +15,26 @@ from srseg.inference._choices import (
     choose_precision,
     choose_runtime,
 )
+from srseg.inference._lean import lean_copy, meta_copy
+from srseg.inference._runtime_compile import CompiledRuntime
+from srseg.inference._runtime_openvino import OpenVINORuntime
+from srseg.inference._runtime_torch import TorchRuntime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from torch import Tensor, nn
 
 __all__ = ["SlicePredictor"]
+
+_RUNTIMES = ("auto", "torch", "compile", "openvino")
+_INSTALL = "pip install 'srseg[openvino]'"
+_NAMES = {"compile": "torch.compile", "openvino": "OpenVINO"}
+
+# a batch has about so many pixels: enough for all cores, little memory
+_PIXELS = {"cpu": 1 << 19, "cuda": 1 << 22}
+_MOST = 16
 
 
 class SlicePredictor:
@@ -64,15 +76,39 @@ class SlicePredictor:
     ) -> None:
         self.device = choose_device(device)
         self.precision = choose_precision(precision, self.device)
-        self.runtime = choose_runtime(runtime, self.device)
+        if runtime not in _RUNTIMES:
+            raise ParameterError(f"runtime is {', '.join(map(repr, _RUNTIMES))}, found {runtime!r}")
         self.n_classes = n_classes
         self.notes: list[str] = []
-        if self.runtime != "torch":
-            self.notes.append(f"runtime {self.runtime} is not there yet; torch is used")
-            self.runtime = "torch"
-        own = copy.deepcopy(network).eval()
-        self._network = own.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._meta = meta_copy(network).eval()
         self._flops: dict[tuple[int, int], int] = {}
+        self.runtime: Literal["torch", "compile", "openvino"] = (
+            choose_runtime(self.device) if runtime == "auto" else runtime
+        )
+        if runtime == "auto" and self.runtime == "torch" and self.device.type == "cpu":
+            self.notes.append(f"OpenVINO would be faster, but is not installed; {_INSTALL}")
+        self._run = self._start(network)
+
+    def _start(self, network: nn.Module) -> TorchRuntime | CompiledRuntime | OpenVINORuntime:
+        lean = lean_copy(network)
+        try:
+            if self.runtime == "openvino":
+                return self._start_openvino(lean)
+            if self.runtime == "compile":
+                return CompiledRuntime(lean, self.device, self.precision)
+        except Exception as error:  # whatever it is, torch itself can go on
+            self.notes.append(
+                f"{_NAMES[self.runtime]} cannot run this network here ({_reason(error)}); torch "
+                "runs it, operation by operation"
+            )
+            self.runtime = "torch"
+            lean = lean_copy(network)  # compiling has changed the first
+        return TorchRuntime(lean, self.device, self.precision)
+
+    def _start_openvino(self, lean: nn.Module) -> OpenVINORuntime:
+        if self.device.type != "cpu":
+            raise RuntimeError(f"it runs on the CPU, not on {self.device}")
+        return OpenVINORuntime(lean, self.precision)
 
     def batch_size(self, height: int, width: int) -> int:
         """Tell how many slices at a time are fastest.
@@ -87,19 +123,19 @@ class SlicePredictor:
         int
             The same on each machine for the same kind of device.
         """
-        large = height * width > 2**20
-        return 2 if self.device.type == "cpu" or large else 8
+        pixels = _PIXELS.get(self.device.type, _PIXELS["cuda"])
+        return min(max(pixels // (height * width), 1), _MOST)
 
     def prepare(self, sizes: Sequence[tuple[int, int, int]]) -> None:
-        """Compile and warm up, so that no call is slower than another.
+        """Compile what is left to compile, so that no call waits for it.
 
         Parameters
         ----------
         sizes : sequence of (n, height, width)
             Shapes of the slices that will be predicted.
         """
-        for size in sizes:
-            self(torch.zeros(size))
+        if isinstance(self._run, CompiledRuntime):
+            self._run.prepare(sizes)
 
     def flops(self, n: int, height: int, width: int) -> int:
         """Count the floating-point operations of one call.
@@ -112,16 +148,21 @@ class SlicePredictor:
         Returns
         -------
         int
-            2 for each multiply-add of convolutions and matrix products.
+            2 for each multiply-add of convolutions and matrix products; 0 where they cannot be
+            counted.
         """
         from torch.utils.flop_counter import FlopCounterMode
 
         size = (height, width)
         if size not in self._flops:
-            network = copy.deepcopy(self._network).to("meta")
-            with torch.no_grad(), FlopCounterMode(display=False) as counter:
-                network(torch.empty(1, 1, height, width, device="meta"))
-            self._flops[size] = counter.get_total_flops()
+            counter = FlopCounterMode(display=False)
+            try:
+                with torch.no_grad(), counter:
+                    self._meta(torch.empty(1, 1, height, width, device="meta"))
+            except (NotImplementedError, RuntimeError):  # it looks at values
+                self._flops[size] = 0
+            else:
+                self._flops[size] = counter.get_total_flops()
         return n * self._flops[size]
 
     def __call__(self, slices: Tensor, /) -> Tensor:
@@ -137,14 +178,7 @@ class SlicePredictor:
         Tensor of shape (n, K, H, W), float32
             Probabilities, on `device`.
         """
-        pixels = slices[:, None].to(self.device, memory_format=torch.channels_last)
-        with (
-            torch.inference_mode(),
-            torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"),
-        ):
-            logits = self._network(pixels)
-            probabilities: Tensor = logits.float().softmax(1)
-        return probabilities
+        return self._run(slices)
 
     def predict_array(self, slices: NDArray[np.float32], /) -> NDArray[np.float32]:
         """Predict any number of slices of one size, a batch at a time.
@@ -166,3 +200,11 @@ class SlicePredictor:
         for start in range(0, n, size):
             found[start : start + size] = self(pixels[start : start + size]).cpu().numpy()
         return found
+
+
+def _reason(error: Exception) -> str:
+    """Give the first line that says something: compilers are talkative."""
+    if isinstance(error, ModuleNotFoundError) and error.name == "openvino":
+        return f"it is not installed; {_INSTALL}"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
