@@ -125,6 +125,23 @@ class SamplePart:
         )
         return whole.cropped((z, y, x))
 
+    def prepared_when_read(self, voxel_size: float | None, clip: tuple[float, float]) -> bool:
+        """Tell whether what `prepared` gives is resampled and normalised each time it is read.
+
+        Parameters
+        ----------
+        voxel_size : float or None
+            Edge length of the voxels, in µm; None keeps the scan's.
+        clip : tuple of float
+            Percentiles of the whole sample to clip to.
+
+        Returns
+        -------
+        bool
+            False where the sample has a working copy.
+        """
+        return self._sample.prepared(voxel_size, clip) is None
+
     def overview(
         self, voxel_size: float | None, clip: tuple[float, float]
     ) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:

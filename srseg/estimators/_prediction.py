@@ -12,17 +12,25 @@ import numpy as np
 
 from srseg._version import __version__
 from srseg.estimators._domain import warn_if_foreign
-from srseg.inference import FunctionPredictor, PlanePrediction, kept_identity
+from srseg.inference import (
+    FunctionPredictor,
+    MemoryImage,
+    PlanePrediction,
+    ScratchImage,
+    kept_identity,
+)
 from srseg.labels import UNLABELLED
 from srseg.planes import WANTED
 from srseg.preprocessing import (
     labels_everywhere,
     model_grid,
     prepare,
+    prepared_once,
     resample,
     seen_blocks,
     seen_voxels,
 )
+from srseg.progress import task
 from srseg.volumes import Volume
 
 if TYPE_CHECKING:
@@ -31,11 +39,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from srseg.estimators._protocol import SliceSegmenter
-    from srseg.inference import Fused, PredictionPlan, Stages
+    from srseg.inference import Fused, KeptImage, PredictionPlan, Stages
     from srseg.labels import LabelTable
     from srseg.planes import Plane
     from srseg.volumes import Grid, Region, Sample
 
+_ROW = 64  # slices and lines of a box, in voxels: whole tiles
 _LOOKED_AT = 8  # slices that tell one scan from another
 
 
@@ -91,6 +100,8 @@ class Prediction:
         self._kept = sample.prepared(segmenter.voxel_size_, segmenter.clip_)
         self._shown = self._kept or _resampled(sample, segmenter.voxel_size_)
         self.grid: Grid = self._shown.grid
+        self._cheap = self._is_cheap()
+        self._identity = {} if scratch is None else self._facts(identity or {})
         kept = {} if scratch is None or restart else kept_identity(Path(scratch)) or {}
         predictors = _predictors(segmenter, len(self.table), kept.get("runtime"))
         self._planes = PlanePrediction(
@@ -101,12 +112,14 @@ class Prediction:
             stride=segmenter.stride,
             reach=segmenter.reach,
             wanted=seen_blocks(self._shown, sample.scan_grid, WANTED),
+            beside=0 if self._cheap else 2 * self.grid.n_voxels,
             max_memory=max_memory,
             scratch=self._scratch,
-            identity=None if scratch is None else self._facts(identity or {}),
+            identity=self._identity,
             restart=restart,
         )
         self._fused: list[Fused] = []
+        self._copy: ScratchImage | None = None
 
     @property
     def plan(self) -> PredictionPlan:
@@ -194,6 +207,8 @@ class Prediction:
     def discard(self) -> None:
         """Remove the scratch folder, once the labels stand elsewhere."""
         self._fused = []
+        if self._copy is not None:
+            self._copy.discard()
         self._exit.close()
         self._planes.discard()
 
@@ -210,13 +225,65 @@ class Prediction:
             raise RuntimeError("run the prediction first, inside its with block")
         return self._fused
 
+    def _is_cheap(self) -> bool:
+        """Whether the prepared scan can be read in any direction, many times, as it is."""
+        if self._kept is not None:
+            made_late = getattr(self._sample, "prepared_when_read", None)
+            return made_late is None or not made_late(
+                self._segmenter.voxel_size_, self._segmenter.clip_
+            )
+        scan = self._sample.scan
+        return isinstance(scan.source, np.ndarray) and scan.grid == self.grid
+
     def _image(self) -> Volume:
         """Give the normalised scan in a form that is cheap to read in any direction, many times."""
-        size, clip = self._segmenter.voxel_size_, self._segmenter.clip_
-        if self._kept is not None and not getattr(self._sample, "made_as_it_is_read", False):
-            return self._kept
-        scan = self._sample.scan
-        return self._kept or prepare(scan, voxel_size=size, clip=clip)
+        if self._cheap:
+            return self._kept or prepare(
+                self._sample.scan,
+                voxel_size=self._segmenter.voxel_size_,
+                clip=self._segmenter.clip_,
+            )
+        folder = self._planes.folder
+        image: KeptImage
+        if folder is None:
+            image = MemoryImage(self.grid.shape)
+        else:
+            opened = ScratchImage.open(
+                folder, self._identity, self.grid.shape, restart=self._restart
+            )
+            self._copy = image = self._exit.enter_context(opened)
+        if not image.complete:
+            self._fill(image)
+        return Volume(image, self.grid, normalised=True, field=self._shown.field)
+
+    def _fill(self, image: KeptImage) -> None:
+        """Prepare the scan once, to read it many times along other directions."""
+
+        def copy(volume: Volume) -> None:
+            depth, rows, columns = volume.shape
+            with task("preparing the scan", depth * rows) as progress:
+                for z in range(0, depth, _ROW):
+                    for y in range(0, rows, _ROW):
+                        box = (
+                            slice(z, min(z + _ROW, depth)),
+                            slice(y, min(y + _ROW, rows)),
+                            slice(0, columns),
+                        )
+                        block = volume.read(box)
+                        image.write(box, block.astype(np.float32, copy=False))
+                        progress.advance(block.shape[0] * block.shape[1])
+            image.finish()
+
+        if self._kept is not None:
+            copy(self._kept)
+            return
+        with prepared_once(
+            self._sample.scan,
+            voxel_size=self._segmenter.voxel_size_,
+            clip=self._segmenter.clip_,
+            scratch=self._planes.folder,
+        ) as (volume, _):
+            copy(volume)
 
     def _placed(self, fused: Fused) -> Volume:
         def classes(start: int, stop: int) -> NDArray[np.uint8]:
@@ -312,7 +379,7 @@ def _fingerprint(volume: Volume) -> str:
     for i in range(min(depth, _LOOKED_AT)):
         z = i * depth // min(depth, _LOOKED_AT)
         block = volume.read((slice(z, z + 1), slice(0, rows), slice(0, columns)))
-        check = zlib.crc32(np.ascontiguousarray(block), check)
+        check = zlib.crc32(np.ascontiguousarray(block).tobytes(), check)
     return f"{check:08x}"
 
 
@@ -323,7 +390,7 @@ def _model_hash(segmenter: Any) -> str:
     digest = hashlib.sha256()
     for name, tensor in sorted(_arrays(network)):
         digest.update(name.encode())
-        digest.update(np.ascontiguousarray(tensor))
+        digest.update(np.ascontiguousarray(tensor).tobytes())
     return digest.hexdigest()
 
 

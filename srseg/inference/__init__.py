@@ -5,6 +5,7 @@ from srseg.inference._choices import choose_device, choose_precision, choose_run
 from srseg.inference._engine import Poll, Predictor, Stages, predict_planes
 from srseg.inference._function import FunctionPredictor, SliceFunction
 from srseg.inference._fused import Fused
+from srseg.inference._image import KeptImage, MemoryImage, ScratchImage
 from srseg.inference._network import SlicePredictor
 from srseg.inference._plan import PredictionPlan, duration, measure, plan_prediction
 from srseg.inference._scratch_votes import ScratchVotes
@@ -15,11 +16,14 @@ __all__ = [
     "Ballot",
     "FunctionPredictor",
     "Fused",
+    "KeptImage",
+    "MemoryImage",
     "MemoryVotes",
     "PlanePrediction",
     "Poll",
     "PredictionPlan",
     "Predictor",
+    "ScratchImage",
     "ScratchVotes",
     "SliceFunction",
     "SlicePredictor",

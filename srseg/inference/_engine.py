@@ -1,4 +1,4 @@
-"""A volume through the planes: read, cut, predict, bring back, add up; all of it a slab at a time."""
+"""A volume through the planes, a slab at a time: read, cut, predict, bring back, add up."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from srseg.inference._votes import Votes
 from srseg.progress import task
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from srseg.inference._votes import Votes
     from srseg.planes import Back, Batch, Cut, Lines, Plane, Slab
     from srseg.volumes import Region
 
@@ -233,8 +233,8 @@ def _steps(predictor: Predictor, cuts: Sequence[Cut], thickness: int) -> Iterato
 
 
 def _pixels(batch: Batch) -> int:
-    height, width = (part.stop - part.start for part in (batch.rows, batch.columns))
-    return (batch.stop - batch.start) * height * width
+    n, height, width = batch.size
+    return n * height * width
 
 
 def _cut_ahead(

@@ -162,15 +162,20 @@ class PredictionPlan:
         flops = "" if self.flops is None else f", {self.flops / 1e12:.3g} TFLOP"
         shown = " x ".join(map(str, self.shape))
         share = self.pixels / max(1, self.paper_pixels)
+        batches = " or ".join(map(str, sorted(set(self.batch))))
+        planes = f"{len(self.planes)} plane{'s' * (len(self.planes) > 1)}"
+        work = f"{self.pixels / voxels:.2f} volumes of pixels ({share:.0%} of the paper's "
+        work += f"{self.paper_pixels / voxels:.2f}){flops}"
+        if math.isfinite(self.seconds):
+            work += f", about {duration(self.seconds)}"
+        network = f"network on {self.device}, {self.precision}, runtime {self.runtime}"
+        memory = f"memory: about {_gigabytes(self.memory)}{limit}; votes in {place}"
+        volume = f"{shown} voxels, {planes} ({', '.join(self.planes)})"
         return [
-            f"{shown} voxels, {len(self.planes)} plane{'s' * (len(self.planes) > 1)} "
-            f"({', '.join(self.planes)}), {self.voting} voting, {self.n_classes} classes",
-            f"network on {self.device}, {self.precision}, runtime {self.runtime}, batches of "
-            f"{' or '.join(map(str, sorted(set(self.batch))))}",
-            f"memory: about {_gigabytes(self.memory)}{limit}; votes in {place}, slabs of "
-            f"{self.thickness} slices",
-            f"work: {self.pixels / voxels:.2f} volumes of pixels ({share:.0%} of the paper's "
-            f"{self.paper_pixels / voxels:.2f}){flops}, about {duration(self.seconds)}",
+            f"{volume}, {self.voting} voting, {self.n_classes} classes",
+            f"{network}, {batches} slices at a time",
+            f"{memory}, slabs of {self.thickness} slices",
+            f"work: {work}",
             *self.notes,
         ]
 
@@ -233,6 +238,7 @@ def plan_prediction(
     *,
     limit: int | None = None,
     in_scratch: bool | None = None,
+    beside: int = 0,
     edge: int | None = None,
     thickness: int | None = None,
     trial: bool = True,
@@ -255,6 +261,8 @@ def plan_prediction(
     in_scratch : bool, optional
         Whether the votes lie in a scratch file; only if they do not fit into memory where it is
         None.
+    beside : int, default=0
+        Bytes of what else is made and lies where the votes lie: a copy of the scan.
     edge, thickness : int, optional
         Edge of the tiles and slices in a slab, of a prediction that goes on.
     trial : bool, default=True
@@ -285,7 +293,7 @@ def plan_prediction(
         allowed = limit
     edge = edge or (64 if min(shape) >= 128 else 32)
     per_voxel = sum(ballot.channels * ballot.dtype.itemsize for _, ballot in ballots)
-    votes = per_voxel * edge**3 * math.prod(-(-n // edge) for n in shape)
+    votes = beside + per_voxel * edge**3 * math.prod(-(-n // edge) for n in shape)
     fixed = speed.resident + int(_SLACK * speed.memory) + _OVERHEAD
     fixed += int(_SLACK * _waiting(sizes, ballots[0][1].n_classes))
 
@@ -341,7 +349,7 @@ def plan_prediction(
 
 
 def _waiting(sizes: Counter[tuple[int, int, int]], n_classes: int) -> int:
-    """Slices that wait for the network, and the probabilities of a batch with its rows to and fro."""
+    """Slices that wait for the network, and probabilities of a batch on their way back."""
     largest = max(map(math.prod, sizes), default=0)
     return 4 * largest * (_CUT_AHEAD + 3 * n_classes)
 
@@ -358,8 +366,8 @@ def _too_little(
     )
     return NotEnoughMemoryError(
         f"the prediction needs at least {_gigabytes(needed)} of memory, of which the program has "
-        f"{_gigabytes(speed.resident)} already and the network takes {_gigabytes(speed.memory)} for "
-        f"one batch; {where} is {_gigabytes(allowed)}: {advice}"
+        f"{_gigabytes(speed.resident)} already and the network takes {_gigabytes(speed.memory)} "
+        f"for one batch; {where} is {_gigabytes(allowed)}: {advice}"
     )
 
 

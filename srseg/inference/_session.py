@@ -15,7 +15,7 @@ from srseg.inference._fused import Fused
 from srseg.inference._plan import MeasuredPredictor, PredictionPlan, plan_prediction
 from srseg.inference._scratch_votes import ScratchVotes
 from srseg.inference._votes import MemoryVotes, Votes
-from srseg.machine import scratch_folder
+from srseg.machine import return_freed_memory, scratch_folder
 from srseg.planes import Cut
 from srseg.storage import read_json
 
@@ -72,6 +72,8 @@ class PlanePrediction:
     wanted : ndarray of bool, optional
         Where labels are wanted, in blocks of ``srseg.planes.WANTED`` voxels; everywhere where it is
         None.
+    beside : int, default=0
+        Bytes of a copy of the scan that is made, in memory or in the scratch folder as the votes.
     max_memory : int, optional
         Bytes that this process may have; what is free, where it is None.
     scratch : path, optional
@@ -87,6 +89,8 @@ class PlanePrediction:
         The planes through the volume.
     stages : Stages
         Where the time went.
+    folder : Path or None
+        The scratch folder in use; None where the votes lie in memory, and before `open`.
 
     Raises
     ------
@@ -118,6 +122,7 @@ class PlanePrediction:
         stride: int = 1,
         reach: int | None = None,
         wanted: NDArray[np.bool_] | None = None,
+        beside: int = 0,
         max_memory: int | None = None,
         scratch: Path | None = None,
         identity: Mapping[str, Any] | None = None,
@@ -129,7 +134,9 @@ class PlanePrediction:
             )
         self.shape = shape
         self.stages = Stages()
+        self.folder: Path | None = None
         self._predictors = predictors
+        self._beside = beside
         self._max_memory = max_memory
         self._scratch = scratch
         self._restart = restart
@@ -156,6 +163,8 @@ class PlanePrediction:
     def plan(self) -> PredictionPlan:
         """How it is done and what it takes; the network is tried when it is first asked for."""
         if self._plan is None:
+            if self._max_memory is not None:
+                return_freed_memory()
             self._plan = self._planned(trial=True)
         return self._plan
 
@@ -176,6 +185,7 @@ class PlanePrediction:
             self._predictors[0],
             limit=self._max_memory,
             in_scratch=True if self._scratch is not None else None,
+            beside=self._beside,
             thickness=kept.get("thickness"),
             edge=kept.get("tile edge"),
             trial=trial,
@@ -196,9 +206,9 @@ class PlanePrediction:
             if plan.votes_in_memory:
                 self._votes.append(MemoryVotes(ballot, self.shape, plan.edge))
                 continue
-            folder = self._scratch or self._own_folder(plan.scratch)
+            self.folder = self._scratch or self._own_folder(plan.scratch)
             votes = ScratchVotes.open(
-                folder, self._facts(plan), ballot, self.shape, plan.edge, restart=self._restart
+                self.folder, self._facts(plan), ballot, self.shape, plan.edge, restart=self._restart
             )
             self._votes.append(self._exit.enter_context(votes))
 
@@ -225,11 +235,6 @@ class PlanePrediction:
             thickness=self._layout.thickness, stages=self.stages,
         )  # fmt: skip
         return [Fused(votes) for votes in self._votes]
-
-    @property
-    def votes_in_memory(self) -> bool:
-        """Whether the votes lie in memory, or in a scratch file."""
-        return self._layout.votes_in_memory
 
     def discard(self) -> None:
         """Remove the scratch folder: the result stands elsewhere."""
