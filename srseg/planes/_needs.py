@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from srseg.errors import ParameterError
 from srseg.planes._slabs import Batch
 
 if TYPE_CHECKING:
@@ -50,6 +51,24 @@ class Needs:
             (int(part[some, 0].min()), int(part[some, 1].max())) for part in (rows, columns)
         )
         return (r0, r1), (c0, c1)
+
+    def hull_of_some(self, start: int, stop: int) -> tuple[slice, slice]:
+        """Give the rows and columns that slices need of which some need something.
+
+        Parameters
+        ----------
+        start, stop : int
+            First slice and the one after the last.
+
+        Returns
+        -------
+        tuple of slice
+            Rows and columns.
+        """
+        hull = self.hull(start, stop)
+        if hull is None:
+            raise ParameterError(f"slices {start} to {stop - 1} are not cut: no voxel needs them")
+        return slice(*hull[0]), slice(*hull[1])
 
 
 def rectangles(

@@ -45,7 +45,7 @@ class Points(NamedTuple):
 
     def take(self, which: NDArray[Any]) -> Points:
         """Give some of the columns."""
-        return Points(*(part[which] for part in self))  # type: ignore[arg-type]
+        return Points(*(part[which] for part in self))
 
 
 class Oblique:
@@ -74,7 +74,9 @@ class Oblique:
         # whether a slice's rows are the rotation axis, and its columns the lines
         self.flip = self.axis == plane.slice_axes[0]
         self.wanted = None if wanted is None else np.moveaxis(wanted, self.axis, 2)
-        self._some = None if self.wanted is None else self.wanted.any(2)
+        self._some: NDArray[np.bool_] | None = (
+            None if self.wanted is None else np.any(self.wanted, axis=2)
+        )
         self.needs = self._needs()
 
     def across(self, batch: Batch) -> tuple[slice, slice]:
@@ -126,7 +128,7 @@ class Oblique:
         # a column that a line is interpolated from lies less than sqrt(2) off it
         near = int(self._columns[max(slab.start - 1, 0) : slab.stop + 2].sum())
         band = (slab.stop - slab.start + 3) * (length + 3)
-        return min(near, band) * self.padded_depth
+        return int(min(near, band)) * self.padded_depth
 
     def carried(self, line: int) -> slice | None:
         """Give the positions of a line that voxels between it and the next one look at."""

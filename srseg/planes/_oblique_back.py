@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from srseg.errors import ParameterError
-from srseg.planes._slabs import WANTED
+from srseg.planes._memory import room
+from srseg.planes._slabs import AT_A_TIME, WANTED, expect
 from srseg.planes._tiles import add_runs, runs_by_tile
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from srseg.planes._oblique import Oblique, Points
     from srseg.planes._slabs import Batch, Counter, Slab
     from srseg.planes._tiles import Runs
-
-_AT_A_TIME = 1 << 18  # interpolated numbers: what stays in a core's cache
 
 
 class ObliqueBack:
@@ -76,36 +75,35 @@ class ObliqueBack:
             self._mask = torch.from_numpy(blocks).to(device)
         self._lines: Tensor | None = None
         self.parts = [
-            torch.empty(
-                (ballot.channels, len(order), way.padded_depth),
-                dtype=ballot.torch_dtype,
-                device=device,
-            )
+            room((ballot.channels, len(order), way.padded_depth), ballot.torch_dtype, device)
             for ballot in ballots
         ]
         self.carry: Tensor | None = None
 
     def put(self, batch: Batch, probabilities: Tensor) -> None:
-        if self._slab.batches[self._next] != batch:
-            raise ParameterError(
-                f"batch {self._next} of slab {self._slab.number} comes next: batches are in order"
-            )
+        expect(self._slab, self._next, batch)
         self._next += 1
         lines = self._lines
         if lines is None:
             lines = self._lines = self._first_lines(probabilities)
         way = self._way
-        along, deep = way.across(batch)
-        along = slice(along.start, min(along.stop, way.rotation.line_length))
-        deep = slice(deep.start, min(deep.stop, way.depth))
+        rows, columns = way.needs.hull_of_some(batch.start, batch.stop)
+        along, deep = (columns, rows) if way.flip else (rows, columns)
+        probabilities = probabilities[
+            :,
+            :,
+            rows.start - batch.rows.start : rows.stop - batch.rows.start,
+            columns.start - batch.columns.start : columns.stop - batch.columns.start,
+        ]
         for line, found in zip(range(batch.start, batch.stop), probabilities, strict=True):
             to = lines[:, line % self._slots, along, deep]
             if not way.flip:
-                to.copy_(found[:, : to.shape[1], : to.shape[2]])
+                to.copy_(found)
                 continue
-            # a class at a time, and each with its rows in one piece, where transposing is fast
-            for each, values in zip(to, found.contiguous(), strict=True):
-                each.copy_(values[: to.shape[2], : to.shape[1]].T)
+            if found.stride(2) != 1:  # a network's channels_last
+                found = found.contiguous()
+            for each, values in zip(to, found, strict=True):
+                each.copy_(values.T)
         self._finish(
             lines,
             int(self._ends[batch.start - self._slab.start]),
@@ -120,7 +118,7 @@ class ObliqueBack:
     def _first_lines(self, probabilities: Tensor) -> Tensor:
         way = self._way
         size = (probabilities.shape[1], self._slots, way.rotation.line_length, way.padded_depth)
-        lines = probabilities.new_zeros(size)
+        lines = room(size, probabilities.dtype, probabilities.device).zero_()
         if self._before is not None:
             before = self._slab.start - 1
             to = lines[:, before % self._slots, way.carried(before), : way.depth]
@@ -134,7 +132,7 @@ class ObliqueBack:
         # the same interpolation for each class: its lines lie so much farther on
         shift = torch.arange(n_classes, dtype=torch.int32, device=lines.device)
         shift = (shift * (len(rows) // n_classes))[:, None, None]
-        step = max(1, _AT_A_TIME // (n_classes * depth))
+        step = max(1, AT_A_TIME // (n_classes * depth))
         for low in range(start, stop, step):
             high = min(low + step, stop)
             index = (self._index[low:high] + shift).view(-1)

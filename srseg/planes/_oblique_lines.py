@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
+from srseg.planes._memory import room
+from srseg.planes._slabs import EDGE
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
     from srseg.planes._oblique import Oblique
     from srseg.planes._slabs import Batch, Read, Slab
-
-_EDGE = 64  # of the chunks that srseg writes
 
 
 class _Band(NamedTuple):
@@ -136,14 +137,16 @@ def _read_columns(way: Oblique, band: _Band, deep: slice, read: Read) -> Tensor:
     n_b, n_c = way.rotation.shape
     within = slice(deep.start, min(deep.stop, way.depth))
     n_deep = within.stop - within.start
-    columns = torch.empty((band.n_columns + 1, deep.stop - deep.start))
+    size = (band.n_columns + 1, deep.stop - deep.start)
+    # numpy: this happens in a thread of its own, beside a network that keeps torch's threads busy
+    columns = room(size, torch.float32, "cpu").numpy()
     columns[:, n_deep:] = 0
     columns[-1] = 0
-    for top in range(0, n_b, _EDGE):
-        bottom = min(top + _EDGE, n_b)
-        for left in range(0, n_c, _EDGE):
+    for top in range(0, n_b, EDGE):
+        bottom = min(top + EDGE, n_b)
+        for left in range(0, n_c, EDGE):
             begin = np.maximum(band.first[top:bottom], left)
-            end = np.minimum(band.past[top:bottom], left + _EDGE)
+            end = np.minimum(band.past[top:bottom], left + EDGE)
             some = np.flatnonzero(begin < end)
             if not len(some):
                 continue
@@ -151,8 +154,7 @@ def _read_columns(way: Oblique, band: _Band, deep: slice, read: Read) -> Tensor:
             across = slice(int(begin[some].min()), int(end[some].max()))
             box = [rows, across]
             box.insert(way.axis, within)
-            found = np.require(read((box[0], box[1], box[2])), np.float32, ["C", "W"])
-            values = torch.from_numpy(found).movedim(way.axis, 2)
+            values = np.moveaxis(read((box[0], box[1], box[2])), way.axis, 1)
             places = band.start[top:bottom]
             for row, low, high, place in zip(
                 (some + top - rows.start).tolist(),
@@ -161,7 +163,8 @@ def _read_columns(way: Oblique, band: _Band, deep: slice, read: Read) -> Tensor:
                 places[some].tolist(),
                 strict=True,
             ):
-                columns[place + low : place + high, :n_deep] = values[
-                    row, low - across.start : high - across.start
-                ]
-    return columns
+                run = values[row, :, low - across.start : high - across.start]
+                if way.axis < 2:  # turned around from a small copy: it stays in the cache
+                    run = np.ascontiguousarray(run)
+                columns[place + low : place + high, :n_deep] = run.T
+    return torch.from_numpy(columns)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from srseg.errors import ParameterError
 from srseg.volumes import Region
 
 if TYPE_CHECKING:
@@ -20,6 +21,12 @@ Read = Callable[[Region], NDArray[np.float32]]
 
 WANTED = 16
 """Edge, in voxels, of the blocks that are wanted or not."""
+
+EDGE = 64
+"""Edge, in voxels, of the chunks that srseg writes: boxes to be read end at multiples of it."""
+
+AT_A_TIME = 1 << 18
+"""How many numbers are interpolated or counted at a time: what stays in a core's cache."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,30 @@ class Slab:
     start: int
     stop: int
     batches: tuple[Batch, ...]
+
+
+def expect(slab: Slab, number: int, batch: Batch) -> None:
+    """Refuse a batch that is not the next of a slab.
+
+    Parameters
+    ----------
+    slab : Slab
+        The slab.
+    number : int
+        Which of its batches comes next.
+    batch : Batch
+        What is put.
+
+    Raises
+    ------
+    ParameterError
+        If it is another one.
+    """
+    if number >= len(slab.batches) or slab.batches[number] != batch:
+        raise ParameterError(
+            f"slices {batch.start} to {batch.stop - 1} are not batch {number} of slab "
+            f"{slab.number}, which comes next; batches are put in order, each once"
+        )
 
 
 class Counter(Protocol):

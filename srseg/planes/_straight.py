@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from srseg.planes._memory import room
 from srseg.planes._needs import Needs
-from srseg.planes._slabs import WANTED
+from srseg.planes._slabs import AT_A_TIME, EDGE, WANTED, Batch, expect
+from srseg.planes._tiles import add
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from srseg.planes._plane import Plane
-    from srseg.planes._slabs import Batch, Counter, Read, Slab
+    from srseg.planes._slabs import Counter, Read, Slab
+
+Box = tuple[slice, slice, slice]
+"""Slices, rows and columns."""
 
 
 class Straight:
@@ -38,60 +43,84 @@ class Straight:
         self, plane: Plane, shape: tuple[int, int, int], wanted: NDArray[np.bool_] | None
     ) -> None:
         self.axis = plane.stacking
-        self.shape = shape
-        self.size = tuple(shape[axis] for axis in plane.slice_axes)
-        self.wanted = None if wanted is None else np.moveaxis(wanted, self.axis, 0)
+        rows, columns = plane.slice_axes
+        self.size = (shape[rows], shape[columns])
+        # by slice, row and column
+        self._wanted = None if wanted is None else np.moveaxis(wanted, self.axis, 0)
         self.needs = self._needs(shape[self.axis])
 
     def _needs(self, n_slices: int) -> Needs:
-        whole = [np.tile([0, n], (n_slices, 1)) for n in self.size]
-        if self.wanted is None:
-            return Needs(*whole)
+        if self._wanted is None:
+            height, width = self.size
+            return Needs(np.tile([0, height], (n_slices, 1)), np.tile([0, width], (n_slices, 1)))
+        found = []
         for axis, size in enumerate(self.size):
-            some = self.wanted.any(2 - axis)  # (blocks of slices, blocks along this axis)
+            # by slice and row, or slice and column
+            some: NDArray[np.bool_] = np.any(self._wanted, axis=2 - axis)
             first = some.argmax(1)
-            last = some.shape[1] - some[:, ::-1].argmax(1)
-            bounds = np.stack([first, last], 1) * WANTED
-            bounds[~some.any(1)] = 0
-            whole[axis] = np.minimum(bounds, size)[np.arange(n_slices) // WANTED]
-        return Needs(*whole)
+            past = some.shape[1] - some[:, ::-1].argmax(1)
+            blocks = np.stack([first, past], 1)
+            blocks[~some.any(1)] = 0
+            found.append(np.minimum(blocks * WANTED, size)[np.arange(n_slices) // WANTED])
+        return Needs(*found)
 
-    def box(self, slab: Slab) -> tuple[slice, slice, slice]:
-        """Give the slices, rows and columns that a slab's batches have votes for."""
-        hull = self.needs.hull(slab.batches[0].start, slab.batches[-1].stop)
-        assert hull is not None  # noqa: S101 - a batch without a need is left out
-        return slice(slab.start, slab.stop), slice(*hull[0]), slice(*hull[1])
+    def along_volume(self, box: Box) -> Box:
+        """Turn slices, rows and columns into z, y and x."""
+        parts = list(box[1:])
+        parts.insert(self.axis, box[0])
+        return parts[0], parts[1], parts[2]
 
-    def shown(self, slab: Slab) -> tuple[slice, slice, slice]:
-        """Give the slices, rows and columns that a slab's batches show."""
+    def needed(self, start: int, stop: int) -> Box:
+        """Give the box of pixels that some slices are needed for."""
+        rows, columns = self.needs.hull_of_some(start, stop)
+        return slice(start, stop), rows, columns
+
+    def shown(self, slab: Slab) -> Box:
+        """Give the box of voxels that a slab's batches show."""
         rows, columns = (
-            slice(min(p.start for p in parts), min(n, max(p.stop for p in parts)))
-            for n, parts in zip(
-                self.size,
-                ([b.rows for b in slab.batches], [b.columns for b in slab.batches]),
-                strict=True,
+            slice(min(part.start for part in parts), min(n, max(part.stop for part in parts)))
+            for n, parts in (
+                (self.size[0], [batch.rows for batch in slab.batches]),
+                (self.size[1], [batch.columns for batch in slab.batches]),
             )
         )
         return slice(slab.batches[0].start, slab.batches[-1].stop), rows, columns
 
+    def mask(self, box: Box) -> NDArray[np.bool_] | None:
+        """Tell which pixels are wanted; None where all are."""
+        if self._wanted is None:
+            return None
+        blocks = (np.arange(part.start, part.stop) // WANTED for part in box)
+        mask: NDArray[np.bool_] = self._wanted[np.ix_(*blocks)]
+        return mask
+
     def voxels(self, slab: Slab) -> int:
         """Tell how many voxels a slab reads, and finishes, at most."""
-        shown = self.shown(slab)
-        return (slab.stop - slab.start) * _length(shown[1]) * _length(shown[2])
+        n, height, width = _size(self.shown(slab))
+        return n * height * width
 
     def read(self, slab: Slab, read: Read, device: torch.device | str) -> StraightLines:
         """Read the voxels that a slab's slices show."""
         shown = self.shown(slab)
-        region: list[Any] = list(shown[1:])
-        region.insert(self.axis, shown[0])
-        voxels = np.require(read((region[0], region[1], region[2])), np.float32, ["W"])
-        stack = torch.from_numpy(np.moveaxis(voxels, self.axis, 0)).contiguous()
-        return StraightLines(shown, stack.to(device))
+        n, rows, columns = shown
+        # numpy's copies: a thread of its own reads, and the network keeps those of torch busy
+        stack = room(_size(shown), torch.float32, "cpu").numpy()
+        # a few rows at a time: what a reader needs besides stays small
+        for top in range(rows.start // EDGE * EDGE, rows.stop, EDGE):
+            some = slice(max(top, rows.start), min(top + EDGE, rows.stop))
+            block = np.moveaxis(read(self.along_volume((n, some, columns))), self.axis, 0)
+            to = stack[:, some.start - rows.start : some.stop - rows.start]
+            if self.axis < 2:
+                to[:] = block
+                continue
+            for row in range(to.shape[1]):  # all at once, writes would miss the cache
+                to[:, row] = np.ascontiguousarray(block[:, row])
+        return StraightLines(shown, torch.from_numpy(stack).to(device))
 
     def back(
         self,
         slab: Slab,
-        carry: Tensor | None,  # noqa: ARG002
+        carry: Tensor | None,  # noqa: ARG002 - no voxel lies between two slices
         ballots: Sequence[Counter],
         device: torch.device | str,
     ) -> StraightBack:
@@ -100,18 +129,22 @@ class Straight:
 
 
 class StraightLines:
-    """The voxels of a slab, in the order of its slices."""
+    """The voxels of a slab, in the order of its slices.
 
-    def __init__(self, shown: tuple[slice, slice, slice], stack: Tensor) -> None:
-        self._first = [part.start for part in shown]
+    Parameters
+    ----------
+    shown : tuple of slice
+        Which slices, rows and columns these are.
+    stack : Tensor
+        The voxels.
+    """
+
+    def __init__(self, shown: Box, stack: Tensor) -> None:
+        self._shown = shown
         self._stack = stack
 
     def slices(self, batch: Batch) -> Tensor:
-        n, rows, columns = (
-            slice(part.start - first, part.stop - first)
-            for part, first in zip((batch, batch.rows, batch.columns), self._first, strict=True)
-        )
-        there = self._stack[n, rows, columns]
+        there = self._stack[_within(_box(batch), self._shown)]
         if there.shape == batch.size:
             return there.contiguous()
         filled = there.new_zeros(batch.size)
@@ -120,7 +153,19 @@ class StraightLines:
 
 
 class StraightBack:
-    """Votes of a slab, in the order of its slices: (channels, slices, rows, columns)."""
+    """Votes of a slab, in the order of its slices: (channels, slices, rows, columns).
+
+    Parameters
+    ----------
+    way : Straight
+        The plane.
+    slab : Slab
+        The slab.
+    ballots : sequence of Counter
+        How probabilities are counted.
+    device : torch.device or str
+        Where the probabilities are.
+    """
 
     def __init__(
         self,
@@ -130,61 +175,68 @@ class StraightBack:
         device: torch.device | str,
     ) -> None:
         self._way = way
-        self._box = way.box(slab)
+        self._slab = slab
+        self._box = way.needed(slab.batches[0].start, slab.batches[-1].stop)
         self._ballots = ballots
-        size = [_length(part) for part in self._box]
-        self.parts = [
-            torch.zeros((ballot.channels, *size), dtype=ballot.torch_dtype, device=device)
-            for ballot in ballots
-        ]
+        self._next = 0
+        size = _size(self._box)
+        self.parts = [room((b.channels, *size), b.torch_dtype, device) for b in ballots]
+        if way.mask(self._box) is not None:  # what no batch has votes for stays 0
+            for part in self.parts:
+                part.zero_()
         self.carry: Tensor | None = None
 
     def put(self, batch: Batch, probabilities: Tensor) -> None:
-        hull = self._way.needs.hull(batch.start, batch.stop)
-        assert hull is not None  # noqa: S101 - a batch without a need is left out
-        needed = (slice(batch.start, batch.stop), slice(*hull[0]), slice(*hull[1]))
-        from_batch, to = (
-            tuple(
-                slice(part.start - first, part.stop - first)
-                for part, first in zip(needed, origin, strict=True)
-            )
-            for origin in (
-                (batch.start, batch.rows.start, batch.columns.start),
-                [part.start for part in self._box],
-            )
-        )
-        cropped = probabilities[:, :, from_batch[1], from_batch[2]]
-        mask = None if self._way.wanted is None else self._mask(needed, probabilities.device)
-        for ballot, part in zip(self._ballots, self.parts, strict=True):
-            votes = ballot.count(cropped, 1)
-            if mask is not None:
-                votes = votes * mask
-            part[(slice(None), *to)] = votes.transpose(0, 1)
-
-    def _mask(self, needed: Sequence[slice], device: torch.device) -> Tensor:
-        assert self._way.wanted is not None  # noqa: S101
-        blocks = [np.arange(part.start, part.stop) // WANTED for part in needed]
-        return torch.from_numpy(self._way.wanted[np.ix_(*blocks)][:, None]).to(device)
+        expect(self._slab, self._next, batch)
+        self._next += 1
+        n, rows, columns = self._way.needed(batch.start, batch.stop)
+        row_size = probabilities.shape[0] * probabilities.shape[1] * (columns.stop - columns.start)
+        step = max(1, AT_A_TIME // row_size)
+        for top in range(rows.start, rows.stop, step):
+            some = (n, slice(top, min(top + step, rows.stop)), columns)
+            _, *there = _within(some, _box(batch))
+            here = _within(some, self._box)
+            mask = self._way.mask(some)
+            for ballot, part in zip(self._ballots, self.parts, strict=True):
+                votes = ballot.count(probabilities[:, :, there[0], there[1]], 1)
+                if mask is not None:
+                    votes *= torch.from_numpy(mask[:, None]).to(votes.device)
+                part[:, *here] = votes.transpose(0, 1)
 
     def tiles(self, edge: int) -> list[tuple[int, int, int]]:
-        box = list(self._box[1:])
-        box.insert(self._way.axis, self._box[0])
-        ranges = (range(part.start // edge, -(-part.stop // edge)) for part in box)
-        return [(z, y, x) for z, y, x in itertools.product(*ranges)]
+        z, y, x = (
+            range(part.start // edge, -(-part.stop // edge))
+            for part in self._way.along_volume(self._box)
+        )
+        return list(itertools.product(z, y, x))
 
     def add_to(self, part: Tensor, tile: tuple[int, int, int], record: Tensor) -> None:
         edge = record.shape[-1]
-        axis = self._way.axis
-        origin = [edge * t for t in tile]
-        origin.insert(0, origin.pop(axis))
-        inside: list[slice] = [slice(None)]
-        outside: list[slice] = [slice(None)]
-        for first, size, box in zip(origin, part.shape[1:], self._box, strict=True):
-            low, high = max(first, box.start), min(first + edge, box.start + size)
-            inside.append(slice(low - first, high - first))
-            outside.append(slice(low - box.start, high - box.start))
-        record.movedim(axis + 1, 1)[tuple(inside)] += part[tuple(outside)]
+        cube = [slice(t * edge, (t + 1) * edge) for t in tile]
+        cube.insert(0, cube.pop(self._way.axis))
+        n, rows, columns = (
+            slice(max(a.start, b.start), min(a.stop, b.stop))
+            for a, b in zip(cube, self._box, strict=True)
+        )
+        both = (n, rows, columns)
+        add(
+            record.movedim(self._way.axis + 1, 1)[:, *_within(both, (cube[0], cube[1], cube[2]))],
+            part[:, *_within(both, self._box)],
+        )
 
 
-def _length(part: slice) -> int:
-    return int(part.stop - part.start)
+def _box(batch: Batch) -> Box:
+    return slice(batch.start, batch.stop), batch.rows, batch.columns
+
+
+def _within(part: Box, whole: Box) -> Box:
+    """Count the places of a part from the first ones of the whole."""
+    n, rows, columns = (
+        slice(p.start - w.start, p.stop - w.start) for p, w in zip(part, whole, strict=True)
+    )
+    return n, rows, columns
+
+
+def _size(box: Box) -> tuple[int, int, int]:
+    n, height, width = (int(part.stop - part.start) for part in box)
+    return n, height, width

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -85,6 +85,9 @@ def add_runs(columns: Tensor, votes: Tensor, runs: Runs) -> None:
         return
     # numpy: its slices take a tenth of the time of torch's
     to, what = columns.numpy(), votes.numpy()
+    turned = to.strides[2] < to.strides[3]
+    if turned:
+        to, what = to.swapaxes(2, 3), what.swapaxes(1, 2)
     for row, column, count, place in zip(
         runs.row.tolist(),
         runs.column.tolist(),
@@ -92,25 +95,32 @@ def add_runs(columns: Tensor, votes: Tensor, runs: Runs) -> None:
         runs.place.tolist(),
         strict=True,
     ):
-        add(to[:, row, column : column + count], what[:, place : place + count])
+        if turned:
+            here = to[:, row, :, column : column + count]
+            # turned around while it is in the cache: a sum over both orders is slower
+            part = np.ascontiguousarray(what[:, :, place : place + count])
+        else:
+            here, part = to[:, row, column : column + count], what[:, place : place + count]
+        np.add(here, part, out=here)
 
 
-def add(to: NDArray[Any], what: NDArray[Any]) -> None:
-    """Add to an array that may lie otherwise in memory.
+def add(to: Tensor, votes: Tensor) -> None:
+    """Add votes to a box of voxels that may lie otherwise in memory.
 
     Parameters
     ----------
-    to : ndarray
+    to : Tensor
         Changed in place.
-    what : ndarray of the same shape
-        What is added.
+    votes : Tensor of the same shape
+        The votes.
     """
-    order = sorted(range(to.ndim), key=to.strides.__getitem__, reverse=True)
-    to, what = to.transpose(order), what.transpose(order)
-    if what.strides[-1] != what.itemsize:
-        # turned around while it is in the cache: numpy's sum would go along the wrong axis
-        what = np.ascontiguousarray(what)
-    np.add(to, what, out=to)
+    if to.device.type != "cpu":
+        to += votes
+        return
+    here, part = to.numpy(), votes.numpy()
+    order = sorted(range(here.ndim), key=here.strides.__getitem__, reverse=True)
+    here, part = here.transpose(order), part.transpose(order)
+    np.add(here, part, out=here)
 
 
 def _add_points(columns: Tensor, votes: Tensor, runs: Runs) -> None:
