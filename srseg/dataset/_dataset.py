@@ -507,7 +507,7 @@ class Dataset(SampleView):
         Returns
         -------
         list of Problem
-            The most serious first; empty where all is well.
+            The most serious first; empty where all is well and no prediction is paused.
 
         Raises
         ------

@@ -8,6 +8,7 @@ from srseg.dataset._labels.history import list_revisions, sidecar_of
 from srseg.dataset._labels.revisions import data_of, recorded_stamp, voxels_of
 from srseg.dataset._layout import PREDICTION_PREFIX, Layout, SampleKey
 from srseg.dataset._metadata.parse import from_sidecar
+from srseg.dataset._predictions.read import read_maps
 from srseg.dataset._scans.aligned import alignment_in, follow
 from srseg.dataset._scans.prepared import open_prepared
 from srseg.dataset._sidecar import ScanFile, difference, read_sample_sidecar, read_scan_file
@@ -149,6 +150,53 @@ class DatasetSample:
             require_known_classes(table, volume.table, where=str(path))
         volume.table = table
         return follow(volume, alignment_in(described, sidecar), self.scan_file.alignment)
+
+    def probabilities(self, prediction: str) -> dict[str, Volume]:
+        """Give the probabilities that were saved with a prediction.
+
+        Parameters
+        ----------
+        prediction : str
+            Its name, as for `labels`.
+
+        Returns
+        -------
+        dict of str to Volume
+            For each class, by name, its probability at each voxel, float32.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such prediction, or none were saved with it.
+        DatasetError
+            If their file is not the one that was saved.
+        """
+        now = self.scan_file.alignment
+        return read_maps(self.labels_sidecar(prediction), ("probabilities",), now)
+
+    def disagreement(self, prediction: str) -> dict[str, Volume]:
+        """Give the disagreement that was saved with a prediction.
+
+        Parameters
+        ----------
+        prediction : str
+            Its name, as for `labels`.
+
+        Returns
+        -------
+        dict of str to Volume
+            ``entropy``, 0 to 1, and ``margin``, 1 to 0 where the classes are ever more alike;
+            float32.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such prediction, or none was saved with it.
+        DatasetError
+            If a file is not the one that was saved.
+        """
+        now = self.scan_file.alignment
+        return read_maps(self.labels_sidecar(prediction), ("entropy", "margin"), now)
 
     def revisions(self, label_set: str | None = None) -> list[LabelRevision]:
         """List the revisions of a label set.

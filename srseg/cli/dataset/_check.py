@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: srseg dataset check --deep"
 
 # the kinds of problems that a repair can end
-_MENDED = ("unfinished", "table")
+_MENDED = ("unfinished", "table", "paused")
 
 
 def check(
@@ -45,6 +45,14 @@ def check(
             "tables anew. Voxels that lie nowhere else are never removed.",
         ),
     ] = False,
+    discard_scratch: Annotated[
+        bool,
+        typer.Option(
+            "--discard-scratch",
+            help="With --repair: also remove what predictions that were stopped have kept; they "
+            "then begin anew.",
+        ),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="With --repair: say what it would do, and do nothing.")
     ] = False,
@@ -54,16 +62,21 @@ def check(
     """Look for what is wrong; the exit code is 3 where something is.
 
     The most serious comes first: damaged, changed, missing and moved files, then what cannot be
-    read, what was left unfinished, and files that are nobody's.
+    read, what was left unfinished, and files that are nobody's. Predictions that were stopped are
+    named too; nothing is wrong with them.
     """
     if dry_run and not repair:
         raise typer.BadParameter("it says what --repair would do; add that", param_hint="--dry-run")
+    if discard_scratch and not repair:
+        raise typer.BadParameter(
+            "it says what --repair removes too; add that", param_hint="--discard-scratch"
+        )
     if repair and samples:
         raise typer.BadParameter(
             "the whole dataset is repaired; leave the samples out", param_hint="--repair"
         )
     archive = open_dataset(dataset)
-    steps = _repair(archive, dry_run=dry_run) if repair else []
+    steps = _repair(archive, dry_run=dry_run, discard_scratch=discard_scratch) if repair else []
     chosen = archive.select(name=samples) if samples else open_dataset(archive.path)
     problems = chosen.check(deep=deep, look_in=look_in or ())
     if dry_run:
@@ -79,14 +92,16 @@ def check(
         )
     else:
         _say(chosen, steps, problems, dry_run=dry_run)
-    if problems or (dry_run and any(step.action != "left" for step in steps)):
+    if any(problem.is_wrong for problem in problems) or (
+        dry_run and any(step.action != "left" for step in steps)
+    ):
         raise typer.Exit(PROBLEMS)
 
 
-def _repair(archive: "Dataset", *, dry_run: bool) -> "list[Repair]":
+def _repair(archive: "Dataset", *, dry_run: bool, discard_scratch: bool) -> "list[Repair]":
     from srseg.dataset import repair
 
-    return repair(archive, dry_run=dry_run)
+    return repair(archive, dry_run=dry_run, discard_scratch=discard_scratch)
 
 
 def _say(
@@ -96,11 +111,13 @@ def _say(
         say(f"{'would be ' if dry_run and step.action != 'left' else ''}{step}")
     for problem in problems:
         say(str(problem))
-    counts = Counter(problem.kind for problem in problems)
+    wrong = [problem for problem in problems if problem.is_wrong]
+    counts = Counter(problem.kind for problem in wrong)
     found = ", ".join(f"{n} {kind}" for kind, n in counts.items())
-    n = len(problems)
+    n, paused = len(wrong), len(problems) - len(wrong)
     say(
         f"{chosen.path}: {len(chosen)} sample{'' if len(chosen) == 1 else 's'}, "
         + (f"{n} problem{'s' if n > 1 else ''}: {found}" if n else "no problems")
+        + (f", {paused} paused prediction{'s' if paused > 1 else ''}" if paused else "")
         + (" beside what would be repaired" if dry_run and steps else "")
     )

@@ -29,9 +29,10 @@ def show(
     one = archive[sample]
     facts = {**summary(one), "scan": str(one.scan_file.path), "predictions": one.predictions}
     sets = {name: one.labels_info(name) for name in one.label_sets}
+    saved = {name: list(one.labels_info(name).get("Saved", {})) for name in one.predictions}
     if as_json:
         say_json({**facts, "dtype": one.scan_file.dtype, "alignment": one.sidecar.get("Alignment"),
-                  "labels": sets})  # fmt: skip
+                  "labels": sets, "saved": saved})  # fmt: skip
         return
     say_pairs(
         {
@@ -45,7 +46,10 @@ def show(
             **_alignment_line(one),
             **facts["metadata"],
             **{f"labels {name}": _labels_line(info) for name, info in sets.items()},
-            **{f"prediction {i}": name for i, name in enumerate(one.predictions, 1)},
+            **{
+                f"prediction {i}": ", with ".join(part for part in (name, ", ".join(maps)) if part)
+                for i, (name, maps) in enumerate(saved.items(), 1)
+            },
         }
     )
 

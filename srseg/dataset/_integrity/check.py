@@ -12,6 +12,7 @@ from srseg.dataset._integrity.check_samples import sample_problems
 from srseg.dataset._integrity.check_tables import table_problems
 from srseg.dataset._integrity.problem import Problem, by_seriousness
 from srseg.dataset._integrity.scope import Scope
+from srseg.dataset._integrity.scratch import paused_work
 from srseg.dataset._tables import read_label_table
 from srseg.errors import MissingFileError, SRSegError
 
@@ -46,6 +47,7 @@ def check_dataset(
     problems += lone_voxels(scope)
     problems += label_problems(scope, table)
     problems += prediction_problems(scope)
+    problems += paused_work(scope)
     if scope.whole:
         problems += extra_files(scope)
         problems += table_problems(layout)

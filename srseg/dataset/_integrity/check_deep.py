@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from srseg.dataset._integrity.hashing import hash_scan
 from srseg.dataset._integrity.problem import Problem
 from srseg.errors import SRSegError
-from srseg.io import open_volume, verify_hdf5
+from srseg.io import MAPS, open_probabilities, open_volume, verify_hdf5
 from srseg.progress import task
 from srseg.storage import Box, chunk_shape
 
@@ -69,8 +69,9 @@ def _voxels(path: Path, table: LabelTable | None) -> Iterator[Problem]:
 
 def _describe(path: Path, blocks: list[Box]) -> str:
     """Say which blocks are damaged, and of how many."""
-    shape = open_volume(path).shape
-    total = 1
+    of_classes = path.name.endswith(f"_{MAPS['probabilities'].suffix}.h5")
+    volumes = list(open_probabilities(path).values()) if of_classes else [open_volume(path)]
+    total, shape = len(volumes), volumes[0].shape
     for n, edge in zip(shape, chunk_shape(shape), strict=True):
         total *= -(-n // edge)
     shown = "; ".join(", ".join(f"{s.start}:{s.stop}" for s in block) for block in blocks[:_SHOWN])

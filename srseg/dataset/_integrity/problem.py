@@ -21,6 +21,7 @@ KINDS = (
     "unfinished",
     "table",
     "extra",
+    "paused",
 )
 """The kinds of problems, the most serious first."""
 
@@ -36,7 +37,8 @@ class Problem:
         ``changed`` (not the file that was registered), ``missing``, ``moved`` (missing, but found
         elsewhere), ``unreadable``, ``values`` (a value that cannot be), ``duplicate``, ``orphan``
         (of a sample that is not registered), ``unfinished`` (left by an interrupted writer),
-        ``table`` (does not say what the sidecars say) or ``extra`` (a file that is nobody's).
+        ``table`` (does not say what the sidecars say), ``extra`` (a file that is nobody's) or
+        ``paused`` (a prediction that goes on with the same command: nothing is wrong with it).
     path : Path
         The file or folder.
     message : str
@@ -49,6 +51,11 @@ class Problem:
     path: Path
     message: str
     advice: str
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether something is to be done; what is paused is told of only."""
+        return self.kind != "paused"
 
     def to_dict(self) -> dict[str, str]:
         """Give the problem as plain data for JSON.

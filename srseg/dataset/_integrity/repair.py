@@ -16,6 +16,7 @@ from srseg.dataset._integrity.repair_labels import mend_label_set
 from srseg.dataset._integrity.repair_predictions import mend_predictions
 from srseg.dataset._integrity.repair_voxels import is_whole, mend_scan, mend_working_copy
 from srseg.dataset._integrity.scope import Scope
+from srseg.dataset._integrity.scratch import discard_paused
 from srseg.dataset._layout import LABELS, PREPARED, Layout, parse_map_name
 from srseg.dataset._rows import read_row, row_from
 from srseg.dataset._tables import make_tables, write_tables
@@ -27,14 +28,17 @@ if TYPE_CHECKING:
     from srseg.storage import Unfinished
 
 
-def repair(dataset: SampleView, *, dry_run: bool = False) -> list[Repair]:
+def repair(
+    dataset: SampleView, *, dry_run: bool = False, discard_scratch: bool = False
+) -> list[Repair]:
     """Finish or remove what interrupted writers left in a dataset, and make its tables anew.
 
     Temporary files of processes that are gone are removed. Copied scans, label sets and predictions
     whose sidecar was not written any more get it from what their file says, once every voxel fits
     its checksum. Working copies without a sidecar are removed: they can be made again. Voxels of a
-    scan or a label set that lie nowhere else are never removed. What another process holds is left
-    alone.
+    scan or a label set that lie nowhere else are never removed. A prediction that was stopped and
+    goes on with the same command is left alone unless that is asked for, and what another process
+    holds always.
 
     Parameters
     ----------
@@ -42,6 +46,8 @@ def repair(dataset: SampleView, *, dry_run: bool = False) -> list[Repair]:
         The dataset; all of it is mended, also where a view is given.
     dry_run : bool, default=False
         Whether to tell only what would be done.
+    discard_scratch : bool, default=False
+        Whether what predictions that were stopped have kept is removed too; they then begin anew.
 
     Returns
     -------
@@ -61,6 +67,8 @@ def repair(dataset: SampleView, *, dry_run: bool = False) -> list[Repair]:
     for left in unfinished(layout.root):
         _temporary(mender, left)
     _voxels(mender)
+    if discard_scratch:
+        discard_paused(mender)
     _empty_subjects(mender)
     _tables(mender)
     return mender.repairs
