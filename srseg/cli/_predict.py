@@ -16,10 +16,21 @@ from srseg.cli._options import (
     quantity,
 )
 from srseg.cli._output import counted, note, say, say_json
+from srseg.cli._predict_answer import summary, tell, tell_failure
+from srseg.cli._predict_file import predict_file
+from srseg.cli._predict_sample import SampleJob
 from srseg.cli._predict_samples import predict_samples
 from srseg.cli._prediction_files import SUFFIXES
 from srseg.cli._prediction_job import PredictionJob
-from srseg.cli._prediction_settings import PredictionSettings, parse_choice, parse_part
+from srseg.cli._prediction_settings import (
+    RUNTIMES,
+    SAVES,
+    PredictionSettings,
+    parse_choice,
+    parse_memory,
+    parse_part,
+    parse_saves,
+)
 from srseg.cli._reading import (
     AxesOption,
     DtypeOption,
@@ -94,8 +105,41 @@ def predict(
                                                show_default=False)] = None,
     precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16 (default: the "
                                                   "model's).", show_default=False)] = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option(metavar="|".join(RUNTIMES), help="What runs the network (default: the "
+                     "model's, usually auto: the fastest that is there).", show_default=False),
+    ] = None,
+    save: Annotated[
+        list[str] | None,
+        typer.Option(metavar="|".join(SAVES), help="Keep more than the labels: the probability of "
+                     "each class; how sure the planes are (entropy and margin). Repeat it for "
+                     "both.", show_default=False),
+    ] = None,
+    max_memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Memory that the program may take in all, such as 6GB or "
+                     "300MB (default: what is free). The labels do not depend on it.",
+                     show_default=False),
+    ] = None,
+    scratch: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for what is not finished (default: hidden, beside "
+                     "the result): on a fast disk that is there next time.", show_default=False),
+    ] = None,
+    resumable: Annotated[
+        bool, typer.Option("--resumable/--not-resumable", help="Keep what is done of a scan, so "
+                           "that the same command goes on after it was stopped or killed.")
+    ] = True,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin scans anew of which a part is done.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Predict again what is there already.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it will take: memory, scratch space, "
+                           "operations, time; and stop.")
     ] = False,
     part: Annotated[
         str | None,
@@ -122,6 +166,12 @@ def predict(
     """
     parse_choice(file_format, SUFFIXES, "--format")
     number, n_parts = parse_part(part)
+    if scratch is not None and not resumable:
+        raise typer.BadParameter("is for what may go on later", param_hint="--scratch")
+    if dry_run and scheduler is not None:
+        raise typer.BadParameter(
+            "the plan is made for this machine; leave out --scheduler", param_hint="--dry-run"
+        )
     settings = PredictionSettings(
         model=model,
         planes=planes,
@@ -130,9 +180,15 @@ def predict(
         roi=parse_box(roi, "--roi"),
         device=device,
         precision=precision,
+        runtime=parse_choice(runtime, RUNTIMES, "--runtime"),
+        saves=parse_saves(save),
         file_format=file_format,
         out=out,
         overwrite=overwrite,
+        max_memory=parse_memory(max_memory),
+        scratch=scratch,
+        resumable=resumable,
+        restart=restart,
     )
     reading = how_to_read(
         dataset=dataset_path,
@@ -143,63 +199,45 @@ def predict(
         offset=offset,
         voxel_size=override_voxel_size,
     )
-    job = PredictionJob(settings)
+    say_row = tell_failure if as_json else tell
     file = _scan_file(scans, dataset)
     answer: dict[str, Any] = {}
-    tell = _tell_failure if as_json else _tell
+    job: PredictionJob
     if file is None:
         _refuse_options_of_files(voxel_size, reading, out, file_format)
+        job = samples = SampleJob(settings)
         every = choose_samples(dataset, scans, select)
         chosen = every[number - 1 :: n_parts]
         answer = {"dataset": str(chosen.path)}
         if part is not None:
             answer["part"] = [number, n_parts]
             note(f"part {number} of {n_parts}: {len(chosen)} of {counted(len(every), 'sample')}")
-        job.refuse_conflicts(chosen)
+        samples.refuse_conflicts(chosen)
         debug = bool(ctx.find_root().params.get("debug"))
         if scheduler is None:
-            done = predict_samples(job, chosen, tell, debug=debug)
+            done = predict_samples(samples, chosen, say_row, dry_run=dry_run, debug=debug)
         else:
             from srseg.cli._predict_cluster import predict_on_cluster
 
-            done = predict_on_cluster(scheduler, settings, chosen, tell, debug=debug)
+            done = predict_on_cluster(scheduler, settings, chosen, say_row, debug=debug)
     else:
         for option, text in {"--part": part, "--scheduler": scheduler}.items():
             if text is not None:
                 raise typer.BadParameter("is for the samples of a dataset", param_hint=option)
+        job = PredictionJob(settings)
         size = quantity(voxel_size, "um", "--voxel-size")
-        done = [job.predict_file(file, size, reading, look_for_field=find_field)]
-        tell(done[0])
-    counts = {s: sum(row["status"] == s for row in done) for s in ("done", "was there", "failed")}
+        row = predict_file(job, file, size, reading, look_for_field=find_field, dry_run=dry_run)
+        done = [row]
+        say_row(row)
+    sums = summary(done)
     if as_json:
+        rows = [{key: row[key] for key in row if key != "lines"} for row in done]
         say_json({**answer, "model": str(model), "planes": [p.name for p in job.ensemble.planes_],
-                  "voting": voting, "predictions": done, "counts": counts})  # fmt: skip
+                  "voting": voting, "predictions": rows, **sums})  # fmt: skip
     elif len(done) > 1:
-        say(_sum(done, counts))
-    if counts["failed"]:
+        say(sums["summary"])
+    if sums["counts"]["failed"]:
         raise typer.Exit(FAILED)
-
-
-def _tell(row: dict[str, Any]) -> None:
-    """Say at once what became of a scan."""
-    if row["status"] == "failed":
-        _tell_failure(row)
-        return
-    file_text = f", {row['file']}" if "file" in row else ""
-    say(f"{row['scan']}: {row['status']}, {row['labels']}{file_text}")
-    for name, share in row["shares"].items():
-        say(f"  {name}: {100 * share:.2f} % of the voxels")
-
-
-def _tell_failure(row: dict[str, Any]) -> None:
-    if row["status"] == "failed":
-        note(f"srseg: sample {row['scan']} failed: {row['reason']}")
-
-
-def _sum(done: list[dict[str, Any]], counts: dict[str, int]) -> str:
-    text = f"{counts['done']} done, {counts['was there']} were there, {counts['failed']} failed"
-    failed = [row["scan"] for row in done if row["status"] == "failed"]
-    return text + (f": {', '.join(failed)}" if failed else "")
 
 
 def _scan_file(scans: list[str] | None, dataset: Path | None) -> Path | None:

@@ -216,7 +216,7 @@ class _Flight:
         note("srseg: the workers finish the step at hand")
         with suppress(OSError, TimeoutError):
             self._stop.set()
-            for _ in range(round(_LAST_STEP / _LOOK_EVERY)):
+            for _look in range(round(_LAST_STEP / _LOOK_EVERY)):
                 for name, row in self.landed():
                     if row["status"] != STOPPED:
                         note(f"srseg: sample {name}: {row['status']}")

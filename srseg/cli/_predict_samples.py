@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from srseg.cli._errors import words_of
 
 if TYPE_CHECKING:
-    from srseg.cli._prediction_job import PredictionJob
+    from srseg.cli._predict_sample import SampleJob
     from srseg.dataset import Dataset
 
 Row = dict[str, Any]
@@ -14,18 +14,25 @@ Row = dict[str, Any]
 
 
 def predict_samples(
-    job: "PredictionJob", chosen: "Dataset", tell: Callable[[Row], None], *, debug: bool
+    job: "SampleJob",
+    chosen: "Dataset",
+    tell: Callable[[Row], None],
+    *,
+    dry_run: bool,
+    debug: bool,
 ) -> list[Row]:
     """Label samples one after the other, those that are done left out.
 
     Parameters
     ----------
-    job : PredictionJob
+    job : SampleJob
         Labels one.
     chosen : Dataset
         The samples.
     tell : callable
         Gets the row of each sample as soon as it is done.
+    dry_run : bool
+        Whether it is only said how they would be labelled.
     debug : bool
         Whether an error ends it all, with its traceback.
 
@@ -44,7 +51,7 @@ def predict_samples(
             for name in chosen.names:
                 if name in rows:
                     continue
-                row = attempt(job, chosen, name, wait=wait, debug=debug)
+                row = attempt(job, chosen, name, wait=wait, dry_run=dry_run, debug=debug)
                 if row is not None:
                     rows[name] = row
                     tell(row)
@@ -53,13 +60,19 @@ def predict_samples(
 
 
 def attempt(
-    job: "PredictionJob", dataset: "Dataset", name: str, *, wait: bool, debug: bool
+    job: "SampleJob",
+    dataset: "Dataset",
+    name: str,
+    *,
+    wait: bool,
+    debug: bool,
+    dry_run: bool = False,
 ) -> Row | None:
     """Label one sample; None where another process is at it and is not to be waited for."""
     from srseg.errors import InUseError
 
     try:
-        return job.predict_sample(dataset, dataset[name], wait=wait)
+        return job.predict(dataset, dataset[name], wait=wait, dry_run=dry_run)
     except InUseError as error:
         return failed(name, error) if wait else None
     except Exception as error:

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from srseg.cli._predict_sample import SampleJob
 from srseg.cli._predict_samples import Row, attempt, failed
-from srseg.cli._prediction_job import PredictionJob
 from srseg.cli._prediction_settings import PredictionSettings
 
 STOPPED = "stopped"
@@ -56,7 +56,7 @@ def predict_there(
                 raise MissingFileError(unseen_words(host, missing))
             worker: Any = get_worker()
             with _stoppable_by(stop, worker):
-                job = PredictionJob(_fitting(settings, worker))
+                job = SampleJob(_fitting(settings, worker))
                 row = attempt(job, Dataset(folder), name, wait=True, debug=debug)
         except Stopped:
             row = {"scan": name, "status": STOPPED}

@@ -33,6 +33,7 @@ class PredictionSettings:
     overwrite: bool = False
     max_memory: int | None = None
     scratch: Path | None = None
+    resumable: bool = True
     restart: bool = False
 
     def paths(self) -> list[Path]:

@@ -22,14 +22,14 @@ def damaged(tiny):
 
 
 def test_what_fails_does_not_stop_the_rest(run, damaged, monkeypatch):
-    before = MultiAxisEnsemble.predict
+    before = MultiAxisEnsemble.prepare_prediction
 
-    def predict(self, sample, **options):
+    def prepare(self, sample, **options):
         if sample.name == "V":
             raise RuntimeError("the disk is on fire")
         return before(self, sample, **options)
 
-    monkeypatch.setattr(MultiAxisEnsemble, "predict", predict)
+    monkeypatch.setattr(MultiAxisEnsemble, "prepare_prediction", prepare)
     result = run("predict", damaged.model, "--planes", 1, "-d", damaged.path)
     assert result.exit_code == 1
     assert result.stdout.splitlines()[0] == "B: done, srseg-wf/soft1"
