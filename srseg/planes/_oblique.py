@@ -128,7 +128,9 @@ class Oblique:
         # a column that a line is interpolated from lies less than sqrt(2) off it
         near = int(self._columns[max(slab.start - 1, 0) : slab.stop + 2].sum())
         band = (slab.stop - slab.start + 3) * (length + 3)
-        return int(min(near, band)) * self.padded_depth
+        deep = [self.across(batch)[1] for batch in slab.batches]
+        depth = max(part.stop for part in deep) - min(part.start for part in deep)
+        return (int(min(near, band)) + 1) * max(depth, self.padded_depth)
 
     def carried(self, line: int) -> slice | None:
         """Give the positions of a line that voxels between it and the next one look at."""

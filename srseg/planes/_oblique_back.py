@@ -10,7 +10,7 @@ import torch
 from srseg.errors import ParameterError
 from srseg.planes._memory import room
 from srseg.planes._slabs import AT_A_TIME, WANTED, expect
-from srseg.planes._tiles import add_runs, runs_by_tile
+from srseg.planes._tiles import add_runs, runs_by_tile, some_wanted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,11 +152,8 @@ class ObliqueBack:
         found = []
         for b, c in self._runs(edge):
             for a in range(-(-self._way.depth // edge)):
-                if self._way.wanted is not None:
-                    blocks = edge // WANTED
-                    here = tuple(slice(t * blocks, (t + 1) * blocks) for t in (b, c, a))
-                    if not self._way.wanted[here].any():
-                        continue
+                if not some_wanted(self._way.wanted, (b, c, a), edge):
+                    continue
                 tile = [b, c]
                 tile.insert(self._way.axis, a)
                 found.append((tile[0], tile[1], tile[2]))

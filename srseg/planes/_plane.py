@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import ParameterError, UnknownNameError
+from srseg.planes._cut import Cut
 from srseg.planes._rotation import Rotation
 
 if TYPE_CHECKING:
@@ -186,10 +187,12 @@ class Plane:
         """
         if self.rotation_axis is None:
             return np.moveaxis(volume, self.stacking, 0)
-        count, height, width = self.stack_shape(volume.shape)
-        stack = np.empty((count, height, width), np.float32)
-        for start, block in self.iter_slabs(volume, 32):
-            stack[start : start + len(block)] = block
+        cut = Cut(self, volume.shape)
+        stack = np.zeros((cut.n_slices, *cut.slice_size), np.float32)
+        for slab in cut.slabs(32, 1):
+            lines = cut.read(slab, volume.__getitem__)
+            for batch in slab.batches:
+                stack[batch.start] = lines.slices(batch)[0]
         return stack
 
     def iter_slabs(

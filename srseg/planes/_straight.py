@@ -11,7 +11,7 @@ import torch
 from srseg.planes._memory import room
 from srseg.planes._needs import Needs
 from srseg.planes._slabs import AT_A_TIME, EDGE, WANTED, Batch, expect
-from srseg.planes._tiles import add
+from srseg.planes._tiles import add, some_wanted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +45,7 @@ class Straight:
         self.axis = plane.stacking
         rows, columns = plane.slice_axes
         self.size = (shape[rows], shape[columns])
+        self.wanted = wanted
         # by slice, row and column
         self._wanted = None if wanted is None else np.moveaxis(wanted, self.axis, 0)
         self.needs = self._needs(shape[self.axis])
@@ -204,11 +205,12 @@ class StraightBack:
                 part[:, *here] = votes.transpose(0, 1)
 
     def tiles(self, edge: int) -> list[tuple[int, int, int]]:
-        z, y, x = (
+        ranges = (
             range(part.start // edge, -(-part.stop // edge))
             for part in self._way.along_volume(self._box)
         )
-        return list(itertools.product(z, y, x))
+        found = itertools.product(*ranges)
+        return [(z, y, x) for z, y, x in found if some_wanted(self._way.wanted, (z, y, x), edge)]
 
     def add_to(self, part: Tensor, tile: tuple[int, int, int], record: Tensor) -> None:
         edge = record.shape[-1]

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from srseg.planes._slabs import WANTED
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -66,6 +70,29 @@ def runs_by_tile(
             row[part] % edge, column[part] % edge, count[part], place[part]
         )
     return found
+
+
+def some_wanted(wanted: NDArray[np.bool_] | None, tile: Sequence[int], edge: int) -> bool:
+    """Tell whether labels are wanted anywhere in a cube.
+
+    Parameters
+    ----------
+    wanted : ndarray of bool or None
+        The blocks of voxels where labels are wanted; None where all are.
+    tile : sequence of int
+        Position of the cube along the axes of `wanted`.
+    edge : int
+        Number of voxels along each edge of a cube.
+
+    Returns
+    -------
+    bool
+        Whether some are.
+    """
+    if wanted is None:
+        return True
+    here = tuple(slice(t * edge // WANTED, -(-(t + 1) * edge // WANTED)) for t in tile)
+    return bool(wanted[here].any())
 
 
 def add_runs(columns: Tensor, votes: Tensor, runs: Runs) -> None:
