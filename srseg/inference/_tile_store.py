@@ -154,7 +154,7 @@ class TileStore:
         self._records.write(record.data, place * self._n_bytes)
         turn = 1 - self._turn[number]
         entry = np.array((version, zlib.crc32(record.data), place, 0), _ENTRY)
-        entry["check"] = _check(number, entry.tobytes())
+        entry["check"] = _check(entry.tobytes())
         self._file.write(entry.tobytes(), (2 * number + int(turn)) * _ENTRY.itemsize)
         self._free.pop()
         if self.versions[number]:
@@ -176,16 +176,13 @@ class TileStore:
         return _digest(self._entries[numbers, self._turn], self.versions)
 
     def _valid(self) -> NDArray[np.bool_]:
-        """Tell which entries were wholly written, at the place where they are."""
-        valid = np.zeros(self._entries.shape, bool)
-        for number, turn in zip(*np.nonzero(self._entries["version"]), strict=True):
-            entry = self._entries[number, turn]
-            valid[number, turn] = entry["check"] == _check(int(number), entry.tobytes())
-        return valid
+        """Tell which entries were wholly written."""
+        valid = [entry["check"] == _check(entry.tobytes()) for entry in self._entries.flat]
+        return np.reshape(valid, self._entries.shape)
 
 
-def _check(number: int, entry: bytes) -> int:
-    return zlib.crc32(entry[:12], number)
+def _check(entry: bytes) -> int:
+    return zlib.crc32(entry[:12])
 
 
 def _digest(entries: NDArray[Any], versions: NDArray[Any]) -> int:
