@@ -109,27 +109,6 @@ class ScratchFolder:
                 if folder.discarded or (folder.fresh and made):
                     folder._leave()
 
-    @classmethod
-    def kept(cls, path: Path, kind: str) -> dict[str, Any] | None:
-        """Tell what the files of a folder belong to, without opening it.
-
-        Parameters
-        ----------
-        path : Path
-            The folder.
-        kind : str
-            What it keeps.
-
-        Returns
-        -------
-        dict or None
-            Their identity; None where there are none, or they cannot be gone on with.
-        """
-        try:
-            return cls(path, kind, {})._found()
-        except StorageError:
-            return None
-
     def file(self, name: str) -> PartFile:
         """Open one of its files, or make it where the folder is fresh.
 

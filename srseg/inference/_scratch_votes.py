@@ -274,23 +274,6 @@ class ScratchVotes(Votes):
         return carry
 
 
-def kept_identity(folder: Path) -> dict[str, Any] | None:
-    """Tell what the votes in a folder are of, without opening it.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder.
-
-    Returns
-    -------
-    dict or None
-        What was given as ``identity`` when they were made, and what `ScratchVotes.open` adds; None
-        where there are none, or none that can be gone on with.
-    """
-    return ScratchFolder.kept(folder, "votes")
-
-
 def _version(plane: int, slab: int) -> int:
     return plane * _SLABS + slab + 1
 
