@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -165,12 +166,21 @@ def add(dataset, file):
 def preprocess(dataset, file):
     dataset.select(name="A").preprocess(voxel_size=5.0, clip=(2, 98))
 
-def predict(dataset, file):
+def predict(dataset, saves):
     labels = dataset["A"].labels()
-    with dataset.prediction_sink(
-        "A", "wf", labels.grid, description="soft9", provenance={"run": 2}, overwrite=True
+    keep(dataset, labels.grid, 3 - labels.read(), 2, saves)
+
+def keep(dataset, grid, labels, run, saves):
+    with dataset.create_prediction(
+        "A", "wf", grid, description="soft9", provenance={"run": run},
+        saves=saves.split(), overwrite=True,
     ) as sink:
-        sink[:] = 3 - labels.read()
+        sink.labels[:] = labels
+        if "disagreement" in saves:
+            sink.entropy[:] = labels
+            sink.margin[:] = 255 - labels
+        if "probabilities" in saves:
+            sink.probabilities[:] = np.stack([labels == k for k in range(4)])
 
 def move(dataset, file):
     relocate(dataset, file + "/old", file + "/new")
@@ -201,14 +211,14 @@ for line in sys.stdin:
 
 
 def killed_before_each_step(
-    dataset: Dataset, file: Path, work: str
+    dataset: Dataset, argument: Path | str, work: str
 ) -> Iterator[tuple[Dataset, dict[str, str], bool]]:
     """Give the dataset and its former contents after each kill, and last after a whole run."""
     root = dataset.path
     pristine = shutil.copytree(root, root.parent / "pristine")
     before = contents(root)
     with subprocess.Popen(
-        [sys.executable, "-c", STEPS, root, file, work],
+        [sys.executable, "-c", STEPS, root, argument, work],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as driver:  # fmt: skip
         assert driver.stdin is not None
@@ -312,23 +322,69 @@ def test_preprocess_killed_before_each_change_of_a_name(study, tmp_path):
         assert dataset.check(deep=True) == []
 
 
-def test_predict_killed_before_each_change_of_a_name(study, tmp_path):
+def whole_prediction(dataset: Dataset, expected: dict[int, tuple[np.ndarray, str]]) -> int:
+    """Look that labels and all that was saved with them are of one run; give its number."""
+    sample = dataset["A"]
+    info = sample.labels_info("srseg-wf")
+    run: int = info["Provenance"]["run"]
+    labels, saves = expected[run]
+    np.testing.assert_array_equal(sample.labels("srseg-wf").read(), labels)
+    names = {name for save in saves.split() for name in {
+        "probabilities": ("probabilities",), "disagreement": ("entropy", "margin"),
+    }[save]}  # fmt: skip
+    assert set(info.get("Saved", {})) == names
+    if "disagreement" in saves:
+        maps = sample.disagreement("srseg-wf")
+        np.testing.assert_array_equal(np.rint(maps["entropy"].read() * 255), labels)
+        np.testing.assert_array_equal(np.rint(maps["margin"].read() * 255), 255 - labels)
+    if "probabilities" in saves:
+        for k, one in enumerate(sample.probabilities("srseg-wf").values()):
+            np.testing.assert_array_equal(one.read() == 1, labels == k)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", ""),
+        ("disagreement", "probabilities disagreement"),
+        ("probabilities disagreement", "probabilities"),
+    ],
+)
+def test_predict_killed_before_each_change_of_a_name(study, before, after):
     labels = study["A"].labels()
     old, new = labels.read(), 3 - labels.read()
-    with study.prediction_sink(
-        "A", "wf", labels.grid, description="soft9", provenance={"run": 1}
-    ) as sink:
-        sink[:] = old
+    steps: dict[str, Any] = {}
+    exec(STEPS.partition("def move")[0], steps)
+    steps["keep"](study, labels.grid, old, 1, before)
     outcomes = set()
-    for dataset, _, done in killed_before_each_step(study, tmp_path, "predict"):
+    for dataset, _, done in killed_before_each_step(study, after, "predict"):
         assert {p.kind for p in dataset.check()} <= {"unfinished"}
+        # also before anything is repaired, one of the two stands with all that is of it
+        expected = {1: (old, before), 2: (new, after)}
+        stood = whole_prediction(dataset, expected)
         mended(dataset)
-        run = dataset["A"].labels_info("srseg-wf")["Provenance"]["run"]
-        np.testing.assert_array_equal(
-            dataset["A"].labels("srseg-wf").read(), old if run == 1 else new
-        )
+        run = whole_prediction(dataset, expected)
+        assert run >= stood
+        assert not list(dataset.path.rglob(".*replaced*"))
+        n_files = 2 + 2 * len(dataset["A"].labels_info("srseg-wf").get("Saved", {}))
+        folder = dataset.path / "derivatives/srseg-wf/sub-01/micr"
+        assert len(list(folder.iterdir())) == n_files
         outcomes.add((run, done))
     assert outcomes == {(1, False), (2, False), (2, True)}
+
+
+def test_a_first_prediction_killed_before_each_change_of_a_name(study):
+    labels = study["A"].labels().read()
+    outcomes = set()
+    for dataset, _, done in killed_before_each_step(study, "probabilities disagreement", "predict"):
+        assert {p.kind for p in dataset.check()} <= {"unfinished"}
+        mended(dataset)
+        there = bool(dataset["A"].predictions)
+        if there:
+            whole_prediction(dataset, {2: (3 - labels, "probabilities disagreement")})
+        outcomes.add((there, done))
+    assert outcomes == {(False, False), (True, False), (True, True)}
 
 
 def test_relocate_killed_before_each_change_of_a_name(study, scan_file, tmp_path):

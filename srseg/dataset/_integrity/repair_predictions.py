@@ -116,19 +116,18 @@ def _facts(sidecar: Path) -> dict[str, Any] | None:
     try:
         Grid.from_dict(facts["Grid"])
         files = [map_file(sidecar, MAPS[name]) for name in facts.get(SAVED, {})]
-        same = all(
-            file.exists() and read_provenance(file)["Written"] == facts["Written"] for file in files
-        )
+        written = facts["Written"]
     except (KeyError, TypeError, AttributeError) as error:
         raise FileFormatError(f"{path}: {error!r}") from None
-    return facts if same and all(is_whole(file) for file in (path, *files)) else None
+    same = all(is_whole(file) and read_provenance(file).get("Written") == written for file in files)
+    return facts if same and is_whole(path) else None
 
 
 def _remove_maps(mender: Mender, sidecar: Path) -> None:
     """Remove what was to be saved beside labels that were never finished."""
     for one in MAPS.values():
         file = map_file(sidecar, one)
-        for path in (file, file.with_suffix(".json")):
+        for path in (file.with_suffix(".json"), file):
             if path.exists():
                 mender.do(
                     "removed", path, "its labels were never finished; predict again",

@@ -63,11 +63,13 @@ def settle(sidecar: Path) -> None:
 
 def superfluous(sidecar: Path, parts: dict[str, Part]) -> list[Path]:
     """List the files beside a sidecar that an older or an unfinished prediction left."""
+    found = []
     maps = {name: map_file(sidecar, one) for name, one in MAPS.items()}
-    found = [aside_of(path) for path in (data_of(sidecar), *maps.values())]
     for name, path in maps.items():
-        if name not in parts and path.exists() and _is_ours(path):
-            found += [path, path.with_suffix(".json")]
+        if name not in parts and (not path.exists() or _is_ours(path)):
+            # the sidecar first: one that is left alone would be nobody's
+            found += [path.with_suffix(".json"), path]
+    found += [aside_of(path) for path in (data_of(sidecar), *maps.values())]
     return [path for path in found if path.exists()]
 
 
