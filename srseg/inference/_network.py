@@ -34,7 +34,7 @@ _NAMES = {"compile": "torch.compile", "openvino": "OpenVINO"}
 
 # a batch has about so many pixels: enough for all cores, little memory
 _PIXELS = {"cpu": 1 << 19, "cuda": 1 << 22}
-_MOST = 16
+_MOST = 8
 
 
 class SlicePredictor:
@@ -81,7 +81,7 @@ class SlicePredictor:
         self.n_classes = n_classes
         self.notes: list[str] = []
         self._meta = meta_copy(network).eval()
-        self._flops: dict[tuple[int, int], int] = {}
+        self._flops: dict[tuple[int, int], int | None] = {}
         self.runtime: Literal["torch", "compile", "openvino"] = (
             choose_runtime(self.device) if runtime == "auto" else runtime
         )
@@ -137,7 +137,7 @@ class SlicePredictor:
         if isinstance(self._run, CompiledRuntime):
             self._run.prepare(sizes)
 
-    def flops(self, n: int, height: int, width: int) -> int:
+    def flops(self, n: int, height: int, width: int) -> int | None:
         """Count the floating-point operations of one call.
 
         Parameters
@@ -147,8 +147,8 @@ class SlicePredictor:
 
         Returns
         -------
-        int
-            2 for each multiply-add of convolutions and matrix products; 0 where they cannot be
+        int or None
+            2 for each multiply-add of convolutions and matrix products; None where they cannot be
             counted.
         """
         from torch.utils.flop_counter import FlopCounterMode
@@ -160,10 +160,11 @@ class SlicePredictor:
                 with torch.no_grad(), counter:
                     self._meta(torch.empty(1, 1, height, width, device="meta"))
             except (NotImplementedError, RuntimeError):  # it looks at values
-                self._flops[size] = 0
+                self._flops[size] = None
             else:
                 self._flops[size] = counter.get_total_flops()
-        return n * self._flops[size]
+        one = self._flops[size]
+        return None if one is None else n * one
 
     def __call__(self, slices: Tensor, /) -> Tensor:
         """Predict slices, all at once.

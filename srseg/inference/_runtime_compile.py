@@ -53,18 +53,29 @@ class CompiledRuntime:
             # weights become constants in the order that the convolutions want them in
             options={"freezing": device.type == "cpu"},
         )
-        edge = -(-64 // stride) * stride
-        # three different numbers: what is equal by chance is compiled as one variable
-        self._one, self._more = (1, edge + stride, edge + 2 * stride), (3, edge, edge + stride)
-        self(torch.zeros(self._more))
+        # all different: what is equal by chance is compiled as one variable; and not small, as torch
+        # has other convolutions for small slices
+        edge = -(-512 // stride) * stride
+        self._compile((2, edge, edge + stride))
+        self._alone: tuple[int, int, int] | None = (1, edge, edge + stride)
 
     def prepare(self, sizes: Sequence[tuple[int, int, int]]) -> None:
         """Compile what is needed for slices of these shapes (n, H, W)."""
-        if any(n == 1 for n, _, _ in sizes):
-            self(torch.zeros(self._one))
+        if self._alone and any(n == 1 for n, _, _ in sizes):
+            self._compile(self._alone)
+            self._alone = None
 
     def __call__(self, slices: Tensor) -> Tensor:
         """Turn slices (n, H, W) into probabilities (n, K, H, W), float32, on the device."""
+        n, height, width = slices.shape
+        self.prepare([(n, height, width)])
         with torch.no_grad():
             probabilities: Tensor = self._module(slices.to(self._device, non_blocking=True))
         return probabilities
+
+    def _compile(self, size: tuple[int, int, int]) -> None:
+        slices = torch.zeros(size, device=self._device)
+        # other predictors' compilations do not count; beyond the limit nothing would be compiled
+        settings = {"recompile_limit": 256, "fail_on_recompile_limit_hit": True}
+        with torch.no_grad(), torch._dynamo.config.patch(settings):
+            self._module(slices)

@@ -7,6 +7,7 @@ import threading
 import warnings
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -50,7 +51,8 @@ class OpenVINORuntime:
             )
         options = {
             "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
-            "INFERENCE_NUM_THREADS": usable_cores(),
+            # a batch system or a user may have set the other
+            "INFERENCE_NUM_THREADS": min(usable_cores(), torch.get_num_threads()),
             "NUM_STREAMS": 1,
             # a pinned thread waits for its core where others use the machine too
             "ENABLE_CPU_PINNING": False,
@@ -66,13 +68,13 @@ class OpenVINORuntime:
         """Turn slices (n, H, W) into probabilities (n, K, H, W), float32, on the CPU."""
         given = slices.detach().to("cpu", torch.float32).contiguous()
         n, height, width = given.shape
-        found = torch.empty((n, self._n_classes, height, width))
+        found = np.empty((n, self._n_classes, height, width), np.float32)
         with self._busy:  # a request does one thing at a time
             # OpenVINO reads and writes torch's memory: nothing is copied
             self._request.set_input_tensor(self._tensor(given.numpy(), shared_memory=True))
-            self._request.set_output_tensor(self._tensor(found.numpy(), shared_memory=True))
+            self._request.set_output_tensor(self._tensor(found, shared_memory=True))
             self._request.infer()
-        return found
+        return torch.from_numpy(found)
 
     def _compare(self, module: nn.Module, edge: int, stride: int, slack: float) -> None:
         generator = torch.Generator().manual_seed(0)
