@@ -244,6 +244,8 @@ class PlanePrediction:
 
     def close(self) -> None:
         """Let go of the votes; those in a scratch folder stay there."""
+        if self._scratch is None:
+            self.discard()  # nobody goes on with them: they need not reach the disk
         self._votes = []
         self._exit.close()
 
