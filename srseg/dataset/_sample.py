@@ -174,13 +174,17 @@ class DatasetSample:
         now = self.scan_file.alignment
         return read_maps(self.labels_sidecar(prediction), ("probabilities",), now)
 
-    def disagreement(self, prediction: str) -> dict[str, Volume]:
+    def disagreement(
+        self, prediction: str, names: tuple[str, ...] = ("entropy", "margin")
+    ) -> dict[str, Volume]:
         """Give the disagreement that was saved with a prediction.
 
         Parameters
         ----------
         prediction : str
             Its name, as for `labels`.
+        names : tuple of str, default=("entropy", "margin")
+            What to open of it.
 
         Returns
         -------
@@ -196,7 +200,7 @@ class DatasetSample:
             If a file is not the one that was saved.
         """
         now = self.scan_file.alignment
-        return read_maps(self.labels_sidecar(prediction), ("entropy", "margin"), now)
+        return read_maps(self.labels_sidecar(prediction), names, now)
 
     def revisions(self, label_set: str | None = None) -> list[LabelRevision]:
         """List the revisions of a label set.

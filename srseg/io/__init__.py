@@ -17,7 +17,7 @@ from srseg.io._hdf5.write import create_hdf5
 from srseg.io._info import ScanInfo
 from srseg.io._itk.format import ITKFormat
 from srseg.io._itk.transform import read_transform
-from srseg.io._maps import MAPS, SAVES, PredictionMap, maps_of
+from srseg.io._maps import MAPS, SAVES, PredictionMap, as_steps, maps_of
 from srseg.io._open import describe, open_volume
 from srseg.io._prediction import (
     create_prediction,
@@ -62,6 +62,7 @@ __all__ = [
     "Reading",
     "ScanInfo",
     "SlabSink",
+    "as_steps",
     "copy_boxes",
     "create_hdf5",
     "create_prediction",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from srseg.errors import ParameterError
+from srseg.volumes import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from srseg.labels import LabelTable
+    from srseg.volumes import Region
 
 # of a step: sums of float32 may be that far out
 _ROUNDING = 0.25
@@ -128,6 +130,35 @@ def maps_of(saves: Iterable[str]) -> list[PredictionMap]:
     if "disagreement" in wanted:
         names |= {"entropy", "margin"}
     return [one for one in MAPS.values() if one.name in names]
+
+
+def as_steps(volume: Volume) -> Volume:
+    """Give a map as the bytes that are kept of it, still unread.
+
+    Parameters
+    ----------
+    volume : Volume
+        Numbers of 0 to 1.
+
+    Returns
+    -------
+    Volume
+        Their 255ths, uint8.
+    """
+    return Volume(_Steps(volume), volume.grid)
+
+
+class _Steps:
+    """The voxels of a map in 255ths."""
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, volume: Volume) -> None:
+        self.shape = volume.shape
+        self._volume = volume
+
+    def __getitem__(self, region: Region) -> NDArray[np.uint8]:
+        return in_steps(self._volume.read(region), "a map")
 
 
 def in_steps(values: NDArray[Any], name: str) -> NDArray[np.uint8]:

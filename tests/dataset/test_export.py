@@ -18,7 +18,7 @@ from srseg import DEFAULT_LABELS, Dataset, Grid, Volume
 from srseg.cli import app
 from srseg.dataset import export_dataset, plan_export, write_export
 from srseg.errors import DatasetError, ParameterError, StorageError, UnknownNameError
-from srseg.io import Reading, open_volume, write_volume
+from srseg.io import SAVES, Reading, open_volume, write_volume
 
 VALIDATOR = shutil.which("bids-validator-deno")
 FORMATS = ("ome-zarr", "ome-tif", "nexus", "tif")
@@ -370,3 +370,42 @@ def test_command(archive, tmp_path):
     assert run(out, "--format", "png", *place).exit_code == 2
     assert run(out, "--format", "ome-tif", *place).exit_code == 1
     assert run(out, *place).exit_code == 2
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_was_saved_with_a_prediction_goes_with_it(archive, tmp_path, form):
+    needs_zarr(form)
+    grid = archive["A"].scan.grid
+    rng = np.random.default_rng(3)
+    kept = {
+        name: rng.integers(0, 256, grid.shape, dtype=np.uint8) for name in ("entropy", "margin")
+    }
+    classes = rng.integers(0, 256, (4, *grid.shape), dtype=np.uint8)
+    with archive.create_prediction(
+        "A", "wf", grid, description="all", provenance={}, saves=SAVES
+    ) as sink:
+        sink.labels[:] = rng.integers(0, 4, grid.shape, dtype=np.uint8)
+        sink.probabilities[:] = classes
+        for name, values in kept.items():
+            getattr(sink, name)[:] = values
+    short = [one.abbreviation for one in archive.table]
+    kept |= {f"label-{c}_probseg": v for c, v in zip(short, classes, strict=True)}
+    out = tmp_path / "out"
+    more = {"format": form, "labels": "srseg-wf/all"}
+    plan = export_dataset(archive.select(name="A"), out, **more)
+    folder = out / "derivatives/srseg-wf/sub-01/micr"
+    for name, values in kept.items():
+        label, _, end = name.rpartition("_")
+        stem = "_".join(part for part in ("sub-01_sample-A", label, "desc-all", end) if part)
+        back = open_volume(folder / f"{stem}{SUFFIX[form]}")
+        np.testing.assert_array_equal(back.read(), values)
+        said = json.loads((folder / f"{stem}.json").read_text())
+        assert said["Scaling"] == {"Factor": 1 / 255, "Offset": 0.0}
+        assert Grid.from_dict(said["Grid"]) == grid
+        if label:
+            assert said["Label"] in archive.table.names
+    assert sum(bool(file.saved) for file in plan.files) == len(kept) == 6
+    again = export_dataset(archive.select(name="A"), out, **more)
+    assert {file.state for file in again.files} == {"there"}
+    if VALIDATOR is not None:
+        require_valid(out / "derivatives/srseg-wf")

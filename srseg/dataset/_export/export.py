@@ -6,6 +6,7 @@ import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from srseg.dataset._export.maps import saved_facts, saved_volume
 from srseg.dataset._export.plan import ExportFile, ExportPlan, plan_export
 from srseg.dataset._export.tree import write_descriptions, write_sidecar, write_tables
 from srseg.errors import SRSegError, StorageError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from srseg.dataset._export.formats import FormatName
     from srseg.dataset._sample import DatasetSample
     from srseg.dataset._view import SampleView
+    from srseg.volumes import Volume
 
 
 def export_dataset(
@@ -46,7 +48,8 @@ def export_dataset(
         NXtomoproc with the labels as auxiliary signals; TIFF that ImageJ opens.
     labels : str or sequence of str, default="all"
         ``"all"`` label sets, ``"none"``, or names: ``"WF,HQ"``, ``["WF", "srseg-wf/soft9"]``.
-        Predictions are exported where they are named.
+        Predictions are exported where they are named, with the probabilities and disagreement that
+        were saved with them: a file of bytes for each (value / 255), of each class.
     scan : bool, default=True
         Whether the scans are exported; without them each label set is a file of its own.
     overwrite : bool, default=False
@@ -110,8 +113,13 @@ def write_export(plan: ExportPlan) -> None:
 def _write(plan: ExportPlan, file: ExportFile, sample: DatasetSample) -> None:
     target = plan.out / file.path
     target.parent.mkdir(parents=True, exist_ok=True)
-    labels = {name: sample.labels(name) for name in file.labels}
-    volume = sample.scan if file.scan else labels.pop(file.labels[0])
+    labels: dict[str, Volume] = {}
+    if file.saved:
+        volume = saved_volume(sample, file.labels[0], file.saved)
+    else:
+        labels = {name: sample.labels(name) for name in file.labels}
+        volume = sample.scan if file.scan else labels.pop(file.labels[0])
+    about = saved_facts(file.saved, plan.dataset.table) if file.saved else {}
     plan.format.write(
         target,
         volume,
@@ -119,6 +127,7 @@ def _write(plan: ExportPlan, file: ExportFile, sample: DatasetSample) -> None:
         facts={**sample.metadata, "sample": sample.name},
         record=file.record,
         overwrite=file.state == "replaced",
+        quantity=about.get("Description", ""),
     )
     if file.scan:
         try:

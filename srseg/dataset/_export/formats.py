@@ -90,6 +90,7 @@ class ExportFormat:
         facts: Mapping[str, Any],
         record: Mapping[str, Any],
         overwrite: bool,
+        quantity: str = "",
     ) -> None:
         """Write a volume, with label sets where the format holds them."""
         provenance = {RECORD: record}
@@ -98,8 +99,9 @@ class ExportFormat:
             write_ome_zarr(path, volume, labels=sets, provenance=provenance, overwrite=overwrite)
         elif self.name == "nexus":
             write_nexus(
-                path, volume, labels=labels, facts=facts, provenance=provenance, overwrite=overwrite
-            )
+                path, volume, labels=labels, facts=facts, provenance=provenance, quantity=quantity,
+                overwrite=overwrite,
+            )  # fmt: skip
         else:
             write_volume(path, volume, provenance=provenance, overwrite=overwrite)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from srseg.dataset._export.formats import ExportFormat, FormatName, format_named, recorded
+from srseg.dataset._export.maps import saved_stem, saved_volume, saved_with
 from srseg.dataset._export.place import require_place
 from srseg.dataset._layout import LABELS, Layout, SampleKey, parse_labels_name
 from srseg.errors import DatasetError, ParameterError, UnknownNameError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from srseg.dataset._sample import DatasetSample
     from srseg.dataset._view import SampleView
+    from srseg.labels import LabelTable
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,16 @@ class ExportFile:
     scan : bool
         Whether it holds the scan.
     labels : tuple of str
-        The label sets that it holds.
+        The label sets that it holds; of what was saved with predicted labels, theirs.
     n_bytes : int
         About how large it will be, at most.
     state : {"new", "there", "replaced"}
         Whether it will be written, is there already, or takes the place of another state.
     record : dict
         What it is made of, to recognise it again.
+    saved : str, default=""
+        What it holds of that which was saved with predicted labels: ``"entropy"``,
+        ``"probabilities: bone"``; nothing where it is empty.
     """
 
     path: Path
@@ -49,6 +54,7 @@ class ExportFile:
     n_bytes: int
     state: Literal["new", "there", "replaced"]
     record: dict[str, Any] = field(repr=False)
+    saved: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Give the file as plain data for JSON.
@@ -56,13 +62,14 @@ class ExportFile:
         Returns
         -------
         dict
-            Keys ``path``, ``sample``, ``scan``, ``labels``, ``bytes``, ``state``.
+            Keys ``path``, ``sample``, ``scan``, ``labels``, ``saved``, ``bytes``, ``state``.
         """
         return {
             "path": str(self.path),
             "sample": self.sample,
             "scan": self.scan,
             "labels": list(self.labels),
+            "saved": self.saved,
             "bytes": self.n_bytes,
             "state": self.state,
         }
@@ -164,7 +171,7 @@ def plan_export(
     wanted = _names(labels)
     if not scan and wanted == []:
         raise ParameterError("neither scans nor labels are asked for; nothing would be exported")
-    planner = _Planner(Layout(dataset.path), place, chosen)
+    planner = _Planner(Layout(dataset.path), place, chosen, dataset.table)
     files: list[ExportFile] = []
     left_out: list[str] = []
     found: set[str] = set()
@@ -213,25 +220,39 @@ class _Planner:
     layout: Layout
     out: Path
     format: ExportFormat
+    table: LabelTable
 
     def files_of(self, sample: DatasetSample, sets: list[str], *, scan: bool) -> list[ExportFile]:
         """List the files of a sample: one, where the labels lie inside the scan's."""
         if scan and self.format.labels_inside:
-            return [self._file(sample, True, tuple(sets))]
-        files = [self._file(sample, True, ())] if scan else []
-        return files + [self._file(sample, False, (name,)) for name in sets]
+            files = [self._file(sample, True, tuple(sets))]
+        else:
+            files = [self._file(sample, True, ())] if scan else []
+            files += [self._file(sample, False, (name,)) for name in sets]
+        saved = ((n, one) for n in sets for one in saved_with(sample, n, self.table))
+        return files + [self._file(sample, False, (name,), one) for name, one in saved]
 
-    def _file(self, sample: DatasetSample, scan: bool, labels: tuple[str, ...]) -> ExportFile:
+    def _file(
+        self, sample: DatasetSample, scan: bool, labels: tuple[str, ...], saved: str = ""
+    ) -> ExportFile:
         volumes = [sample.scan] if scan else []
-        volumes += [sample.labels(name) for name in labels]
+        if saved:
+            volumes.append(saved_volume(sample, labels[0], saved))
+        else:
+            volumes += [sample.labels(name) for name in labels]
         if scan:
             sidecar = self.layout.scan_sidecar(SampleKey(sample.subject, sample.name))
         else:
             sidecar = sample.labels_sidecar(labels[0])
         # the names are those of the dataset, which were checked when they were given
-        stem = sidecar.name.removesuffix(".json") + self.format.suffix_of(volumes[0])
+        stem = sidecar.name.removesuffix(".json")
+        if saved:
+            stem = saved_stem(stem, saved, self.table)
+        stem += self.format.suffix_of(volumes[0])
         path = sidecar.with_name(stem).relative_to(self.layout.root)
         record = self._record(sample, scan, labels)
+        if saved:
+            record["Saved"] = saved
         there = os.path.lexists(self.out / path)
         same = there and recorded(self.out / path) == record
         return ExportFile(
@@ -243,6 +264,7 @@ class _Planner:
             n_bytes=sum(self.format.n_bytes(volume) for volume in volumes),
             state="there" if same else "replaced" if there else "new",
             record=record,
+            saved=saved,
         )
 
     def _record(self, sample: DatasetSample, scan: bool, labels: tuple[str, ...]) -> dict[str, Any]:

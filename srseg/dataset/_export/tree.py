@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from srseg._version import __version__
 from srseg.dataset._create import BIDS_VERSION
+from srseg.dataset._export.maps import saved_facts, saved_volume
 from srseg.dataset._export.place import MARK, mark_of, samples_in
 from srseg.dataset._layout import DESCRIPTION, LABEL_TABLE, LABELS, Layout
 from srseg.dataset._metadata.parse import to_sections
 from srseg.dataset._sidecar import pixel_size
 from srseg.dataset._tables import label_table_text, make_tables
 from srseg.errors import FileFormatError, MissingFileError
+from srseg.io import MAPS
 from srseg.storage import locked, read_json, write_json, write_text
 
 if TYPE_CHECKING:
@@ -56,7 +58,9 @@ classes and their colours; 255 is unlabelled. BIDS has no rule for label volumes
 """
 
 # what a label sidecar says of the file in the dataset, and not of the labels
-_OF_THE_FILE = ("SourceFile", "Source", "Stamp", "Grid", "PixelSize", "PixelSizeUnits", "Sources")
+_OF_THE_FILE = (
+    "SourceFile", "Source", "Stamp", "Grid", "PixelSize", "PixelSizeUnits", "Sources", "Saved",
+)  # fmt: skip
 
 
 def write_descriptions(plan: ExportPlan) -> None:
@@ -112,18 +116,24 @@ def _describe_derivative(plan: ExportPlan, folder: Path) -> None:
     )
     text = _DERIVED.format(title=title, line="=" * len(title), version=__version__)
     _write_if_new(folder / "README", text)
-    _write_if_new(folder / ".bidsignore", "*_dseg.*\n")
+    ends = ("dseg", *(one.suffix for one in MAPS.values()))
+    _write_if_new(folder / ".bidsignore", "".join(f"*_{end}.*\n" for end in ends))
     _write_if_new(folder / LABEL_TABLE, label_table_text(plan.dataset.table))
 
 
 def write_sidecar(plan: ExportPlan, file: ExportFile, sample: DatasetSample) -> None:
     """Write the JSON beside a file, where it is not there as it should be."""
-    volume = sample.scan if file.scan else sample.labels(file.labels[0])
+    if file.saved:
+        volume = saved_volume(sample, file.labels[0], file.saved)
+    else:
+        volume = sample.scan if file.scan else sample.labels(file.labels[0])
     said: dict[str, Any] = pixel_size(volume.grid)
     if file.scan:
         said |= _of_the_scan(sample, file, volume)
     else:
         said |= _of_the_labels(plan, file, sample)
+    if file.saved:
+        said = {**said, **saved_facts(file.saved, plan.dataset.table)}
     said["Grid"] = volume.grid.to_dict()
     lost = plan.format.lost(volume.grid)
     if lost:

@@ -30,6 +30,7 @@ def write_nexus(
     labels: Mapping[str, Volume] | None = None,
     facts: Mapping[str, Any] | None = None,
     provenance: Mapping[str, Any] | None = None,
+    quantity: str = "",
     overwrite: bool = False,
 ) -> None:
     """Write a scan as NeXus NXtomoproc, with its label sets as auxiliary signals.
@@ -51,6 +52,8 @@ def write_nexus(
         the name of the sample.
     provenance : mapping, optional
         How the file was made: plain data.
+    quantity : str, default=""
+        What the numbers are, in a file of neither a scan nor labels.
     overwrite : bool, default=False
         Whether an existing file may be replaced.
 
@@ -82,10 +85,11 @@ def write_nexus(
             table=volume.table,
             normalised=volume.normalised,
             scale=None,
-            compression=None if volume.table is None else "gzip",
+            compression="gzip" if quantity or volume.table is not None else None,
             title=path.name,
             provenance=provenance,
             facts=facts,
+            quantity=quantity,
         ) as sink:
             fill(sink, volume)
         if sets:
