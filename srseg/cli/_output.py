@@ -1,6 +1,7 @@
 """How commands say things: one JSON document or text on stdout, all the rest on stderr."""
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ AS_JSON = "srseg.as_json"
 
 def say(text: str) -> None:
     """Write a line of the answer."""
-    typer.echo(text)
+    # named, it goes through what bars put in its place; otherwise into the midst of a bar
+    typer.echo(text, file=sys.stdout)
 
 
 def note(text: str) -> None:
     """Write a line that is not the answer."""
-    typer.echo(text, err=True)
+    typer.echo(text, file=sys.stderr)
 
 
 def say_json(data: Mapping[str, Any] | Sequence[Any]) -> None:

@@ -61,9 +61,10 @@ def predict_file(
         job.run(str(path), prediction)
         labels = prediction.labels
         write_prediction(
-            target, labels, maps_grid=prediction.grid, provenance=job.provenance(source),
-            overwrite=settings.overwrite, **job.maps(prediction),
+            target, labels, provenance=job.provenance(source, prediction),
+            maps_grid=prediction.grid, overwrite=settings.overwrite, **job.maps(prediction),
         )  # fmt: skip
-        row["shares"] = shares(labels)
+        row |= {"shares": shares(labels), "plan": prediction.plan.to_dict()}
+        row["stages"] = prediction.stages.to_dict()  # where the time went
         prediction.discard()
     return row

@@ -84,7 +84,7 @@ class SampleJob(PredictionJob):
         return {**row, "shares": shares(labels)}
 
     def _make(self, dataset: "Dataset", sample: "DatasetSample", place: ResultPlace) -> None:
-        made = self.provenance(source_of_sample(sample))
+        source = source_of_sample(sample)
         alignment = sample.scan_file.alignment
         part = self._part(sample)
         what = f"sample {sample.name}"
@@ -94,8 +94,9 @@ class SampleJob(PredictionJob):
             labels = prediction.labels
             with dataset.create_prediction(
                 sample.name, self.name, labels.grid, description=self.description,
-                provenance=made, table=prediction.table, alignment=alignment,
-                saves=self.settings.saves, maps_grid=prediction.grid, overwrite=self._overwrite,
+                provenance=self.provenance(source, prediction), table=prediction.table,
+                alignment=alignment, saves=self.settings.saves, maps_grid=prediction.grid,
+                overwrite=self._overwrite,
             ) as sink:  # fmt: skip
                 sink.fill(labels, **self.maps(prediction))
             prediction.discard()

@@ -76,6 +76,9 @@ class PredictionJob:
             first, *others = prediction.plan.lines()
             note("\n  ".join([f"{what}: {first}", *others]))
         prediction.run()
+        wanted = self.settings.runtime or "auto"
+        if wanted not in ("auto", prediction.runtime):
+            note(f"{what}: {prediction.runtime} ran the network, {wanted} could not")
 
     def maps(self, prediction: "Prediction") -> dict[str, Any]:
         """Give what is to be saved beside the labels."""
@@ -86,10 +89,11 @@ class PredictionJob:
             maps |= {"entropy": prediction.entropy, "margin": prediction.margin}
         return maps
 
-    def provenance(self, source: dict[str, Any]) -> dict[str, Any]:
+    def provenance(self, source: dict[str, Any], prediction: "Prediction") -> dict[str, Any]:
         """Say how the labels are made, and of what."""
         settings = self.settings
         made = provenance(settings.model, self.sha256, self.ensemble, source)
+        made["runtime"] = prediction.runtime
         if settings.roi is not None:
             made["box"] = [[part.start, part.stop] for part in settings.roi]
         return made

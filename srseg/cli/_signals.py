@@ -39,7 +39,8 @@ def stopping_on_signals() -> Iterator[StopRequest]:
         def ask(number: int, _: object) -> None:
             request.signal = signal.Signals(number).name
             # a print could interrupt another print
-            os.write(2, f"srseg: {request.signal}: finishing the step at hand\n".encode())
+            begin = "\n" if os.isatty(2) else ""  # after a bar
+            os.write(2, f"{begin}srseg: {request.signal}: finishing the step at hand\n".encode())
             stop()
 
         # not every system has SIGUSR1

@@ -104,6 +104,7 @@ class Prediction:
         self._identity = {} if scratch is None else self._facts(identity or {})
         kept = {} if scratch is None or restart else kept_identity(Path(scratch)) or {}
         predictors = _predictors(segmenter, len(self.table), kept.get("runtime"))
+        self._predictor = predictors[0]
         self._planes = PlanePrediction(
             predictors,
             self.grid.shape,
@@ -125,6 +126,11 @@ class Prediction:
     def plan(self) -> PredictionPlan:
         """How it is done and what it takes; the network is tried when it is first asked for."""
         return self._planes.plan
+
+    @property
+    def runtime(self) -> str:
+        """What runs the network, known for sure when it has run."""
+        return str(self._predictor.runtime)
 
     @property
     def resumes(self) -> bool:

@@ -1,6 +1,9 @@
 """``srseg predict`` on many samples: parts of them, what fails, what is there already."""
 
+import contextlib
 import json
+import os
+import pty
 import subprocess
 import sys
 
@@ -140,40 +143,22 @@ def test_files_that_are_written_are_left_alone(run, tiny, tmp_path):
     assert files["A"].stat().st_mtime_ns == when
 
 
-RUN = """
-import sys, time
-from srseg import progress
-from srseg.cli import app
-
-def advance(self, amount=1, status=""):
-    print("step", status, flush=True)
-    time.sleep(0.2)
-progress._SilentTask.advance = advance
-app(prog_name="srseg")
-"""
-
-
-@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGUSR1", 75)])
-def test_a_signal_stops_between_two_steps_and_the_same_command_goes_on(tiny, run, name, code):
-    import signal
-
-    command = ("predict", tiny.model, "--planes", 1, "-d", tiny.path, "--json")
+def test_on_a_terminal_rows_stand_above_the_bars(tiny):
+    leader, follower = pty.openpty()
+    command = ("predict", tiny.model, "A", "B", "--planes", 1, "-d", tiny.path)
     process = subprocess.Popen(
-        [sys.executable, "-c", RUN, *map(str, command)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-m", "srseg", *map(str, command)],
+        stdout=follower, stderr=follower, env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
     )  # fmt: skip
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("step A done"):
-            break
-    process.send_signal(getattr(signal, name))
-    output, errors = process.communicate(timeout=60)
-    assert process.returncode == code
-    assert f"srseg: {name}: finishing the step at hand\n" in errors
-    assert errors.count("to go on, run the same command again") == 1
-    document = json.loads("".join(s for s in output.splitlines() if not s.startswith("step")))
-    assert document["kind"] == "Stopped"
-    assert name in document["error"]
-    states = {r["scan"]: r["status"] for r in json.loads(run(*command).stdout)["predictions"]}
-    assert states["A"] == "was there"
-    assert states["V"] == "done"
+    os.close(follower)
+    shown = b""
+    with contextlib.suppress(OSError):  # its end, on Linux
+        while block := os.read(leader, 65536):
+            shown += block
+    os.close(leader)
+    assert process.wait(30) == 0
+    text = shown.decode()
+    assert "predicting" in text
+    assert "ETA" in text
+    for line in ("A: done, srseg-wf/soft1", "B: done, srseg-wf/soft1"):
+        assert f"\r\x1b[2K{line}\r\n" in text  # the bar is erased before
