@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -47,13 +48,15 @@ class CompiledRuntime:
             if isinstance(module, nn.Mish):
                 replace(network, name, FusedMish())
         self._device = device
-        self._module: Any = torch.compile(
-            Probabilities(network, device, precision).eval(),
-            dynamic=True,
-            # weights become constants in the order that the convolutions want them in
-            options={"freezing": device.type == "cpu"},
-        )
-        # all different: what is equal by chance is compiled as one variable; and not small, as torch
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what the compiler's import says of torch's own code
+            self._module: Any = torch.compile(
+                Probabilities(network, device, precision).eval(),
+                dynamic=True,
+                # weights become constants in the order that the convolutions want them in
+                options={"freezing": device.type == "cpu"},
+            )
+        # all different: what is equal by chance is compiled as one variable; and not small: torch
         # has other convolutions for small slices
         edge = -(-512 // stride) * stride
         self._compile((2, edge, edge + stride))
@@ -77,5 +80,10 @@ class CompiledRuntime:
         slices = torch.zeros(size, device=self._device)
         # other predictors' compilations do not count; beyond the limit nothing would be compiled
         settings = {"recompile_limit": 256, "fail_on_recompile_limit_hit": True}
-        with torch.no_grad(), torch._dynamo.config.patch(settings):
+        with (
+            torch.no_grad(),
+            torch._dynamo.config.patch(settings),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
             self._module(slices)
