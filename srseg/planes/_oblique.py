@@ -129,7 +129,7 @@ class Oblique:
         near = int(self._columns[max(slab.start - 1, 0) : slab.stop + 2].sum())
         band = (slab.stop - slab.start + 3) * (length + 3)
         deep = [self.across(batch)[1] for batch in slab.batches]
-        depth = max(part.stop for part in deep) - min(part.start for part in deep)
+        depth = int(max(part.stop for part in deep) - min(part.start for part in deep))
         return (int(min(near, band)) + 1) * max(depth, self.padded_depth)
 
     def carried(self, line: int) -> slice | None:

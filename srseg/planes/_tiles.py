@@ -108,7 +108,7 @@ def add_runs(columns: Tensor, votes: Tensor, runs: Runs) -> None:
         Which are for which column.
     """
     if votes.device.type != "cpu":
-        _add_points(columns, votes, runs)
+        add_points(columns, votes, runs)
         return
     # numpy: its slices take a tenth of the time of torch's
     to, what = columns.numpy(), votes.numpy()
@@ -150,7 +150,7 @@ def add(to: Tensor, votes: Tensor) -> None:
     np.add(here, part, out=here)
 
 
-def _add_points(columns: Tensor, votes: Tensor, runs: Runs) -> None:
+def add_points(columns: Tensor, votes: Tensor, runs: Runs) -> None:
     """Add all columns at once, where a call costs more than its work."""
     first = runs.count.cumsum() - runs.count
     within = np.arange(runs.count.sum()) - np.repeat(first, runs.count)
