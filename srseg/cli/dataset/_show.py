@@ -27,7 +27,7 @@ def show(
         _show_dataset(archive, as_json)
         return
     one = archive[sample]
-    facts = {**summary(one), "scan": str(one.scan_file.path), "predictions": one.predictions}
+    facts = {**summary(one), "scan": str(one.scan_file.path)}
     sets = {name: one.labels_info(name) for name in one.label_sets}
     saved = {name: list(one.labels_info(name).get("Saved", {})) for name in one.predictions}
     if as_json:

@@ -17,5 +17,6 @@ def summary(sample: "DatasetSample") -> dict[str, Any]:
         "voxel_size_um": list(grid.voxel_size),
         "copied": file.copied,
         "label_sets": sample.label_sets,
+        "predictions": sample.predictions,
         "metadata": dict(sample.metadata),
     }
