@@ -107,6 +107,7 @@ def test_a_stopped_prediction_of_a_sample_goes_on(run, tiny, name):
     assert dataset["V"].predictions == []
     check = run("dataset", "check", "-d", tiny.path)
     assert check.exit_code == 0, check.stdout
+    assert kept.name in check.stdout
     result = run(*command)
     assert result.exit_code == 0, result.stderr
     assert "sample V: going on with what was done before" in result.stderr
