@@ -211,3 +211,20 @@ def test_nobody_reads_the_error(study):
             command, stdout=subprocess.PIPE, stderr=closed, cwd=study.path, check=False
         )
     assert result.returncode == 141
+
+
+def test_a_full_gpu_is_no_bug(run, monkeypatch):
+    import torch
+
+    from srseg import backbones
+
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    monkeypatch.setattr(backbones, "list_backbones", full)
+    result = run("backbones", "list")
+    assert result.exit_code == 1
+    assert "the memory of the GPU is too small, or others use it (CUDA out of memory)" in (
+        result.stderr
+    )
+    assert "bug" not in result.stderr
