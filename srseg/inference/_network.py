@@ -80,6 +80,7 @@ class SlicePredictor:
             raise ParameterError(f"runtime is {', '.join(map(repr, _RUNTIMES))}, found {runtime!r}")
         self.n_classes = n_classes
         self.notes: list[str] = []
+        self._stride = int(getattr(network, "stride", 1))
         self._meta = meta_copy(network).eval()
         self._flops: dict[tuple[int, int], int | None] = {}
         self.runtime: Literal["torch", "compile", "openvino"] = (
@@ -178,7 +179,18 @@ class SlicePredictor:
         -------
         Tensor of shape (n, K, H, W), float32
             Probabilities, on `device`.
+
+        Raises
+        ------
+        ParameterError
+            If H or W is no multiple of the stride.
         """
+        height, width = slices.shape[1:]
+        if height % self._stride or width % self._stride:
+            raise ParameterError(
+                f"slices of {height}x{width} px do not fit a network of stride {self._stride}; pad "
+                f"height and width to multiples of {self._stride}"
+            )
         return self._run(slices)
 
     def predict_array(self, slices: NDArray[np.float32], /) -> NDArray[np.float32]:

@@ -206,6 +206,12 @@ def test_unknown_runtimes_are_refused(network):
         predictor(network, "onnx")
 
 
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_slices_that_do_not_fit_are_refused(network, runtime):
+    with pytest.raises(ParameterError, match="20x16 px do not fit a network of stride 8"):
+        predictor(network, runtime)(torch.zeros(1, 20, 16))
+
+
 def test_operations_are_counted(network):
     predict = predictor(network, "torch")
     expected = describe_backbone("unet", n_classes=4, width=4, depth=3, input_size=64).flops
