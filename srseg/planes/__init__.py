@@ -5,7 +5,6 @@ Geometry only: nothing here knows what a network is.
 
 from srseg.planes._cut import Cut
 from srseg.planes._plane import Plane, resolve_planes, standard_planes
-from srseg.planes._scatter import Scatter
 from srseg.planes._slabs import WANTED, Back, Batch, Lines, Slab
 
 __all__ = [
@@ -15,7 +14,6 @@ __all__ = [
     "Cut",
     "Lines",
     "Plane",
-    "Scatter",
     "Slab",
     "resolve_planes",
     "standard_planes",

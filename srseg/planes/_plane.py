@@ -14,7 +14,7 @@ from srseg.planes._cut import Cut
 from srseg.planes._rotation import Rotation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -194,44 +194,6 @@ class Plane:
             for batch in slab.batches:
                 stack[batch.start] = lines.slices(batch)[0]
         return stack
-
-    def iter_slabs(
-        self, volume: NDArray[Any], thickness: int
-    ) -> Iterator[tuple[int, NDArray[Any]]]:
-        """Cut a volume into slices, a few at a time.
-
-        Nothing of the rotated volume's size exists: each slab gathers just its own lines.
-
-        Parameters
-        ----------
-        volume : ndarray of shape (Z, Y, X)
-            The volume.
-        thickness : int
-            The largest number of slices in a slab.
-
-        Yields
-        ------
-        start : int
-            Number of the slab's first slice.
-        block : ndarray of shape (n, H, W)
-            The slices.
-        """
-        if volume.ndim != 3:
-            raise ParameterError(f"a volume has three axes (z, y, x), found shape {volume.shape}")
-        if thickness < 1:
-            raise ParameterError(f"a slab has at least one slice, found thickness {thickness}")
-        rotation = self.rotation(volume.shape)
-        count = self.stack_shape(volume.shape)[0]
-        for start in range(0, count, thickness):
-            stop = min(start + thickness, count)
-            if rotation is None:
-                yield start, np.moveaxis(volume, self.stacking, 0)[start:stop]
-            else:
-                lines = np.moveaxis(volume, rotation.axis, -1)
-                # (n, v, a): slices, position in the rotated line, position along the rotation axis
-                block = rotation.gather(lines, start, stop)
-                flip = rotation.axis == self.slice_axes[0]
-                yield start, block.transpose(0, 2, 1) if flip else block
 
     def __str__(self) -> str:
         return self.name

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.sparse import csr_array
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,99 +110,3 @@ class Rotation:
         first = np.clip(first, 0, self.rotated_shape[0] - 1)
         second = np.clip(second, 0, self.rotated_shape[1] - 1)
         return (second, first) if self.lines_along_second else (first, second)
-
-    def gather(self, lines: NDArray[Any], start: int, stop: int) -> NDArray[np.float32]:
-        """Interpolate rotated lines from the original volume; 0 outside of it.
-
-        Parameters
-        ----------
-        lines : ndarray of shape (B, C, A)
-            The volume, with the rotation axis last.
-        start, stop : int
-            The first line wanted and the one after the last.
-
-        Returns
-        -------
-        ndarray of shape (stop - start, line_length, A), float32
-            Where the interpolation needs a voxel outside, 0 (the normalised zero).
-        """
-        along = np.arange(self.line_length, dtype=float)
-        across = np.arange(start, stop, dtype=float)
-        u, v = np.meshgrid(across, along, indexing="ij")
-        b, c, inside = self.in_volume(u, v)
-        n_c = self.shape[1]
-        weights, columns = _bilinear(b[inside], c[inside], self.shape)
-        needed, position = np.unique(columns, return_inverse=True)
-        values = lines[needed // n_c, needed % n_c].astype(np.float32, copy=False)
-        table = _rows(weights, position.reshape(columns.shape), len(needed))
-        block = np.zeros((*inside.shape, lines.shape[2]), np.float32)
-        block[inside] = table @ values
-        return block
-
-    def voxel_table(
-        self,
-    ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
-        """Tell where each original voxel lies among the rotated lines, by the inverse transform.
-
-        Returns
-        -------
-        b, c : ndarray of shape (B * C,)
-            The voxels, ordered by the line before them.
-        line, along : ndarray of shape (B * C,)
-            Their fractional coordinates in the rotated plane: across and along the lines.
-        """
-        b, c = (axis.ravel() for axis in np.indices(self.shape))
-        line, along = self.in_lines(b, c)
-        order = np.argsort(np.floor(line), kind="stable")
-        return b[order], c[order], line[order], along[order]
-
-
-def _bilinear(
-    first: NDArray[np.float64], second: NDArray[np.float64], shape: tuple[int, int]
-) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    """Give the four weights and flat indices that interpolate at each point.
-
-    Parameters
-    ----------
-    first, second : ndarray of shape (n,)
-        Coordinates inside a plane of this shape.
-    shape : tuple of int
-        Shape of the plane.
-
-    Returns
-    -------
-    weights : ndarray of shape (n, 4), float32
-        They add up to 1.
-    columns : ndarray of shape (n, 4)
-        Flat indices into the plane.
-    """
-    low1 = np.clip(np.floor(first), 0, max(shape[0] - 2, 0)).astype(np.intp)
-    low2 = np.clip(np.floor(second), 0, max(shape[1] - 2, 0)).astype(np.intp)
-    part1 = np.clip(first - low1, 0, 1)
-    part2 = np.clip(second - low2, 0, 1)
-    high1 = np.minimum(low1 + 1, shape[0] - 1)
-    high2 = np.minimum(low2 + 1, shape[1] - 1)
-    weights = np.stack(
-        [
-            (1 - part1) * (1 - part2),
-            (1 - part1) * part2,
-            part1 * (1 - part2),
-            part1 * part2,
-        ],
-        axis=1,
-    )
-    columns = np.stack(
-        [
-            low1 * shape[1] + low2,
-            low1 * shape[1] + high2,
-            high1 * shape[1] + low2,
-            high1 * shape[1] + high2,
-        ],
-        axis=1,
-    )
-    return weights.astype(np.float32), columns
-
-
-def _rows(weights: NDArray[np.float32], columns: NDArray[Any], n_columns: int) -> Any:
-    pointers = np.arange(0, columns.size + 1, columns.shape[1])
-    return csr_array((weights.ravel(), columns.ravel(), pointers), shape=(len(weights), n_columns))
