@@ -32,9 +32,9 @@ _RUNTIMES = ("auto", "torch", "compile", "openvino")
 _INSTALL = "pip install 'srseg[openvino]'"
 _NAMES = {"compile": "torch.compile", "openvino": "OpenVINO"}
 
-# a batch has about so many pixels: enough for all cores, little memory
-_PIXELS = {"cpu": 1 << 19, "cuda": 1 << 22}
-_MOST = 8
+# a batch has about so many pixels, but not more slices than that: on a CPU more slices are no faster
+# and take more memory
+_BATCH = {"cpu": (1 << 18, 2), "cuda": (1 << 22, 16)}
 
 
 class SlicePredictor:
@@ -124,8 +124,8 @@ class SlicePredictor:
         int
             The same on each machine for the same kind of device.
         """
-        pixels = _PIXELS.get(self.device.type, _PIXELS["cuda"])
-        return min(max(pixels // (height * width), 1), _MOST)
+        pixels, most = _BATCH.get(self.device.type, _BATCH["cuda"])
+        return min(max(pixels // (height * width), 1), most)
 
     def prepare(self, sizes: Sequence[tuple[int, int, int]]) -> None:
         """Compile what is left to compile, so that no call waits for it.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from srseg.inference._lean import replace
 from srseg.inference._mish import FusedMish
+from srseg.inference._repeatable import repeatable
 from srseg.inference._runtime_torch import Probabilities
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class CompiledRuntime:
         """Turn slices (n, H, W) into probabilities (n, K, H, W), float32, on the device."""
         n, height, width = slices.shape
         self.prepare([(n, height, width)])
-        with torch.no_grad():
+        with torch.no_grad(), repeatable(self._device):
             probabilities: Tensor = self._module(slices.to(self._device, non_blocking=True))
         return probabilities
 
@@ -82,6 +83,7 @@ class CompiledRuntime:
         settings = {"recompile_limit": 256, "fail_on_recompile_limit_hit": True}
         with (
             torch.no_grad(),
+            repeatable(self._device),
             torch._dynamo.config.patch(settings),
             warnings.catch_warnings(),
         ):

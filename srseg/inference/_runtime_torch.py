@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from srseg.inference._lean import replace
 from srseg.inference._mish import BlockedMish
+from srseg.inference._repeatable import repeatable
 
 __all__ = ["Probabilities", "TorchRuntime"]
 
@@ -81,6 +82,6 @@ class TorchRuntime:
 
     def __call__(self, slices: Tensor) -> Tensor:
         """Turn slices (n, H, W) into probabilities (n, K, H, W), float32, on the device."""
-        with torch.no_grad():
+        with torch.no_grad(), repeatable(self._device):
             probabilities: Tensor = self._module(slices.to(self._device, non_blocking=True))
         return probabilities

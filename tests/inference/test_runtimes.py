@@ -15,6 +15,7 @@ from torch import nn
 from srseg.backbones import create_backbone, describe_backbone
 from srseg.errors import ParameterError
 from srseg.inference import SlicePredictor, _choices, choose_runtime
+from srseg.inference._repeatable import repeatable
 from srseg.machine import usable_cores
 
 CPU = torch.device("cpu")
@@ -229,8 +230,7 @@ def test_batches_hold_about_the_same_number_of_pixels(network):
     predict = predictor(network, "torch")
     found = [predict.batch_size(edge, edge) for edge in (8, 256, 512, 1200, 4000)]
     assert found == sorted(found, reverse=True)
-    assert found[2:] == [2, 1, 1]
-    assert found[0] == found[1] == 8
+    assert found == [2, 2, 1, 1, 1]
 
 
 @openvino_is_here
@@ -272,6 +272,26 @@ def _python(code, **environment):
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
+
+
+def test_a_gpu_repeats_itself_while_anyone_predicts():
+    cudnn = torch.backends.cudnn
+
+    def settings():
+        return cudnn.enabled, cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32
+
+    before = settings()
+    with repeatable(CPU):
+        assert settings() == before
+    first, second = (repeatable(torch.device("cuda", i)) for i in range(2))
+    with first:
+        with second:
+            assert settings() == (True, False, True, False)
+        assert settings() == (True, False, True, False)
+    assert settings() == before
+    with pytest.raises(KeyError), first:
+        raise KeyError
+    assert settings() == before
 
 
 def test_arrays_are_predicted_batch_by_batch(network):
