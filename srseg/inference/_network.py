@@ -32,7 +32,7 @@ _RUNTIMES = ("auto", "torch", "compile", "openvino")
 _INSTALL = "pip install 'srseg[openvino]'"
 _NAMES = {"compile": "torch.compile", "openvino": "OpenVINO"}
 
-# a batch has about so many pixels, but not more slices than that: on a CPU more slices are no faster
+# a batch has about so many pixels, but no more slices than that: on a CPU more are no faster
 # and take more memory
 _BATCH = {"cpu": (1 << 18, 2), "cuda": (1 << 22, 16)}
 
