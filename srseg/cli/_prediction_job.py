@@ -65,6 +65,7 @@ class PredictionJob:
             max_memory=settings.max_memory,
             scratch=place.folder if settings.resumable else None,
             restart=settings.restart,
+            identity={"model file": self.sha256},
         ) as prediction:
             yield prediction
 

@@ -170,23 +170,26 @@ def overview(volume: Volume, scan_grid: Grid) -> tuple[NDArray[Any], NDArray[np.
 
     Returns
     -------
-    tuple of ndarray of shape (n, Y, X) and ndarray of bool or None
-        At most 32 slices, normalised, and which of their voxels the scan saw (None: all).
+    tuple of ndarray of shape (n, y, x) and ndarray of bool or None
+        Of at most 32 slices, a regular sample of some 200,000 voxels, normalised, and which of them
+        the scan saw (None: all). One slice at a time is in memory.
     """
-    depth = volume.shape[0]
+    depth, *plane = volume.shape
     n = min(depth, _OVERVIEW)
     at = ((np.arange(n) + 0.5) * depth / n).astype(int)
-    rows, columns = (slice(0, size) for size in volume.shape[1:])
+    rows, columns = (slice(0, size) for size in plane)
+    step = _step((n, *plane))
     image, seen = [], []
-    for z in at.tolist():
+    for z in at[::step].tolist():
         region = (slice(z, z + 1), rows, columns)
-        image.append(volume.read(region))
+        image.append(volume.read(region)[:, ::step, ::step].copy())
         inside = seen_voxels(volume, scan_grid, region)
-        seen.append(np.ones((1, 1, 1), bool) if inside is None else inside)
+        shown = np.ones((1, 1, 1), bool) if inside is None else inside[:, ::step, ::step]
+        seen.append(np.broadcast_to(shown, image[-1].shape).copy())
     joined = np.concatenate(image)
     if all(part.all() for part in seen):
         return joined, None
-    return joined, np.concatenate([np.broadcast_to(part, (1, *joined.shape[1:])) for part in seen])
+    return joined, np.concatenate(seen)
 
 
 def warn_if_foreign(segmenter: Any, sample: Sample, volume: Volume) -> None:
@@ -237,13 +240,18 @@ def _energy_of(sample: Sample) -> float | None:
 
 
 def _quantiles(image: NDArray[Any], seen: NDArray[np.bool_] | None) -> list[float]:
-    step = max(1, round((image.size / _PIXELS) ** (1 / 3)))
+    step = _step(image.shape)
     pixels = image[::step, ::step, ::step]
     if seen is not None:
         counted = np.broadcast_to(seen, image.shape)[::step, ::step, ::step]
         pixels = pixels[counted] if counted.any() else pixels
     values: list[float] = np.quantile(pixels, _QUANTILES).tolist()
     return values
+
+
+def _step(shape: tuple[int, ...]) -> int:
+    """Give what every how many-th voxel along each axis is taken; of what was taken, all is."""
+    return max(1, round(math.cbrt(math.prod(shape) / _PIXELS)))
 
 
 def _range(low: float, high: float) -> str:

@@ -38,7 +38,11 @@ class MultiAxisEnsemble(VotingMixin, MetaEstimatorMixin, BaseEstimator):
     max_memory : int or str, optional
         Memory that the process may have while it predicts, in bytes or as ``"6GB"``: slabs are as
         thick as it allows, and votes go to a scratch file where they do not fit. The results do not
-        depend on it. Without, what the machine has free.
+        depend on it. Without, what the machine has free. What comes on top of it is what is given
+        back: 1 byte a voxel for the labels of `predict`, 4 for each class for the probabilities of
+        `predict_proba`; read the parts of a large result from `prepare_prediction` instead. Where
+        the votes are in memory, so is a copy of 2 bytes a voxel of a scan that is not kept
+        prepared, which counts.
 
     Attributes
     ----------

@@ -156,8 +156,9 @@ class SamplePart:
 
         Returns
         -------
-        tuple of ndarray of shape (n, Y, X) and ndarray of bool or None
-            At most 32 slices, normalised, and which of their voxels the scan saw (None: all).
+        tuple of ndarray of shape (n, y, x) and ndarray of bool or None
+            Of at most 32 slices, a regular sample of some 200,000 voxels, normalised, and which of
+            them the scan saw (None: all).
         """
         return overview(self._whole_prepared(voxel_size, clip), self._sample.scan_grid)
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import zlib
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
-from srseg._version import __version__
+from srseg.errors import ParameterError
 from srseg.estimators._domain import warn_if_foreign
+from srseg.estimators._fill import fill
+from srseg.estimators._identity import prediction_facts
+from srseg.estimators._predictors import predictors_of
+from srseg.estimators._seen_boxes import SeenBoxes
 from srseg.inference import (
-    FunctionPredictor,
     MemoryImage,
     PlanePrediction,
     ScratchImage,
@@ -25,16 +26,14 @@ from srseg.preprocessing import (
     labels_everywhere,
     model_grid,
     prepare,
-    prepared_once,
     resample,
     seen_blocks,
     seen_voxels,
 )
-from srseg.progress import task
 from srseg.volumes import Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -44,15 +43,17 @@ if TYPE_CHECKING:
     from srseg.planes import Plane
     from srseg.volumes import Grid, Region, Sample
 
-_ROW = 64  # slices and lines of a box, in voxels: whole tiles
-_LOOKED_AT = 8  # slices that tell one scan from another
-
 
 class Prediction:
     """A scan that is being labelled; use it in a ``with`` block.
 
     Nothing of the scan's size need be in memory: labels, probabilities and disagreement are
-    computed from the votes as they are read.
+    computed from the votes as they are read. Where the votes are in memory, so is a copy of 2 bytes
+    a voxel of a scan that is not kept prepared: one that is resampled, or read from a file. What is
+    read of the result comes on top of it.
+
+    A process that was forked after its parent predicted must not predict: the threads of torch and
+    OpenVINO are gone in it. Start workers by ``multiprocessing.get_context("spawn")``.
 
     Parameters
     ----------
@@ -71,7 +72,15 @@ class Prediction:
     restart : bool, default=False
         Whether what lies in the scratch folder is thrown away.
     identity : mapping, optional
-        More facts that must be the same for a prediction to go on, plain data.
+        More facts that must be the same for a prediction to go on, plain data. Where a scratch
+        folder is used with an estimator whose weights srseg does not know (a plugin's), one of them
+        names the model: its name begins with ``model``.
+
+    Raises
+    ------
+    ParameterError
+        If there is a scratch folder and nothing names the model, or `identity` names something that
+        srseg finds out by itself.
 
     See Also
     --------
@@ -101,9 +110,13 @@ class Prediction:
         self._shown = self._kept or _resampled(sample, segmenter.voxel_size_)
         self.grid: Grid = self._shown.grid
         self._cheap = self._is_cheap()
-        self._identity = {} if scratch is None else self._facts(identity or {})
+        self._identity: dict[str, Any] = {}
+        if scratch is not None:
+            self._identity = prediction_facts(
+                segmenter, sample, self._shown, self._kept, identity or {}
+            )
         kept = {} if scratch is None or restart else kept_identity(Path(scratch)) or {}
-        predictors = _predictors(segmenter, len(self.table), kept.get("runtime"))
+        predictors = predictors_of(segmenter, len(self.table), kept.get("runtime"))
         self._predictor = predictors[0]
         self._planes = PlanePrediction(
             predictors,
@@ -120,6 +133,7 @@ class Prediction:
             restart=restart,
         )
         self._fused: list[Fused] = []
+        self._image: Volume | None = None
         self._copy: ScratchImage | None = None
 
     @property
@@ -143,7 +157,7 @@ class Prediction:
         return self._planes.stages
 
     def run(self, *, warn: bool = True) -> None:
-        """Predict what is not done yet.
+        """Predict what is not done yet; once all is done, nothing.
 
         Parameters
         ----------
@@ -155,8 +169,12 @@ class Prediction:
         Stopped
             Where it was asked to stop; with a scratch folder, the same prediction goes on later.
         """
+        if self._fused:
+            return
         self._planes.open()
-        image = self._image()
+        if self._image is None:
+            self._image = self._prepared_image()
+        image = self._image
         if warn:
             warn_if_foreign(self._segmenter, self._sample, image)
 
@@ -183,13 +201,19 @@ class Prediction:
 
     @property
     def entropy(self) -> Volume:
-        """How undecided the planes are, uint8: 0 is certain, 255 is all classes alike."""
-        return self._map(self._require_run()[0].entropy)
+        """How undecided the planes are, uint8: 0 is certain, 255 is all classes alike.
+
+        Outside of the scan's field of view it is 0 and means nothing.
+        """
+        return self._map(self._require_run()[0].entropy_in)
 
     @property
     def margin(self) -> Volume:
-        """Lead of the most probable class over the second, uint8: 255 is certain, 0 is a tie."""
-        return self._map(self._require_run()[0].margin)
+        """Lead of the most probable class over the second, uint8: 255 is certain, 0 is a tie.
+
+        Outside of the scan's field of view it is 0 and means nothing.
+        """
+        return self._map(self._require_run()[0].margin_in)
 
     def read_probabilities(self, start: int, stop: int) -> NDArray[np.float32]:
         """Give the fused probabilities of some slices, on the model's grid.
@@ -212,23 +236,29 @@ class Prediction:
 
     def discard(self) -> None:
         """Remove the scratch folder, once the labels stand elsewhere."""
-        self._fused = []
         if self._copy is not None:
             self._copy.discard()
-        self._exit.close()
+        self._let_go()
         self._planes.discard()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._fused = []
-        self._exit.close()
+        self._let_go()
         self._planes.close()
+
+    def _let_go(self) -> None:
+        self._fused = []
+        self._image = self._copy = None
+        self._exit.close()
 
     def _require_run(self) -> list[Fused]:
         if not self._fused:
-            raise RuntimeError("run the prediction first, inside its with block")
+            raise ParameterError(
+                "there is nothing to read yet, or no more; call run() first, and read the result "
+                "inside of the with block, before discard()"
+            )
         return self._fused
 
     def _is_cheap(self) -> bool:
@@ -241,7 +271,7 @@ class Prediction:
         scan = self._sample.scan
         return isinstance(scan.source, np.ndarray) and scan.grid == self.grid
 
-    def _image(self) -> Volume:
+    def _prepared_image(self) -> Volume:
         """Give the normalised scan in a form that is cheap to read in any direction, many times."""
         if self._cheap:
             return self._kept or prepare(
@@ -253,65 +283,34 @@ class Prediction:
         image: KeptImage
         if folder is None:
             image = MemoryImage(self.grid.shape)
+        elif self._copy is not None:  # it was stopped while it was filled
+            image = self._copy
         else:
             opened = ScratchImage.open(
                 folder, self._identity, self.grid.shape, restart=self._restart
             )
             self._copy = image = self._exit.enter_context(opened)
         if not image.complete:
-            self._fill(image)
+            fill(
+                image,
+                self._kept,
+                self._sample.scan,
+                voxel_size=self._segmenter.voxel_size_,
+                clip=self._segmenter.clip_,
+                scratch=folder,
+            )
         return Volume(image, self.grid, normalised=True, field=self._shown.field)
 
-    def _fill(self, image: KeptImage) -> None:
-        """Prepare the scan once, to read it many times along other directions."""
-
-        def copy(volume: Volume) -> None:
-            depth, rows, columns = volume.shape
-            with task("preparing the scan", depth * rows) as progress:
-                for z in range(0, depth, _ROW):
-                    for y in range(0, rows, _ROW):
-                        box = (
-                            slice(z, min(z + _ROW, depth)),
-                            slice(y, min(y + _ROW, rows)),
-                            slice(0, columns),
-                        )
-                        block = volume.read(box)
-                        image.write(box, block.astype(np.float32, copy=False))
-                        progress.advance(block.shape[0] * block.shape[1])
-            image.finish()
-
-        if self._kept is not None:
-            copy(self._kept)
-            return
-        with prepared_once(
-            self._sample.scan,
-            voxel_size=self._segmenter.voxel_size_,
-            clip=self._segmenter.clip_,
-            scratch=self._planes.folder,
-        ) as (volume, _):
-            copy(volume)
-
     def _placed(self, fused: Fused) -> Volume:
-        def classes(start: int, stop: int) -> NDArray[np.uint8]:
-            labels = self.table.to_values(fused.classes(start, stop))
-            seen = self.seen(start, stop)
-            if seen is not None:
-                np.copyto(labels, UNLABELLED, where=~seen)
-            return labels
+        def values(region: Region) -> NDArray[np.uint8]:
+            return self.table.to_values(fused.classes_in(region))
 
-        source = _Slices(classes, self.grid.shape)
+        source = SeenBoxes(values, self._seen, UNLABELLED, self.grid.shape)
         labels = Volume(source, self.grid, table=self.table)
         return labels if self._on == "model" else labels_everywhere(labels, self._sample.scan_grid)
 
-    def _map(self, measure: Callable[[int, int], NDArray[np.uint8]]) -> Volume:
-        def seen_only(start: int, stop: int) -> NDArray[np.uint8]:
-            values = measure(start, stop)
-            seen = self.seen(start, stop)
-            if seen is not None:
-                np.copyto(values, 0, where=~seen)
-            return values
-
-        return Volume(_Slices(seen_only, self.grid.shape), self.grid)
+    def _map(self, measure: Callable[[Region], NDArray[np.uint8]]) -> Volume:
+        return Volume(SeenBoxes(measure, self._seen, 0, self.grid.shape), self.grid)
 
     def seen(self, start: int, stop: int) -> NDArray[np.bool_] | None:
         """Tell which voxels of some slices the scan saw.
@@ -327,38 +326,10 @@ class Prediction:
             Of shape (stop - start, Y, X), or (1, Y, X); None where every voxel was seen.
         """
         _, rows, columns = self.grid.shape
-        region = (slice(start, stop), slice(0, rows), slice(0, columns))
+        return self._seen((slice(start, stop), slice(0, rows), slice(0, columns)))
+
+    def _seen(self, region: Region) -> NDArray[np.bool_] | None:
         return seen_voxels(self._shown, self._sample.scan_grid, region)
-
-    def _facts(self, more: Mapping[str, Any]) -> dict[str, Any]:
-        """Say which scan and model this is of."""
-        clip = [float(value) for value in self._segmenter.clip_]
-        return {
-            "srseg": __version__,
-            "sample": self._sample.name,
-            "grid": self.grid.to_dict(),
-            "scan": _fingerprint(self._kept or self._sample.scan),
-            "model": _model_hash(self._segmenter),
-            "clip": clip,
-            "labels": self.table.to_dicts(),
-            **more,
-        }
-
-
-class _Slices:
-    """Voxels that are computed by ranges of slices, as a source of a volume."""
-
-    def __init__(
-        self, compute: Callable[[int, int], NDArray[np.uint8]], shape: tuple[int, int, int]
-    ) -> None:
-        self._compute = compute
-        self.shape = shape
-        self.dtype = np.dtype(np.uint8)
-        self.whole_slices = True
-
-    def __getitem__(self, region: Region) -> NDArray[np.uint8]:
-        z, y, x = region
-        return self._compute(z.start, z.stop)[:, y, x]
 
 
 def _resampled(sample: Sample, voxel_size: float | None) -> Volume:
@@ -367,39 +338,3 @@ def _resampled(sample: Sample, voxel_size: float | None) -> Volume:
     size = voxel_size if voxel_size is not None else scan.grid.voxel_size[0]
     resampled = resample(scan, model_grid(scan.grid, size), order="linear")
     return Volume(resampled.source, resampled.grid, field=scan.field)
-
-
-def _predictors(segmenter: Any, n_classes: int, runtime: str | None) -> list[Any]:
-    """Give what runs the network; of a plugin's estimator only the function is known."""
-    own = getattr(segmenter, "slice_predictors", None)
-    if own is not None:
-        predictors: list[Any] = own(runtime)
-        return predictors
-    return [FunctionPredictor(segmenter.predict_slices_proba, n_classes)]
-
-
-def _fingerprint(volume: Volume) -> str:
-    """Tell one scan from another by a few of its slices."""
-    depth, rows, columns = volume.shape
-    check = 0
-    for i in range(min(depth, _LOOKED_AT)):
-        z = i * depth // min(depth, _LOOKED_AT)
-        block = volume.read((slice(z, z + 1), slice(0, rows), slice(0, columns)))
-        check = zlib.crc32(np.ascontiguousarray(block).tobytes(), check)
-    return f"{check:08x}"
-
-
-def _model_hash(segmenter: Any) -> str:
-    network = getattr(segmenter, "network_", None)
-    if network is None:  # a plugin's
-        return type(segmenter).__name__
-    digest = hashlib.sha256()
-    for name, tensor in sorted(_arrays(network)):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(tensor).tobytes())
-    return digest.hexdigest()
-
-
-def _arrays(network: Any) -> Iterator[tuple[str, NDArray[Any]]]:
-    for name, tensor in network.state_dict().items():
-        yield name, tensor.detach().cpu().numpy()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from typing import TYPE_CHECKING, Any, Literal
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -17,10 +16,11 @@ from srseg.estimators._domain import Domain
 from srseg.estimators._holdout import hold_out
 from srseg.estimators._inputs import read_inputs
 from srseg.estimators._parameters import check_parameters
+from srseg.estimators._predictors import slice_predictor
 from srseg.estimators._randomness import seeded
 from srseg.estimators._training_data import common_table, common_voxel_size, load_labelled
 from srseg.estimators._voting import VotingMixin
-from srseg.inference import SlicePredictor, choose_device, choose_precision
+from srseg.inference import choose_device, choose_precision
 from srseg.planes import standard_planes
 from srseg.training import (
     Augmentation,
@@ -36,14 +36,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from srseg.estimators._protocol import SliceSegmenter
+    from srseg.inference import SlicePredictor
     from srseg.labels import LabelTable
     from srseg.planes import Plane
     from srseg.training import Recipe
     from srseg.volumes import Sample
-
-
-# what runs each network: no attribute, because predicting changes no estimator
-_MADE: WeakKeyDictionary[torch.nn.Module, dict[Any, SlicePredictor]] = WeakKeyDictionary()
 
 
 class VolumeSegmenter(VotingMixin, BaseEstimator):
@@ -276,8 +273,9 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
             Probabilities.
         """
         check_is_fitted(self)
-        # nothing is compiled for a few slices
-        return self._slice_predictor(choose_device(self.device), "torch").predict_array(slices)
+        # nothing is compiled, and no checksum made, for a few slices
+        device = choose_device(self.device)
+        return self._predictor(device, "torch", thorough=False).predict_array(slices)
 
     def slice_predictors(self, runtime: str | None = None) -> list[SlicePredictor]:
         """Give what runs the network over whole scans, once for each device.
@@ -298,21 +296,17 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         devices = [first]
         if self.device == "auto" and first.type == "cuda":
             devices = [torch.device("cuda", i) for i in range(torch.cuda.device_count())]
-        return [self._slice_predictor(device, chosen) for device in devices]
+        return [self._predictor(device, chosen, thorough=True) for device in devices]
 
-    def _slice_predictor(self, device: torch.device, runtime: Any) -> SlicePredictor:
-        """Keep what was made: it may have been compiled for minutes."""
-        key = (device, self.precision, runtime)
-        made = _MADE.setdefault(self.network_, {})
-        if key not in made:
-            made[key] = SlicePredictor(
-                self.network_,
-                n_classes=len(self.label_table_),
-                device=device,
-                precision=self.precision,
-                runtime=runtime,
-            )
-        return made[key]
+    def _predictor(self, device: torch.device, runtime: Any, *, thorough: bool) -> SlicePredictor:
+        return slice_predictor(
+            self.network_,
+            n_classes=len(self.label_table_),
+            device=device,
+            precision=self.precision,
+            runtime=runtime,
+            thorough=thorough,
+        )
 
     @property
     def stride(self) -> int:

@@ -17,7 +17,7 @@ from srseg.preprocessing import labels_on_grid
 from srseg.volumes import Volume
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -149,7 +149,9 @@ class VotingMixin:
         restart : bool, default=False
             Whether what lies in the scratch folder is thrown away.
         identity : mapping, optional
-            More facts that must be the same for a prediction to go on, plain data.
+            More facts that must be the same for a prediction to go on, plain data. With a scratch
+            folder, a plugin's estimator needs one that names the model, such as
+            ``{"model file": checksum}``.
 
         Returns
         -------
@@ -158,6 +160,8 @@ class VotingMixin:
 
         Raises
         ------
+        ParameterError
+            If there is a scratch folder, and nothing tells the model from others.
         NotEnoughMemoryError
             When its plan is made, if the memory cannot do.
         StorageError
@@ -182,21 +186,18 @@ class VotingMixin:
         with self.prepare_prediction(sample) as prediction:
             table = prediction.table
             # the truth first: what is wrong with it is found before hours of prediction
-            truth = truth_on_grid(sample, prediction.grid, table)
-            seen = prediction.seen(0, len(truth))
-            if seen is not None:
-                np.copyto(truth, UNLABELLED, where=~seen)
-            if (truth == UNLABELLED).all():
+            slabs = _seen_truth(sample, prediction)
+            if not sum(int((truth != UNLABELLED).any()) for _, truth in slabs):
                 raise LabelError(
                     f"label set {sample.target} of sample {sample.name} has no labelled voxel to "
                     "score against in its field of view"
                 )
             prediction.run(warn=False)  # scores tell by themselves how good labels are
             counts = np.zeros((len(table), len(table)), np.int64)
-            for start, values in prediction.labels.slabs():
-                expected = truth[start : start + len(values)]
-                found = table.to_index(values, where="the prediction")
-                counts += confusion(expected, found, len(table))
+            found = prediction.labels.slabs()
+            for (_, values), (_, truth) in zip(found, _seen_truth(sample, prediction), strict=True):
+                index = table.to_index(values, where="the prediction")
+                counts += confusion(truth, index, len(table))
         return counts
 
 
@@ -253,20 +254,39 @@ def truth_on_grid(sample: Sample, grid: Grid, table: LabelTable) -> NDArray[np.u
     ndarray of uint8
         Positions in the table; 255 where unlabelled.
     """
+    classes = np.empty(grid.shape, np.uint8)
+    for start, truth in _truth_slabs(sample, grid, table):
+        classes[start : start + len(truth)] = truth
+    return classes
+
+
+def _truth_slabs(
+    sample: Sample, grid: Grid, table: LabelTable
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     labels = sample.labels()
     where = f"label set {sample.target} of sample {sample.name}"
     if labels.table is not None:
         table.require_same(labels.table, where=where)
     try:
-        values = labels_on_grid(labels, grid).read()
+        placed = labels_on_grid(labels, grid)
     except GridError as error:
         raise GridError(f"{where}: {error}") from None
-    try:
-        return table.to_index(values, where=where)
-    except LabelError as error:
-        if labels.table is None:
-            raise LabelError(f"{error} (pass labels= to say which classes there are)") from None
-        raise
+    for start, values in placed.slabs():
+        try:
+            yield start, table.to_index(values, where=where)
+        except LabelError as error:
+            if labels.table is None:
+                raise LabelError(f"{error} (pass labels= to say which classes there are)") from None
+            raise
+
+
+def _seen_truth(sample: Sample, prediction: Prediction) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Give the truth slab by slab, unlabelled where the scan saw nothing."""
+    for start, truth in _truth_slabs(sample, prediction.grid, prediction.table):
+        seen = prediction.seen(start, start + len(truth))
+        if seen is not None:
+            np.copyto(truth, UNLABELLED, where=~seen)
+        yield start, truth
 
 
 def _in_the_form_of(X: Any, results: list[Any], single: bool) -> Any:
