@@ -171,8 +171,8 @@ def overview(volume: Volume, scan_grid: Grid) -> tuple[NDArray[Any], NDArray[np.
     Returns
     -------
     tuple of ndarray of shape (n, y, x) and ndarray of bool or None
-        Of at most 32 slices, a regular sample of some 200,000 voxels, normalised, and which of them
-        the scan saw (None: all). One slice at a time is in memory.
+        Of up to 32 slices, a regular sample of at most 700,000 voxels, normalised, and which of
+        them the scan saw (None: all). One slice at a time is in memory.
     """
     depth, *plane = volume.shape
     n = min(depth, _OVERVIEW)

@@ -157,7 +157,7 @@ class SamplePart:
         Returns
         -------
         tuple of ndarray of shape (n, y, x) and ndarray of bool or None
-            Of at most 32 slices, a regular sample of some 200,000 voxels, normalised, and which of
+            Of up to 32 slices, a regular sample of at most 700,000 voxels, normalised, and which of
             them the scan saw (None: all).
         """
         return overview(self._whole_prepared(voxel_size, clip), self._sample.scan_grid)
