@@ -342,10 +342,14 @@ class _Adding:
     def __enter__(self) -> _Adding:
         return self
 
-    def __exit__(self, kind: object, *_: object) -> None:
-        try:
-            if kind is None:
-                self.wait()
-        finally:
-            # a slab that is being added is finished, whatever happened meanwhile
-            self._pool.shutdown(wait=True)
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        # a slab that is being added is finished, whatever happened meanwhile
+        self._pool.shutdown(wait=True)
+        pending, self._pending = self._pending, None
+        failure = None if pending is None else pending.exception()
+        if failure is None:
+            return
+        if isinstance(error, Exception):
+            error.add_note(f"The votes before could not be added either: {failure}")
+        else:  # also where it was asked to stop: to go on later would fail again
+            raise failure

@@ -57,7 +57,22 @@ class Fused:
         ndarray of shape (stop - start, Y, X), uint8
             Positions in the label table; the first of those that tie.
         """
-        return self._bytes(self._votes.ballot.classes, start, stop)
+        return self.classes_in(self._slices(start, stop))
+
+    def classes_in(self, region: Region) -> NDArray[np.uint8]:
+        """Give the class of each voxel of a box.
+
+        Parameters
+        ----------
+        region : tuple of three slices
+            The box, with bounds inside the volume.
+
+        Returns
+        -------
+        ndarray of shape (z, y, x), uint8
+            Positions in the label table.
+        """
+        return self._bytes(self._votes.ballot.classes, region)
 
     def probabilities(self, start: int, stop: int) -> NDArray[np.float32]:
         """Give the mean probabilities (soft voting) or the shares of votes (hard voting).
@@ -72,8 +87,9 @@ class Fused:
         ndarray of shape (K, stop - start, Y, X), float32
             They add up to 1 at each voxel.
         """
+        region = self._slices(start, stop)
         shares = np.empty((self.n_classes, stop - start, *self.shape[1:]), np.float32)
-        for (z, y, x), votes in self._pieces(start, stop):
+        for (z, y, x), votes in self._pieces(region):
             shares[:, z, y, x] = self._votes.ballot.shares(votes)
         return shares
 
@@ -90,7 +106,22 @@ class Fused:
         ndarray of shape (stop - start, Y, X), uint8
             ``-sum(p ln p) / ln K`` in 255ths: 0 is certain, 255 is all classes alike.
         """
-        return self._bytes(self._votes.ballot.entropy, start, stop)
+        return self.entropy_in(self._slices(start, stop))
+
+    def entropy_in(self, region: Region) -> NDArray[np.uint8]:
+        """Give how undecided the planes are in a box, as `entropy` does.
+
+        Parameters
+        ----------
+        region : tuple of three slices
+            The box, with bounds inside the volume.
+
+        Returns
+        -------
+        ndarray of shape (z, y, x), uint8
+            In 255ths.
+        """
+        return self._bytes(self._votes.ballot.entropy, region)
 
     def margin(self, start: int, stop: int) -> NDArray[np.uint8]:
         """Give by how much the most probable class leads the second.
@@ -105,22 +136,39 @@ class Fused:
         ndarray of shape (stop - start, Y, X), uint8
             The difference of the two largest probabilities in 255ths: 255 is certain, 0 is a tie.
         """
-        return self._bytes(self._votes.ballot.margin, start, stop)
+        return self.margin_in(self._slices(start, stop))
+
+    def margin_in(self, region: Region) -> NDArray[np.uint8]:
+        """Give by how much the most probable class leads in a box, as `margin` does.
+
+        Parameters
+        ----------
+        region : tuple of three slices
+            The box, with bounds inside the volume.
+
+        Returns
+        -------
+        ndarray of shape (z, y, x), uint8
+            In 255ths.
+        """
+        return self._bytes(self._votes.ballot.margin, region)
+
+    def _slices(self, start: int, stop: int) -> Region:
+        _, rows, columns = self.shape
+        return slice(start, stop), slice(0, rows), slice(0, columns)
 
     def _bytes(
-        self, measure: Callable[[NDArray[Any]], NDArray[np.uint8]], start: int, stop: int
+        self, measure: Callable[[NDArray[Any]], NDArray[np.uint8]], region: Region
     ) -> NDArray[np.uint8]:
-        out = np.empty((stop - start, *self.shape[1:]), np.uint8)
-        for place, votes in self._pieces(start, stop):
+        out = np.empty([part.stop - part.start for part in region], np.uint8)
+        for place, votes in self._pieces(region):
             out[place] = measure(votes)
         return out
 
-    def _pieces(self, start: int, stop: int) -> Iterator[tuple[Region, NDArray[Any]]]:
-        """Give the votes of some slices, in pieces that fit into a processor's cache."""
-        _, rows, columns = self.shape
+    def _pieces(self, region: Region) -> Iterator[tuple[Region, NDArray[Any]]]:
+        """Give the votes of a box, in pieces that fit into a processor's cache."""
         step = max(1, _PIECE // self.edge**2)
-        whole = (slice(start, stop), slice(0, rows), slice(0, columns))
-        for tile, inside, (z, y, x) in self._votes.tiling.parts(whole):
+        for tile, inside, (z, y, x) in self._votes.tiling.parts(region):
             votes = self._votes.record(tile)[:, *inside]
             for first in range(0, votes.shape[1], step):
                 piece = votes[:, first : first + step]

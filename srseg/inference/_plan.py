@@ -25,6 +25,7 @@ _THICKNESSES = (256, 192, 128, 96, 64, 48, 32, 24, 16, 12, 8, 6, 4, 3, 2, 1)
 _LEAST = 32 << 20  # slabs smaller than that save nothing
 _SLABS_IN_MEMORY = 1.25  # bytes a voxel of the volume that slabs may take beside votes in memory
 _SLABS_IN_SCRATCH = 2.0  # thick slabs touch each tile of a file less often
+_BYTES_PER_POINT = 300  # tables of where the columns of a rotated volume lie, while they are made
 _SLACK = 1.15  # of what is computed: allocators keep some in reserve
 _OVERHEAD = 24 << 20  # tiles, tables, the reader's own
 _FUSION = 30e-9  # seconds a voxel and plane that planes and fusion take beside the network
@@ -173,7 +174,7 @@ class PredictionPlan:
         volume = f"{shown} voxels, {planes} ({', '.join(self.planes)})"
         return [
             f"{volume}, {self.voting} voting, {self.n_classes} classes",
-            f"{network}, {batches} slices at a time",
+            f"{network}, {batches} slice{'s' * (max(self.batch) > 1)} at a time",
             f"{memory}, slabs of {self.thickness} slices",
             f"work: {work}",
             *self.notes,
@@ -295,15 +296,18 @@ def plan_prediction(
     per_voxel = sum(ballot.channels * ballot.dtype.itemsize for _, ballot in ballots)
     votes = beside + per_voxel * edge**3 * math.prod(-(-n // edge) for n in shape)
     fixed = speed.resident + int(_SLACK * speed.memory) + _OVERHEAD
-    fixed += int(_SLACK * _waiting(sizes, ballots[0][1].n_classes))
+    fixed += int(_SLACK * _under_way(cuts, batch, sizes, ballots[0][1].n_classes))
 
     def slabs(thickness: int) -> int:
-        most = max(
-            max((cut.voxels(slab) for slab in cut.slabs(max(thickness // n, 1) * n, n)), default=0)
-            for cut, n in zip(cuts, batch, strict=True)
+        return (
+            max(
+                _of_a_slab(cut, cut.voxels(slab), per_voxel)
+                for cut, n in zip(cuts, batch, strict=True)
+                for slab in cut.slabs(max(thickness // n, 1) * n, n)
+            )
+            if sizes
+            else 0
         )
-        # voxels of one slab as float32, votes of it and of the one before
-        return int(_SLACK * most * (4 + 2 * per_voxel))
 
     thinnest = slabs(1)
     if in_scratch is None:
@@ -339,7 +343,8 @@ def plan_prediction(
         votes_in_memory=not in_scratch,
         memory=held + slabs(thickness),
         limit=allowed,
-        scratch=votes if in_scratch else 0,
+        # the copy of the scan is made of one in 4 bytes a voxel
+        scratch=votes + 2 * beside if in_scratch else 0,
         pixels=pixels,
         paper_pixels=sum(cut.paper_pixels for cut in cuts),
         flops=flops or None,
@@ -348,10 +353,26 @@ def plan_prediction(
     )
 
 
-def _waiting(sizes: Counter[tuple[int, int, int]], n_classes: int) -> int:
+def _under_way(
+    cuts: Sequence[Cut],
+    batch: Sequence[int],
+    sizes: Counter[tuple[int, int, int]],
+    n_classes: int,
+) -> int:
     """Slices that wait for the network, and probabilities of a batch on their way back."""
     largest = max(map(math.prod, sizes), default=0)
-    return 4 * largest * (_CUT_AHEAD + 3 * n_classes)
+    # whole lines, the one before them, and what is carried from slab to slab
+    lines = max((n + 3) * math.prod(cut.slice_size) for cut, n in zip(cuts, batch, strict=True))
+    return 4 * (largest * (_CUT_AHEAD + 2 * n_classes) + lines * n_classes)
+
+
+def _of_a_slab(cut: Cut, voxels: int, per_voxel: int) -> int:
+    # voxels of one slab as float32, votes of it and of the one before
+    needed = voxels * (4 + 2 * per_voxel)
+    axis = cut.plane.rotation_axis
+    if axis is not None:
+        needed += _BYTES_PER_POINT * (voxels // cut.shape[axis])
+    return int(_SLACK * needed)
 
 
 def _too_little(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import math
 import shutil
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import torch
+
 from srseg.errors import ParameterError, SRSegError
 from srseg.inference._ballot import Ballot, Voting
-from srseg.inference._engine import Poll, Stages, predict_planes
+from srseg.inference._engine import Poll, Stages, batch_of, predict_planes
 from srseg.inference._fused import Fused
 from srseg.inference._plan import MeasuredPredictor, PredictionPlan, plan_prediction
 from srseg.inference._scratch_votes import ScratchVotes
@@ -153,6 +157,9 @@ class PlanePrediction:
         self._plan: PredictionPlan | None = None
         self._guess: PredictionPlan | None = None
         self._votes: list[Votes] = []
+        self._opened: PredictionPlan | None = None
+        self._begun = False
+        self._fused: list[Fused] = []
 
     @property
     def resumes(self) -> bool:
@@ -178,7 +185,8 @@ class PlanePrediction:
         return self._plan or self._guess
 
     def _planned(self, *, trial: bool) -> PredictionPlan:
-        kept = self._kept or {}  # what is decided by the memory at hand stays as it was begun
+        # what is decided by the memory at hand stays as it was begun
+        kept = self._kept if self._kept is not None and self._goes_on(self._kept) else {}
         return plan_prediction(
             self.cuts,
             self._choices,
@@ -201,10 +209,11 @@ class PlanePrediction:
         """
         if self._votes:
             return
-        plan = self._layout
+        plan = self._opened = self._layout
+        device = self._votes_device(plan)
         for _, ballot in self._choices:
             if plan.votes_in_memory:
-                self._votes.append(MemoryVotes(ballot, self.shape, plan.edge))
+                self._votes.append(MemoryVotes(ballot, self.shape, plan.edge, device))
                 continue
             self.folder = self._scratch or self._own_folder(plan.scratch)
             votes = ScratchVotes.open(
@@ -224,17 +233,32 @@ class PlanePrediction:
         -------
         list of Fused
             What the planes say, for each choice.
+
+        Raises
+        ------
+        ParameterError
+            If it was stopped before, and its votes lay in memory.
         """
+        if self._fused:
+            return self._fused
         self.open()
+        assert self._opened is not None  # noqa: S101 - just opened
+        if self._begun and self._opened.votes_in_memory:
+            raise ParameterError(
+                "this prediction was stopped, and what was done lay in memory; prepare it anew, or "
+                "with a scratch folder, where it can go on"
+            )
+        self._begun = True
         polls = [
             Poll(planes, votes)
             for (planes, _), votes in zip(self._choices, self._votes, strict=True)
         ]
         predict_planes(
             self._predictors, read, self.cuts, polls,
-            thickness=self._layout.thickness, stages=self.stages,
+            thickness=self._opened.thickness, stages=self.stages,
         )  # fmt: skip
-        return [Fused(votes) for votes in self._votes]
+        self._fused = [Fused(votes) for votes in self._votes]
+        return self._fused
 
     def discard(self) -> None:
         """Remove the scratch folder: the result stands elsewhere."""
@@ -246,7 +270,7 @@ class PlanePrediction:
         """Let go of the votes; those in a scratch folder stay there."""
         if self._scratch is None:
             self.discard()  # nobody goes on with them: they need not reach the disk
-        self._votes = []
+        self._votes, self._fused = [], []
         self._exit.close()
 
     def __enter__(self) -> Self:
@@ -261,15 +285,32 @@ class PlanePrediction:
         self._exit.callback(shutil.rmtree, folder, ignore_errors=True)
         return folder
 
-    def _facts(self, plan: PredictionPlan) -> dict[str, Any]:
-        """Say what must be the same for slabs to be added to those that are there."""
+    def _votes_device(self, plan: PredictionPlan) -> torch.device:
+        """Votes lie beside the network where there is room for twice of them."""
+        device = self._predictors[0].device
+        if device.type == "cuda" and plan.votes_in_memory:
+            free, _ = torch.cuda.mem_get_info(device)
+            per_voxel = sum(ballot.channels * ballot.dtype.itemsize for _, ballot in self._choices)
+            if free > 2 * per_voxel * math.prod(self.shape):
+                return device
+        return torch.device("cpu")
+
+    def _goes_on(self, kept: Mapping[str, Any]) -> bool:
+        """Whether votes are of this prediction, but for what a plan decides."""
+        ours = json.loads(json.dumps(self._facts_of_all()))
+        return all(kept.get(name) == value for name, value in ours.items())
+
+    def _facts_of_all(self) -> dict[str, Any]:
+        first = self._predictors[0]
         return {
             **self._identity,
-            "planes": list(plan.planes),
-            "device": plan.device,
-            "runtime": plan.runtime,
-            "precision": plan.precision,
-            "batch": list(plan.batch),
-            "thickness": plan.thickness,
-            "pixels": plan.pixels,
+            "planes": [cut.plane.name for cut in self.cuts],
+            "device": str(first.device),
+            "runtime": first.runtime,
+            "precision": first.precision,
+            "batch": [batch_of(first, cut) for cut in self.cuts],
         }
+
+    def _facts(self, plan: PredictionPlan) -> dict[str, Any]:
+        """Say what must be the same for slabs to be added to those that are there."""
+        return {**self._facts_of_all(), "thickness": plan.thickness, "pixels": plan.pixels}

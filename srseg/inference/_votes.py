@@ -131,6 +131,7 @@ class MemoryVotes(Votes):
             self._records = torch.zeros(size, dtype=ballot.torch_dtype, device=device)
 
     def add(self, plane: int, slab: Slab, back: Back, part: Tensor) -> None:  # noqa: ARG002
+        part = part.to(self._records.device)
         for tile in back.tiles(self.edge):
             back.add_to(part, tile, self._records[tile])
 

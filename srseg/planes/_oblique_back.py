@@ -114,6 +114,9 @@ class ObliqueBack:
             if needed is not None:
                 last = lines[:, (batch.stop - 1) % self._slots, needed, : way.depth]
                 self.carry = last.clone()
+        if self._next == len(self._slab.batches):
+            # what is left to do needs the parts alone, while the next slab is predicted
+            self._lines = self._before = None
 
     def _first_lines(self, probabilities: Tensor) -> Tensor:
         way = self._way

@@ -147,7 +147,8 @@ class StraightLines:
     def slices(self, batch: Batch) -> Tensor:
         there = self._stack[_within(_box(batch), self._shown)]
         if there.shape == batch.size:
-            return there.contiguous()
+            # no view: it would hold all of the slab
+            return there.clone(memory_format=torch.contiguous_format)
         filled = there.new_zeros(batch.size)
         filled[:, : there.shape[1], : there.shape[2]] = there
         return filled

@@ -94,26 +94,21 @@ def test_without_a_folder_votes_go_to_a_temporary_file(
     assert not list(tmp_path.iterdir())
 
 
-def test_with_less_memory_slabs_are_thinner_and_votes_go_to_a_file():
-    shape = (512, 512, 512)
-    half = FunctionPredictor(lambda x: np.stack([x, 1 - x, 0 * x, 0 * x], axis=1), 4)
-    most = None
-    for gigabytes in (None, 2.2, 1.2, 0.9):
-        limit = None if gigabytes is None else int(gigabytes * 1e9)
-        with PlanePrediction([half], shape, NINE, n_classes=4, max_memory=limit) as prediction:
-            plan = prediction.plan
-        most = most or plan
-        assert plan.batch == most.batch
-        assert plan.pixels == most.pixels
-        if limit is None:
-            assert plan.votes_in_memory
-            # 6 bytes of votes, and what a slab takes
-            assert plan.memory - resident_memory() < 10 * 512**3
-            continue
-        assert plan.memory <= limit
-        assert plan.votes_in_memory == (gigabytes == 2.2)
-        assert plan.votes_in_memory or plan.scratch >= 6 * 512**3
-    assert plan.thickness < most.thickness
+def test_with_less_memory_votes_go_to_a_file():
+    shape = (256, 256, 256)
+    half = FunctionPredictor(lambda x: np.stack([x, 1 - x, 0 * x, 0 * x], axis=1), 4, batch=1)
+    with PlanePrediction([half], shape, NINE, n_classes=4) as prediction:
+        most = prediction.plan
+    assert most.votes_in_memory
+    # 6 bytes of votes, and what a slab takes
+    assert most.memory - resident_memory() < 12 * 256**3
+    limit = most.memory - 60_000_000
+    with PlanePrediction([half], shape, NINE, n_classes=4, max_memory=limit) as prediction:
+        less = prediction.plan
+    assert not less.votes_in_memory
+    assert less.memory <= limit
+    assert less.scratch >= 6 * 256**3
+    assert (less.batch, less.pixels) == (most.batch, most.pixels)
 
 
 def test_a_limit_that_cannot_be_kept_is_refused(unet):
@@ -189,6 +184,53 @@ def test_what_was_begun_with_thick_slabs_goes_on_with_them(
     with session(unet, scratch=folder) as prediction:
         assert prediction.plan.thickness == 8
         same(labels(prediction, image), expected)
+
+
+def test_asked_twice_the_answer_is_the_same(unet, image, expected):
+    with session(unet) as prediction:
+        same(labels(prediction, image), expected)
+        same(labels(prediction, image), expected)
+
+
+def test_votes_in_memory_that_were_stopped_are_not_counted_twice(unet, image):
+    calls = 0
+
+    def read(box):
+        nonlocal calls
+        calls += 1
+        if calls == 5:
+            raise OSError("for a moment")
+        return image[box]
+
+    with session(unet) as prediction:
+        with pytest.raises(OSError, match="for a moment"):
+            prediction.run(read)
+        with pytest.raises(ParameterError, match="prepare it anew"):
+            prediction.run(read)
+
+
+def test_a_plan_asked_for_late_does_not_change_the_slabs(
+    unet, image, expected, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("srseg.inference._plan._THICKNESSES", (6, 1))
+    with session(unet, scratch=tmp_path / "votes") as prediction:
+        with stoppable() as stop, reporting(StopAfter(stop, 0.4)), pytest.raises(Stopped):
+            prediction.run(lambda box: image[box])
+        monkeypatch.setattr("srseg.inference._plan._THICKNESSES", (10, 1))
+        assert prediction.plan.lines()
+        same(labels(prediction, image), expected)
+
+
+def test_votes_that_cannot_be_added_are_told_even_if_it_was_stopped(unet, image, monkeypatch):
+    with stoppable() as stop, session(unet) as prediction:
+
+        def full(*_):
+            stop()
+            raise StorageError("the disk is full")
+
+        monkeypatch.setattr("srseg.inference._votes.MemoryVotes.add", full)
+        with pytest.raises(StorageError, match="disk is full"):
+            prediction.run(lambda box: image[box])
 
 
 def test_another_model_does_not_go_on_with_these_votes(unet, image, tmp_path):
