@@ -11,7 +11,7 @@ from sklearn.frozen import FrozenEstimator
 
 from srseg import ArraySample, LabelTable, MultiAxisEnsemble, Volume, VolumeSegmenter
 from srseg.errors import LabelError, ParameterError, StorageError
-from srseg.estimators._domain import Domain, _quantiles, overview
+from srseg.estimators._domain import _quantiles, overview
 from srseg.estimators._fill import fill
 from srseg.estimators._identity import fingerprint
 from srseg.inference import MemoryImage, ScratchVotes
@@ -410,10 +410,3 @@ class TestBoundedMemory:
         monkeypatch.setattr("srseg.estimators._prediction.Prediction.run", None)
         with pytest.raises(LabelError, match=r"label set WF of sample A.*pass labels="):
             segmenter.score([wrong])
-
-
-def test_the_domain_of_training_looks_at_all_slices():
-    image = np.linspace(0, 1, 1000).reshape(10, 10, 10)
-    sample = ArraySample("A", Volume.from_array(image, 5.0))
-    domain = Domain.of([(sample, image, None)])
-    assert domain.grey_values[2][0] == pytest.approx(0.5)
