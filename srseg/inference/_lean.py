@@ -9,15 +9,22 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-__all__ = ["lean_copy", "meta_copy", "replace"]
+__all__ = ["flops_per_pixel", "lean_copy", "meta_copy", "replace"]
 
 _SIZES = (64, 256)  # pixels: some networks refuse small slices
-_CONVOLUTION = torch.ops.aten.convolution.default
-_NORM = torch.ops.aten.native_batch_norm.default
+_CONVOLUTIONS = ("conv2d", "conv_transpose2d")
+_LOOKS = ("__get__", "size", "dim", "numel", "stride", "is_contiguous")  # read no values
+# what else takes time, and not in proportion to the pixels
+_MULTIPLIES = ("linear", "matmul", "__matmul__", "bmm", "mm", "addmm", "baddbmm", "einsum",
+               "scaled_dot_product_attention", "multi_head_attention_forward", "conv1d",
+               "conv3d")  # fmt: skip
+# after such a one another slice may take another way
+_DECIDES = ("__bool__", "__float__", "__int__", "__index__", "item", "tolist", "numpy")
 
 
 def lean_copy(network: nn.Module) -> nn.Module:
@@ -25,9 +32,9 @@ def lean_copy(network: nn.Module) -> nn.Module:
 
     Batch norm that follows a convolution, where nothing else reads the convolution's output,
     becomes part of it: both are linear, and the statistics are fixed. Mish works in place where
-    nothing else reads its input. What follows what is seen by running the network on torch's meta
-    device, where tensors have shapes but no values; a network that cannot be run there is copied
-    as it is.
+    nothing else reads its input. What follows what is seen by running the network on a small slice;
+    a network that cannot be run so, that looks at values, or gives something else afterwards is
+    copied as it is.
 
     Parameters
     ----------
@@ -40,9 +47,10 @@ def lean_copy(network: nn.Module) -> nn.Module:
         In evaluation mode, float32, on the device of `network`.
     """
     lean = copy.deepcopy(network).eval().requires_grad_(requires_grad=False).float()
-    flow = _follow(lean)
-    if flow is None:
+    followed = _follow(lean)
+    if followed is None:
         return lean
+    flow = followed.recorder.flow(followed.result)
     modules = dict(lean.named_modules())
     for convolution, norm in flow.pairs:
         _fold(modules[convolution], modules[norm])
@@ -51,7 +59,18 @@ def lean_copy(network: nn.Module) -> nn.Module:
         mish = modules[name]
         assert isinstance(mish, nn.Mish)  # noqa: S101 - what _follow looked for
         mish.inplace = True
-    return lean
+    # what Python does not see, such as a scripted part, may read what was folded
+    return lean if _agree(lean, followed) else copy.deepcopy(network).eval().float()
+
+
+def _agree(lean: nn.Module, followed: _Followed) -> bool:
+    with torch.no_grad():
+        found = tree_leaves(lean(followed.slices.clone()))
+    expected = tree_leaves(followed.result)
+    return all(
+        torch.allclose(one, other, rtol=1e-3, atol=1e-3 * float(other.abs().max()))
+        for one, other in zip(found, expected, strict=True)
+    )
 
 
 def meta_copy(network: nn.Module) -> nn.Module:
@@ -78,26 +97,67 @@ class _Flow:
     alone: list[str] = field(default_factory=list)
 
 
-def _follow(network: nn.Module) -> _Flow | None:
+def flops_per_pixel(network: nn.Module) -> float | None:
+    """Count the floating-point operations of a network that consists of convolutions.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Slices of shape (N, 1, H, W) to logits.
+
+    Returns
+    -------
+    float or None
+        2 for each multiply-add of the convolutions, for each pixel of a slice; None where it also
+        multiplies matrices, so that the number depends on the size, or cannot be followed.
+    """
+    followed = _follow(network)
+    if followed is None or followed.recorder.multiplies:
+        return None
+    return followed.recorder.flops / followed.pixels
+
+
+@dataclass
+class _Followed:
+    recorder: _Recorder
+    slices: Tensor
+    result: Any
+
+    @property
+    def pixels(self) -> int:
+        return self.slices.numel()
+
+
+def _follow(network: nn.Module) -> _Followed | None:
     stride = getattr(network, "stride", 1)
+    device = next(network.parameters(), torch.empty(0)).device
     for size in _SIZES:
-        copied = meta_copy(network)
-        recorder = _Recorder(copied)
+        recorder = _Recorder(network)
         edge = -(-size // stride) * stride
+        slices = torch.rand(1, 1, edge, edge, generator=torch.Generator().manual_seed(0))
+        slices = slices.to(device)
         try:
             with torch.no_grad(), recorder:
-                result = copied(torch.empty(1, 1, edge, edge, device="meta"))
+                result = network(slices)
         except Exception:  # noqa: S112 - any network may be given: it is run as it is
             continue
-        return recorder.flow(result)
+        finally:
+            recorder.remove()
+        return _Followed(recorder, slices, result)
     return None
 
 
-class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Note which operation made each tensor, and how many read it."""
+class _Recorder(TorchFunctionMode):
+    """Note which function made each tensor, and how many read it.
+
+    Calls are seen where Python makes them. (The modes that see every operation, and the meta
+    device, import some 80 MB of compilers.)
+    """
 
     def __init__(self, network: nn.Module) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
+        self.flops = 0
+        self.multiplies = False
         self._kept: list[Any] = []  # an identity is one only while its object lives
         self._reads: Counter[int] = Counter()
         self._convolved: dict[int, str] = {}  # the output of a convolution: its module
@@ -105,33 +165,47 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._mish: defaultdict[str, list[int]] = defaultdict(list)
         self._calls: Counter[str] = Counter()
         self._owners: dict[int, str] = {}
+        self._hooks = []
         for name, module in network.named_modules(remove_duplicate=False):
             if _is_convolution(module):
                 self._own(module.weight, name)
             elif _is_norm(module):
                 self._own(module.running_mean, name)
             elif type(module) is nn.Mish:
-                module.register_forward_pre_hook(self._note_mish(name))
+                self._hooks.append(module.register_forward_pre_hook(self._note_mish(name)))
 
-    def __torch_dispatch__(
+    def remove(self) -> None:
+        """Take the hooks off again."""
+        for hook in self._hooks:
+            hook.remove()
+
+    def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Run an operation and note what it read and made."""
+        """Run a function and note what it read and made."""
         result = func(*args, **(kwargs or {}))
+        name = getattr(func, "__name__", "")
+        if name in _LOOKS:
+            return result
+        if name in _DECIDES:
+            raise NotImplementedError(f"it looks at values: {name}")
+        self.multiplies |= name in _MULTIPLIES
         for leaf in tree_leaves((args, kwargs)):
             if isinstance(leaf, Tensor):
                 self._reads[id(leaf)] += 1
         self._kept.append((args, kwargs, result))
-        if func is _CONVOLUTION:
-            name = self._owners.get(id(args[1]))
-            if name:
-                self._calls[name] += 1
-                self._convolved[id(result)] = name
-        elif func is _NORM:
-            name = self._owners.get(id(args[3]))
-            if name:
-                self._calls[name] += 1
-                self._normed[id(result[0])] = (name, id(args[0]))
+        if name in _CONVOLUTIONS:
+            inner = args[0] if "transpose" in name else result
+            self.flops += 2 * inner.numel() * args[1][0].numel()
+            owner = self._owners.get(id(args[1]))
+            if owner:
+                self._calls[owner] += 1
+                self._convolved[id(result)] = owner
+        elif func is functional.batch_norm:
+            owner = self._owners.get(id(args[1]))
+            if owner:
+                self._calls[owner] += 1
+                self._normed[id(result)] = (owner, id(args[0]))
         return result
 
     def flow(self, result: Any) -> _Flow:

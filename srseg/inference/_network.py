@@ -15,7 +15,7 @@ from srseg.inference._choices import (
     choose_precision,
     choose_runtime,
 )
-from srseg.inference._lean import lean_copy, meta_copy
+from srseg.inference._lean import flops_per_pixel, lean_copy, meta_copy
 from srseg.inference._runtime_compile import CompiledRuntime
 from srseg.inference._runtime_openvino import OpenVINORuntime
 from srseg.inference._runtime_torch import TorchRuntime
@@ -81,7 +81,8 @@ class SlicePredictor:
         self.n_classes = n_classes
         self.notes: list[str] = []
         self._stride = int(getattr(network, "stride", 1))
-        self._meta = meta_copy(network).eval()
+        self._per_pixel: float | None = None
+        self._meta: nn.Module | None = None
         self._flops: dict[tuple[int, int], int | None] = {}
         self.runtime: Literal["torch", "compile", "openvino"] = (
             choose_runtime(self.device) if runtime == "auto" else runtime
@@ -92,6 +93,9 @@ class SlicePredictor:
 
     def _start(self, network: nn.Module) -> TorchRuntime | CompiledRuntime | OpenVINORuntime:
         lean = lean_copy(network)
+        self._per_pixel = flops_per_pixel(lean)
+        if self._per_pixel is None:
+            self._meta = meta_copy(network).eval()
         try:
             if self.runtime == "openvino":
                 return self._start_openvino(lean)
@@ -152,20 +156,26 @@ class SlicePredictor:
             2 for each multiply-add of convolutions and matrix products; None where they cannot be
             counted.
         """
-        from torch.utils.flop_counter import FlopCounterMode
-
+        if self._per_pixel is not None:
+            return round(n * height * width * self._per_pixel)
         size = (height, width)
         if size not in self._flops:
-            counter = FlopCounterMode(display=False)
-            try:
-                with torch.no_grad(), counter:
-                    self._meta(torch.empty(1, 1, height, width, device="meta"))
-            except (NotImplementedError, RuntimeError):  # it looks at values
-                self._flops[size] = None
-            else:
-                self._flops[size] = counter.get_total_flops()
+            self._flops[size] = self._count(height, width)
         one = self._flops[size]
         return None if one is None else n * one
+
+    def _count(self, height: int, width: int) -> int | None:
+        # imports compilers, some 80 MB
+        from torch.utils.flop_counter import FlopCounterMode
+
+        assert self._meta is not None  # noqa: S101 - made where it is needed
+        counter = FlopCounterMode(display=False)
+        try:
+            with torch.no_grad(), counter:
+                self._meta(torch.empty(1, 1, height, width, device="meta"))
+        except (NotImplementedError, RuntimeError):  # it looks at values
+            return None
+        return counter.get_total_flops()
 
     def __call__(self, slices: Tensor, /) -> Tensor:
         """Predict slices, all at once.
