@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from srseg.errors import PluginError
 from srseg.progress import task
 
 if TYPE_CHECKING:
@@ -85,7 +87,9 @@ class Stages:
     slabs: int = 0
     slices: int = 0
     pixels: int = 0
-    _began: float = field(default_factory=time.perf_counter, repr=False)
+
+    def __post_init__(self) -> None:
+        self._began = time.perf_counter()
 
     @contextmanager
     def clock(self, stage: str) -> Iterator[None]:
@@ -189,6 +193,8 @@ def predict_planes(
     ------
     Stopped
         Where the work was asked to stop; slabs that were added before stay added.
+    PluginError
+        If the network gives something that is no number.
     """
     stages = stages or Stages()
     # several choices are never gone on with: votes in memory begin at the beginning
@@ -212,6 +218,7 @@ def predict_planes(
                 ballots = [poll.votes.ballot for poll in takers]
                 back = step.cut.back(step.slab, carry, ballots, device)
             with stages.clock("back"):
+                _require_finite(probabilities, step)
                 back.put(step.batch, probabilities)
             stages.slices += step.batch.stop - step.batch.start
             stages.pixels += _pixels(step.batch)
@@ -222,6 +229,16 @@ def predict_planes(
                 stages.slabs += 1
             progress.advance(_pixels(step.batch), f"plane {step.cut.plane.name}")
     return stages
+
+
+def _require_finite(probabilities: Tensor, step: _Step) -> None:
+    """Refuse what would become an integer of no meaning, by the sum of the first class."""
+    if not math.isfinite(float(probabilities[:, 0].sum())):
+        raise PluginError(
+            f"the network gave something that is no number for slices {step.batch.start} to "
+            f"{step.batch.stop - 1} of plane {step.cut.plane.name}: its weights are damaged, or "
+            "numbers grow too large in this precision (try precision='fp32')"
+        )
 
 
 def _steps(predictor: Predictor, cuts: Sequence[Cut], thickness: int) -> Iterator[_Step]:

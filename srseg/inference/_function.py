@@ -63,14 +63,42 @@ class FunctionPredictor:
         self._batch = batch
 
     def batch_size(self, height: int, width: int) -> int:  # noqa: ARG002
-        """Tell how many slices of a size are predicted at a time."""
+        """Tell how many slices of a size are predicted at a time.
+
+        Parameters
+        ----------
+        height, width : int
+            Size of the slices in pixels.
+
+        Returns
+        -------
+        int
+            The same for every size.
+        """
         return self._batch
 
     def prepare(self, sizes: Sequence[tuple[int, int, int]]) -> None:
-        """Make ready for batches of these shapes: there is nothing to do."""
+        """Make ready for batches of these shapes: there is nothing to do.
+
+        Parameters
+        ----------
+        sizes : sequence of (n, height, width)
+            The shapes.
+        """
 
     def flops(self, n: int, height: int, width: int) -> int | None:  # noqa: ARG002
-        """Tell the operations of a batch: nobody knows."""
+        """Tell the operations of a batch: nobody knows.
+
+        Parameters
+        ----------
+        n, height, width : int
+            Shape of the batch.
+
+        Returns
+        -------
+        None
+            Always.
+        """
         return None
 
     def __call__(self, slices: Tensor, /) -> Tensor:

@@ -284,7 +284,10 @@ class ScratchImage(KeptImage):
 
 
 def _steps(values: NDArray[np.float32]) -> NDArray[np.uint16]:
-    scaled = values * np.float32(_STEPS)
+    # a scan that came normalised may hold anything
+    scaled = np.nan_to_num(values, nan=0.0)
+    np.clip(scaled, 0, 1, out=scaled)
+    scaled *= np.float32(_STEPS)
     steps: NDArray[np.uint16] = np.rint(scaled, out=scaled).astype(np.uint16)
     return steps
 

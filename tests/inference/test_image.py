@@ -70,6 +70,14 @@ def test_any_box_can_be_read(kept, data):
         assert volume.source.chunk_grid == ((4, 4, 4), (0, 0, 0))
 
 
+def test_values_that_are_no_share_do_not_wrap_around():
+    image = MemoryImage((1, 1, 5))
+    image.write((slice(0, 1), slice(0, 1), slice(0, 5)),
+                np.array([[[1.2, -0.1, np.nan, np.inf, 0.5]]], np.float32))  # fmt: skip
+    found = image[slice(0, 1), slice(0, 1), slice(0, 5)]
+    np.testing.assert_allclose(found, [[[1, 0, 0, 1, 0.5]]], atol=1e-5)
+
+
 def test_boxes_of_half_tiles_are_refused(tmp_path):
     with opened(tmp_path / "a") as image:
         for part in (slice(1, 4), slice(0, 3)):

@@ -1,11 +1,13 @@
 """One prediction in many ways: thin and thick slabs, memory and scratch, one network and two."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 
 from srseg.backbones import create_backbone
-from srseg.errors import NotEnoughMemoryError, ParameterError, StorageError
+from srseg.errors import NotEnoughMemoryError, ParameterError, PluginError, StorageError
 from srseg.inference import FunctionPredictor, PlanePrediction, SlicePredictor, plan_prediction
 from srseg.machine import resident_memory
 from srseg.planes import WANTED, standard_planes
@@ -265,6 +267,14 @@ def test_an_error_of_one_network_ends_the_prediction(unet, image):
             pytest.raises(OSError, match="device is gone"),
         ):
             prediction.run(lambda box: image[box])
+
+
+def test_a_network_that_gives_no_number_is_an_error(unet, image):
+    broken = copy.deepcopy(unet)
+    with torch.no_grad():
+        broken.head.bias[1] = np.nan
+    with session(broken) as prediction, pytest.raises(PluginError, match=r"no number .* plane rc"):
+        prediction.run(lambda box: image[box])
 
 
 def test_an_error_of_reading_ends_the_prediction(unet):
