@@ -291,7 +291,9 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
             One; of several GPUs one for each, where `device` is ``"auto"``.
         """
         check_is_fitted(self)
-        chosen = runtime or self.runtime if self.runtime == "auto" else self.runtime
+        # of a plugin's prediction in the same folder there is another
+        known = runtime in ("torch", "compile", "openvino")
+        chosen = runtime if known and self.runtime == "auto" else self.runtime
         first = choose_device(self.device)
         devices = [first]
         if self.device == "auto" and first.type == "cuda":
