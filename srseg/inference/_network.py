@@ -34,7 +34,7 @@ _NAMES = {"compile": "torch.compile", "openvino": "OpenVINO"}
 
 # a batch has about so many pixels, but no more slices than that: on a CPU more are no faster
 # and take more memory
-_BATCH = {"cpu": (1 << 18, 2), "cuda": (1 << 22, 16)}
+_BATCH = {"cpu": (1 << 16, 2), "cuda": (1 << 22, 16)}
 
 
 class SlicePredictor:

@@ -170,19 +170,18 @@ class PlanePrediction:
     def plan(self) -> PredictionPlan:
         """How it is done and what it takes; the network is tried when it is first asked for."""
         if self._plan is None:
-            if self._max_memory is not None:
-                return_freed_memory()
+            return_freed_memory()
             self._plan = self._planned(trial=True)
         return self._plan
 
     @property
     def _layout(self) -> PredictionPlan:
         """The plan, for which a guess will do where nobody asked for it and memory is not short."""
-        if self._plan is None and self._max_memory is not None:
+        if self._plan is not None or self._max_memory is not None:
             return self.plan
         if self._guess is None:
             self._guess = self._planned(trial=False)
-        return self._plan or self._guess
+        return self._guess
 
     def _planned(self, *, trial: bool) -> PredictionPlan:
         # what is decided by the memory at hand stays as it was begun
@@ -209,6 +208,7 @@ class PlanePrediction:
         """
         if self._votes:
             return
+        return_freed_memory()
         plan = self._opened = self._layout
         device = self._votes_device(plan)
         for _, ballot in self._choices:

@@ -319,3 +319,11 @@ def test_the_plan_says_what_it_takes(unet):
 def test_a_scratch_folder_is_for_one_choice(unet, tmp_path):
     with pytest.raises(ParameterError, match="one choice"):
         session(unet, [*NINE, (standard_planes(3), "hard")], scratch=tmp_path)
+
+
+def test_what_a_trial_told_is_not_refused_for_a_guess(unet, image, expected, monkeypatch):
+    """A guess of the network's memory may be far more than it takes."""
+    monkeypatch.setattr("srseg.inference._plan._BYTES_PER_PIXEL", 10**9)
+    with session(unet, max_memory=resident_memory() + 500_000_000) as prediction:
+        assert prediction.plan.memory < 10**10
+        same(labels(prediction, image), expected)
