@@ -27,6 +27,8 @@ _SLABS_IN_MEMORY = 1.25  # bytes a voxel of the volume that slabs may take besid
 _SLABS_IN_SCRATCH = 2.0  # thick slabs touch each tile of a file less often
 _BYTES_PER_POINT = 300  # tables of where the columns of a rotated volume lie, while they are made
 _SLACK = 1.15  # of what is computed: allocators keep some in reserve
+_LARGE, _SMALL = 64, 32  # edges of tiles
+_THIN = 32  # slices: of slabs that touch large tiles in vain
 _OVERHEAD = 16 << 20  # tiles, tables, the reader's own
 _FUSION = 30e-9  # seconds a voxel and plane that planes and fusion take beside the network
 _SHARE = 0.9  # of the memory that is free may be taken where no limit is set
@@ -292,7 +294,7 @@ def plan_prediction(
         allowed = None if free is None else int(_SHARE * free) + resident_memory()
     else:
         allowed = limit
-    edge = edge or (64 if min(shape) >= 128 else 32)
+    edge = edge or (_LARGE if min(shape) >= 2 * _LARGE else _SMALL)
     per_voxel = sum(ballot.channels * ballot.dtype.itemsize for _, ballot in ballots)
     votes = beside + per_voxel * edge**3 * math.prod(-(-n // edge) for n in shape)
     fixed = speed.resident + int(_SLACK * speed.memory) + _OVERHEAD
@@ -323,6 +325,9 @@ def plan_prediction(
         if allowed is not None:
             room = min(room, allowed - held)
         thickness = next((t for t in _THICKNESSES if slabs(t) <= room), 1)
+        if in_scratch and thickness < _THIN and edge > _SMALL:
+            # each slab writes all tiles that it touches
+            edge = _SMALL
     flops = sum(count * (predictor.flops(*size) or 0) for size, count in sizes.items())
     pixels = sum(cut.pixels(n) for cut, n in zip(cuts, batch, strict=True))
     if speed.flops_per_second:
