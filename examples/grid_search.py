@@ -12,7 +12,7 @@ import argparse
 from sklearn.model_selection import GridSearchCV
 
 from srseg import VolumeSegmenter
-from srseg.evaluation import evaluate_models, folds_by_subject
+from srseg.evaluation import evaluate_models, make_folds
 from srseg.phantoms import make_phantom
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -40,7 +40,7 @@ search = GridSearchCV(
         random_state=0,
     ),
     {"width": options.width, "depth": options.depth},
-    cv=folds_by_subject(samples, 4),
+    cv=make_folds(samples, 4).splits,
     n_jobs=options.jobs,
 )
 search.fit(samples)  # samples bring their labels along: no y

@@ -1,6 +1,8 @@
 """The scikit-learn face: estimators that take scans with labels and label every voxel."""
 
 from srseg.estimators._ensemble import MultiAxisEnsemble
+from srseg.estimators._identity import fingerprint, model_hash
+from srseg.estimators._inputs import Inputs, is_sample, read_inputs
 from srseg.estimators._model_file import load_model
 from srseg.estimators._part import SamplePart
 from srseg.estimators._prediction import Prediction
@@ -9,11 +11,16 @@ from srseg.estimators._segmenter import VolumeSegmenter
 from srseg.estimators._voting import predict_together
 
 __all__ = [
+    "Inputs",
     "MultiAxisEnsemble",
     "Prediction",
     "SamplePart",
     "SliceSegmenter",
     "VolumeSegmenter",
+    "fingerprint",
+    "is_sample",
     "load_model",
+    "model_hash",
     "predict_together",
+    "read_inputs",
 ]

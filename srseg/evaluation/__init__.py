@@ -1,15 +1,43 @@
-"""How good a model is: folds by subject, IoU by sample and class, and the paper's Table 2."""
+"""How good a model is, and which to choose: folds, kept fits, IoU, the paper's Table 2."""
 
-from srseg.evaluation._folds import folds_by_subject
+from srseg.evaluation._folds import Folds, make_folds
+from srseg.evaluation._kept_fit import KeptFit, fits_in, scores_in
+from srseg.evaluation._kept_jobs import KeptJobs
+from srseg.evaluation._kept_results import SearchJob, kept_results, search_jobs
 from srseg.evaluation._models import evaluate_models
 from srseg.evaluation._scores import SampleScores, evaluate_labels
+from srseg.evaluation._search_plan import (
+    CandidatePlan,
+    halving_rounds,
+    plan_search,
+    training_memory,
+    training_speed,
+    voxels_seen,
+)
+from srseg.evaluation._slabs import Slab, cut_into_slabs
 from srseg.evaluation._table import ScoreRow, ScoreTable
 
 __all__ = [
+    "CandidatePlan",
+    "Folds",
+    "KeptFit",
+    "KeptJobs",
     "SampleScores",
     "ScoreRow",
     "ScoreTable",
+    "SearchJob",
+    "Slab",
+    "cut_into_slabs",
     "evaluate_labels",
     "evaluate_models",
-    "folds_by_subject",
+    "fits_in",
+    "halving_rounds",
+    "kept_results",
+    "make_folds",
+    "plan_search",
+    "scores_in",
+    "search_jobs",
+    "training_memory",
+    "training_speed",
+    "voxels_seen",
 ]

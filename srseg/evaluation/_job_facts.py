@@ -1,0 +1,182 @@
+"""What tells one job of a search from another: parameters, samples, version."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import numbers
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from srseg._version import __version__
+from srseg.errors import ParameterError
+from srseg.estimators import fingerprint, is_sample, model_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from srseg.volumes import Sample, Volume
+
+# where and how comfortably an estimator works, not what it learns: a search goes on elsewhere
+_WHERE = frozenset({"device", "runtime", "checkpoint", "checkpoint_every", "max_memory", "scratch"})
+
+_NUMBERED = re.compile(r"volume\d+")
+
+
+def sample_facts(sample: Sample) -> dict[str, Any]:
+    """Say which scan a sample has, and which labels are its target.
+
+    Of a sample in a dataset that is what its sidecars recorded: stamp of the scan, revision and
+    stamp of the labels. Of others the voxels are looked at, see `srseg.estimators.fingerprint`.
+
+    Parameters
+    ----------
+    sample : Sample
+        The sample.
+
+    Returns
+    -------
+    dict
+        Plain data.
+    """
+    labels = sample.labels()
+    # arrays are numbered by their place among those that are given together, which says nothing
+    nameless = sample.target == "y" and _NUMBERED.fullmatch(sample.name)
+    facts: dict[str, Any] = {
+        "name": None if nameless else sample.name,
+        "subject": None if nameless else sample.subject,
+        "target": sample.target,
+        "scan grid": sample.scan_grid.to_dict(),
+        "label grid": labels.grid.to_dict(),
+        "classes": None if labels.table is None else labels.table.to_dicts(),
+    }
+    registered = getattr(sample, "scan_file", None)
+    if registered is None:
+        scan = sample.scan
+        return facts | {"scan": _voxels(scan), "labels": fingerprint(labels)}
+    described = sample.labels_info()  # type: ignore[attr-defined]
+    return facts | {
+        "scan": {
+            "stamp": registered.stamp.to_dict(),
+            "reading": registered.reading.to_dict(),
+            "field": None if registered.field is None else registered.field.to_dict(),
+        },
+        "labels": {key: described.get(key) for key in ("Revision", "Stamp")},
+    }
+
+
+def estimator_facts(estimator: Any) -> dict[str, Any]:
+    """Say which class an estimator has, and those of its parameters that decide what it learns.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Not fitted.
+
+    Returns
+    -------
+    dict
+        Plain data.
+
+    Raises
+    ------
+    ParameterError
+        If nothing tells a parameter from others, such as a generator of random numbers.
+    """
+    parameters = estimator.get_params(deep=False)
+    return {
+        "class": _name(type(estimator)),
+        "parameters": {
+            name: _plain(value, name)
+            for name, value in sorted(parameters.items())
+            if name not in _WHERE
+        },
+    }
+
+
+def fit_facts(estimator: Any, samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Say what a fit is of.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Not fitted.
+    samples : sequence of mapping
+        `sample_facts` of what it is trained on, in order.
+
+    Returns
+    -------
+    dict
+        Plain data.
+    """
+    return {"srseg": __version__, "estimator": estimator_facts(estimator), "samples": [*samples]}
+
+
+def digest(facts: Mapping[str, Any]) -> str:
+    """Give the name of a job.
+
+    Parameters
+    ----------
+    facts : mapping
+        Plain data.
+
+    Returns
+    -------
+    str
+        20 hexadecimal digits.
+    """
+    text = json.dumps(facts, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def _voxels(scan: Volume) -> dict[str, Any]:
+    field = None if scan.field is None else scan.field.to_dict()
+    return {**fingerprint(scan), "field": field}
+
+
+def _plain(value: Any, where: str) -> Any:
+    if value is None or isinstance(value, (bool, str)):
+        # a model file to start from is known by its bytes, wherever it lies
+        if where == "start_from" and isinstance(value, str):
+            return _plain(Path(value), where)
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value)
+    if isinstance(value, Path):
+        if value.is_file():
+            with value.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        return str(value)
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if is_sample(value):
+        return sample_facts(value)
+    if hasattr(value, "to_dicts"):
+        return value.to_dicts()
+    if hasattr(value, "get_params"):
+        weights = model_hash(value, {}) if hasattr(value, "network_") else None
+        return estimator_facts(value) | {"weights": weights}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: _plain(getattr(value, f.name), where) for f in dataclasses.fields(value)}
+        return {"class": _name(type(value)), **fields}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner, where) for key, inner in value.items()}
+    if callable(value) and hasattr(value, "__qualname__"):
+        return _name(value)
+    if isinstance(value, Iterable):
+        return [_plain(inner, where) for inner in value]
+    raise ParameterError(
+        f"{where}={value!r} cannot be told from others of its kind, so a job with it could not be "
+        "found again; use a number, a text, None, or an object of srseg"
+    )
+
+
+def _name(thing: Any) -> str:
+    return f"{thing.__module__}.{thing.__qualname__}"
