@@ -1,5 +1,6 @@
 """Progress bars with an ETA on stderr, where that is a terminal."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,8 @@ def progress_bars() -> Iterator[None]:
     """Show every task that is opened inside the block, unless stderr is no terminal."""
     from srseg.progress import reporting
 
-    if not sys.stderr.isatty():
+    # of several processes that a launcher started, one shows how far they are
+    if not sys.stderr.isatty() or os.environ.get("RANK", "0") != "0":
         yield
         return
     with reporting(RichReporter()):

@@ -6,8 +6,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-CODES = {"SIGTERM": 143, "SIGUSR1": 75}
+CODES = {"SIGTERM": 143, "SIGUSR1": 75, "SIGINT": 130}
 """With which code a command ends that a signal stopped; 75 (EX_TEMPFAIL) says: start it again."""
+
+_ALWAYS = ("SIGTERM", "SIGUSR1")
 
 
 class StopRequest:
@@ -44,10 +46,27 @@ def stopping_on_signals() -> Iterator[StopRequest]:
             stop()
 
         # not every system has SIGUSR1
-        numbers = [getattr(signal, name) for name in CODES if hasattr(signal, name)]
+        numbers = [getattr(signal, name) for name in _ALWAYS if hasattr(signal, name)]
         before = {number: signal.signal(number, ask) for number in numbers}
         try:
             yield request
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+@contextmanager
+def stopping_on_interrupt() -> Iterator[None]:
+    """Let Ctrl-C, too, finish the step at hand, for work that keeps what it has done so far.
+
+    Inside `stopping_on_signals`; a second Ctrl-C stops at once.
+    """
+    ask = signal.getsignal(signal.SIGTERM)
+    if threading.current_thread() is not threading.main_thread() or not callable(ask):
+        yield
+        return
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

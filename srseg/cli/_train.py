@@ -1,9 +1,8 @@
 """``srseg train``."""
 
-import os
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -16,10 +15,21 @@ from srseg.cli._options import (
     choose_samples,
     quantity,
 )
-from srseg.cli._output import note, say, say_json
+from srseg.cli._output import note
+from srseg.cli._prediction_settings import parse_memory
+from srseg.cli._signals import stopping_on_interrupt
+from srseg.cli._train_log import training_logs
+from srseg.cli._train_plan import (
+    answer,
+    keep_what_there_is,
+    plan_of,
+    refuse_existing,
+    result_of,
+    summary,
+)
+from srseg.cli._train_samples import choose_labelled, parse_weights
 
 if TYPE_CHECKING:
-    from srseg.dataset import Dataset
     from srseg.estimators import VolumeSegmenter
 
 EXAMPLE = (
@@ -29,12 +39,27 @@ EXAMPLE = (
 
 
 def train(
+    ctx: typer.Context,
     samples: SamplesArgument = None,
-    target: Annotated[str, typer.Option(help="The label set to learn from.")] = "WF",
+    target: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SET", help="The label set to learn from (default: WF); repeat it for "
+                     "several.", show_default=False),
+    ] = None,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SET=W", help="Draw slices with labels of this set W times as often, "
+                     "for example HQ=5.", show_default=False),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="The model file (default: named by the target, as in wf.srseg).",
                      show_default=False),
+    ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="MODEL", help="Train this model on: its network, label "
+                     "table, voxel size and normalisation are kept.", show_default=False),
     ] = None,
     backbone: Annotated[
         str, typer.Option(help="The network; see: srseg backbones list.")
@@ -59,10 +84,31 @@ def train(
         int | None,
         typer.Option(min=1, help="Patches a batch (default: the recipe's).", show_default=False),
     ] = None,
+    accumulate: Annotated[
+        int | None,
+        typer.Option(min=1, help="Divide a batch into so many parts, one after the other, where it "
+                     "does not fit into memory.", show_default=False),
+    ] = None,
     learning_rate: Annotated[
         float | None,
         typer.Option(help="Adam's rate (default: the recipe's).", show_default=False),
     ] = None,
+    loss: Annotated[
+        str, typer.Option(help="What is made small; a wrong name is answered with a list.")
+    ] = "cross-entropy",
+    label_smoothing: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of each label that is given to all classes."),
+    ] = 0.0,
+    draw: Annotated[
+        Literal["uniform", "by class"],
+        typer.Option(help="Draw patches anywhere, or about voxels of each class equally often."),
+    ] = "uniform",
+    ignore_boundary: Annotated[
+        float,
+        typer.Option(min=0, metavar="PIXELS", help="Learn nothing from pixels this near to another "
+                     "label."),
+    ] = 0.0,
     validation: Annotated[
         str, typer.Option(metavar="auto|none|N|SHARE", help="Subjects held out of training to "
                           "judge it: a number, a share, none, or auto (a fifth of four or more).")
@@ -75,6 +121,29 @@ def train(
     seed: Annotated[
         int, typer.Option(min=0, max=2**32 - 1, help="Makes training repeatable.")
     ] = 0,
+    max_memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Memory that the volumes may take, such as 6GB (default: "
+                     "0.6 of what is free). What is more is read from files meanwhile.",
+                     show_default=False),
+    ] = None,
+    scratch: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for those files: on a fast disk.",
+                     show_default=False),
+    ] = None,
+    checkpoint_every: Annotated[
+        float,
+        typer.Option(min=0, metavar="MINUTES", help="How often to keep what is needed to go on "
+                     "after a crash."),
+    ] = 10.0,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin anew a training of which a part is done.")
+    ] = False,
+    tensorboard: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write curves for TensorBoard too.", show_default=False),
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing model file.")
     ] = False,
@@ -83,13 +152,30 @@ def train(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Train a network on the labelled scans of a dataset."""
+    """Train a network on the labelled scans of a dataset.
+
+    What was stopped or killed goes on with the same command, from MODEL.checkpoint beside the
+    model. How training goes stands in MODEL.train.csv and MODEL.train.png meanwhile. On several
+    GPUs: accelerate launch -m srseg train …
+
+    Exit codes: 0 done; 1 something failed; 2 the command line is wrong; 75 stopped by SIGUSR1, to
+    be started again; 130 Ctrl-C; 143 SIGTERM.
+    """
     size = None if voxel_size == "scan" else quantity(voxel_size, "um", "--voxel-size")
     held_out = _validation(validation)
-    path = out or Path(f"{target.lower()}.srseg")
-    _refuse_existing(path, overwrite)
-    chosen = _labelled(choose_samples(dataset, samples, select), target, named=bool(samples))
+    memory = parse_memory(max_memory)
+    targets = list(dict.fromkeys(target or ["WF"]))
+    weights = parse_weights(weight, targets)
+    path = out or Path(f"{'-'.join(targets).lower()}.srseg")
+    checkpoint = path.parent / f"{path.name}.checkpoint"
+    refuse_existing(path, checkpoint, overwrite)
+    chosen = choose_labelled(
+        choose_samples(dataset, samples, select), targets, weights, named=bool(samples)
+    )
     from srseg.estimators import VolumeSegmenter
+    from srseg.inference import choose_device
+    from srseg.progress import Stopped
+    from srseg.training import find_processes, is_main, iterations_done, logging_to
 
     segmenter = VolumeSegmenter(
         backbone,
@@ -100,118 +186,69 @@ def train(
         recipe=recipe,
         max_iter=max_iter,
         batch_size=batch_size,
+        accumulate=accumulate,
         learning_rate=learning_rate,
+        loss=loss,
+        label_smoothing=label_smoothing,
+        draw=draw,
+        ignore_boundary=ignore_boundary,
         validation=held_out,
         augment=augment,
         precision=precision,  # type: ignore[arg-type]
         device=device,
+        start_from=start,
+        checkpoint=checkpoint,
+        checkpoint_every=checkpoint_every,
+        max_memory=memory,
+        scratch=scratch,
         random_state=seed,
     )
-    plan = _plan(segmenter, chosen, path)
-    segmenter.divide(chosen)  # a dry run refuses what training would refuse
+    if start is not None:
+        _take_over(segmenter, start, ctx)
+    done = None if restart else iterations_done(checkpoint)
+    plan = plan_of(segmenter, chosen, path, done)
+    main = is_main()
     if dry_run:
-        _answer({**plan, "dry_run": True}, as_json, "would train")
+        if main:
+            answer({**plan, "dry_run": True}, as_json, "would train")
         return
-    if not as_json:
-        note(_summary(plan, "training"))
-    segmenter.fit(chosen)
-    segmenter.save(path, overwrite=overwrite)
-    last = segmenter.history_.records[-1]
-    result = {
-        **plan,
-        "iterations": segmenter.n_iter_,
-        "best_iteration": segmenter.history_.best_iter,
-        "loss": last["loss"],
-        "validation_iou": last.get("validation_iou"),
-        "training_samples": segmenter.training_samples_,
-        "validation_samples": segmenter.validation_samples_,
+    logs, curve = training_logs(path, tensorboard)
+    if restart:
+        if main:
+            checkpoint.unlink(missing_ok=True)
+        find_processes(choose_device(device)).wait()
+    if main and not as_json:
+        note(summary(plan, "training"))
+    with logging_to(*logs), stopping_on_interrupt():
+        try:
+            segmenter.fit(chosen.samples, sample_weight=chosen.weights)
+        except Stopped:
+            if main:
+                keep_what_there_is(segmenter, path)
+                curve.draw()
+            raise
+    if main:
+        segmenter.save(path, overwrite=overwrite or done is not None)
+        checkpoint.unlink(missing_ok=True)
+        curve.draw()
+        answer(result_of(plan, segmenter), as_json, "trained")
+
+
+def _take_over(segmenter: "VolumeSegmenter", start: Path, ctx: typer.Context) -> None:
+    """Let a segmenter be what the model is that it starts from, in all that was not given."""
+    from srseg.estimators import load_model
+
+    model = load_model(start)
+    theirs = {
+        **model.architecture_,
+        "voxel_size": model.voxel_size_,
+        "input_size": model.input_size,
     }
-    _answer(result, as_json, "trained")
-
-
-def _answer(result: dict[str, Any], as_json: bool, done: str) -> None:
-    if as_json:
-        say_json(result)
-        return
-    say(_summary(result, done))
-    if "loss" in result:
-        text = f"loss {result['loss']:.3f} after {result['iterations']} iterations"
-        if result["validation_iou"] is not None:
-            held = ", ".join(result["validation_samples"])
-            text += f"; IoU {result['validation_iou']:.3f} on {result['target']} of {held}"
-        say(text)
-
-
-def _plan(segmenter: "VolumeSegmenter", chosen: "Dataset", path: Path) -> dict[str, Any]:
-    """Say what would be trained, and refuse what training would refuse later."""
-    from srseg.backbones import describe_backbone
-    from srseg.errors import ParameterError
-    from srseg.inference import choose_device, choose_precision
-    from srseg.training import get_recipe
-
-    get_recipe(segmenter.recipe)
-    choose_precision(segmenter.precision, choose_device(segmenter.device))
-    info = describe_backbone(
-        segmenter.backbone,
-        n_classes=len(chosen.table),
-        width=segmenter.width,
-        depth=segmenter.depth,
-        input_size=segmenter.input_size,
-    )
-    if segmenter.input_size % info.stride:
-        lower = max(info.stride, segmenter.input_size // info.stride * info.stride)
-        raise ParameterError(
-            f"--input-size {segmenter.input_size} is no multiple of the network's stride, "
-            f"{info.stride}; use {lower} or {lower + info.stride}"
-        )
-    return {
-        "model": str(path),
-        "backbone": segmenter.backbone,
-        "target": chosen.target,
-        "samples": chosen.names,
-        "parameters": info.parameters,
-        "flops": info.flops,
-        "stride": info.stride,
-        "reach": info.reach,
-    }
-
-
-def _summary(plan: dict[str, Any], done: str) -> str:
-    samples = plan.get("training_samples", plan["samples"])
-    return (
-        f"{done} {plan['model']}: {plan['backbone']} with {plan['parameters'] / 1e6:.2f} M "
-        f"parameters, on {plan['target']} of {len(samples)} samples ({', '.join(samples)})"
-    )
-
-
-def _labelled(chosen: "Dataset", target: str, *, named: bool) -> "Dataset":
-    """Give the samples that have the target; samples that were named must have it."""
-    from srseg.errors import DatasetError
-
-    without = [sample.name for sample in chosen if target not in sample.label_sets]
-    if len(without) == len(chosen) or (named and without):
-        there = sorted({name for sample in chosen for name in sample.label_sets})
-        raise DatasetError(
-            f"no label set {target!r} for {', '.join(without)}; choose another --target (these "
-            f"samples have: {', '.join(there) or 'none'}), or add it with: srseg dataset label "
-            f"FILE --sample {without[0]} --set {target}"
-        )
-    if without:
-        note(f"left out, because they have no label set {target!r}: {', '.join(without)}")
-    return chosen.select(has=target).with_target(target)
-
-
-def _refuse_existing(path: Path, overwrite: bool) -> None:
-    from srseg.errors import StorageError
-
-    if path.exists() and not overwrite:
-        raise StorageError(f"{path} exists already; choose another --out or say --overwrite")
-    if path.is_dir():
-        raise StorageError(f"{path} is a folder; choose another --out")
-    if not path.absolute().parent.is_dir():
-        raise StorageError(f"{path}: the folder {path.parent} does not exist; make it first")
-    if not os.access(path.absolute().parent, os.W_OK):
-        raise StorageError(f"{path}: the folder {path.parent} cannot be written to")
+    for name, value in theirs.items():
+        source = ctx.get_parameter_source(name)
+        if source is None or source.name != "COMMANDLINE":
+            segmenter.set_params(**{name: value})
+    segmenter.set_params(clip=model.clip_)
 
 
 def _validation(text: str) -> Any:

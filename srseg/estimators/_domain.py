@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from srseg.volumes import Grid, Sample, Volume
+    from srseg.volumes import Grid, Sample, Volume, VoxelSource
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _VOXEL_SIZE = 1.1  # a scan may be this much coarser or finer than any that was seen
@@ -47,12 +47,12 @@ class Domain:
     grey_values: tuple[tuple[float, float], ...]
 
     @classmethod
-    def of(cls, scans: Iterable[tuple[Sample, NDArray[Any], NDArray[np.bool_] | None]]) -> Domain:
+    def of(cls, scans: Iterable[tuple[Sample, VoxelSource, NDArray[np.bool_] | None]]) -> Domain:
         """Look at the scans that a model is trained on.
 
         Parameters
         ----------
-        scans : iterable of (Sample, ndarray, ndarray of bool or None)
+        scans : iterable of (Sample, VoxelSource, ndarray of bool or None)
             Each sample with its normalised volume of shape (Z, Y, X), and which voxels were seen
             (None: all).
 
@@ -73,6 +73,15 @@ class Domain:
             (min(sizes), max(sizes)),
             (min(known), max(known)) if known else None,
             tuple(zip(low, high, strict=True)),
+        )
+
+    def __or__(self, other: Domain) -> Domain:
+        """Give the ranges over the scans of both."""
+        known = [energy for energy in (self.energy, other.energy) if energy is not None]
+        return Domain(
+            _over(self.voxel_size, other.voxel_size),
+            _over(*known) if known else None,
+            tuple(map(_over, self.grey_values, other.grey_values)),
         )
 
     def differences(
@@ -239,9 +248,11 @@ def _energy_of(sample: Sample) -> float | None:
     return float(energy) if isinstance(energy, numbers.Real) else None
 
 
-def _quantiles(image: NDArray[Any], seen: NDArray[np.bool_] | None) -> list[float]:
+def _quantiles(image: VoxelSource, seen: NDArray[np.bool_] | None) -> list[float]:
     step = _step(image.shape)
-    pixels = image[::step, ::step, ::step]
+    # slice by slice: it may lie in a file
+    planes = (image[z : z + 1, slice(None), slice(None)] for z in range(0, image.shape[0], step))
+    pixels = np.concatenate([np.asarray(plane)[:, ::step, ::step] for plane in planes])
     if seen is not None:
         counted = np.broadcast_to(seen, image.shape)[::step, ::step, ::step]
         pixels = pixels[counted] if counted.any() else pixels
@@ -252,6 +263,10 @@ def _quantiles(image: NDArray[Any], seen: NDArray[np.bool_] | None) -> list[floa
 def _step(shape: tuple[int, ...]) -> int:
     """Give what every how many-th voxel along each axis is taken; of what was taken, all is."""
     return max(1, round(math.cbrt(math.prod(shape) / _PIXELS)))
+
+
+def _over(*ranges: tuple[float, float]) -> tuple[float, float]:
+    return min(low for low, _ in ranges), max(high for _, high in ranges)
 
 
 def _range(low: float, high: float) -> str:

@@ -6,9 +6,7 @@ Nothing is executed when a model is loaded: there is no pickle anywhere.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
-import math
 import numbers
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,11 +23,9 @@ from srseg.estimators._domain import Domain
 from srseg.estimators._randomness import seeded
 from srseg.labels import LabelTable
 from srseg.storage import atomic_path
-from srseg.training import Augmentation, History
+from srseg.training import Augmentation, History, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from srseg.estimators._segmenter import VolumeSegmenter
 
 _FORMAT = "srseg-model"
@@ -73,22 +69,24 @@ def save_model(segmenter: VolumeSegmenter, path: str | Path, *, overwrite: bool 
                 **segmenter.get_params(deep=False),
                 **segmenter.architecture_,
                 "clip": segmenter.clip_,
-                "device": "auto",  # the machine that loads it may have another
+                # of the machine that it was trained on
+                "device": "auto",
+                "start_from": None,
+                "checkpoint": None,
+                "max_memory": None,
+                "scratch": None,
             }
         ),
         "label_table": segmenter.label_table_.to_dicts(),
         "voxel_size_um": segmenter.voxel_size_,
         "domain": segmenter.domain_.to_dict(),
-        "history": {
-            **dataclasses.asdict(segmenter.history_),
-            "records": [_without_nan(record) for record in segmenter.history_.records],
-        },
+        "history": segmenter.history_.to_dict(),
         "training_samples": segmenter.training_samples_,
         "validation_samples": segmenter.validation_samples_,
         "torch": torch.__version__,
     }
     text = json.dumps(document, allow_nan=False, default=_item)
-    header = {"format": _FORMAT, "srseg": text, "sha256": _digest(text, weights)}
+    header = {"format": _FORMAT, "srseg": text, "sha256": digest(text, weights)}
     with atomic_path(Path(path), overwrite=overwrite) as part:
         save_file(weights, part, header)
 
@@ -137,9 +135,7 @@ def load_model(path: str | Path) -> VolumeSegmenter:
             network, architecture, table, None if size is None else float(size), segmenter.clip
         )
         segmenter.domain_ = Domain.from_dict(document["domain"])
-        history = document["history"]
-        records = [_with_nan(record) for record in history["records"]]
-        segmenter.history_ = History(**{**history, "records": records})
+        segmenter.history_ = History.from_dict(document["history"])
         segmenter.n_iter_ = segmenter.history_.n_iter
         segmenter.training_samples_ = [str(name) for name in document["training_samples"]]
         segmenter.validation_samples_ = [str(name) for name in document["validation_samples"]]
@@ -178,21 +174,12 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
             f"{path}: not a readable srseg model ({error}); give a file that srseg train or "
             "VolumeSegmenter.save wrote"
         ) from error
-    if _digest(header["srseg"], weights) != header.get("sha256"):
+    if digest(header["srseg"], weights) != header.get("sha256"):
         raise ModelFileError(
             f"{path}: the content does not match its checksum, so the file was damaged or changed; "
             "copy it again from where it was written"
         )
     return document, weights
-
-
-def _digest(text: str, weights: Mapping[str, torch.Tensor]) -> str:
-    digest = hashlib.sha256(text.encode())
-    for name in sorted(weights):
-        tensor = weights[name]
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -213,15 +200,6 @@ def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
 def _item(value: Any) -> Any:
     """Give a number of numpy's as Python's, for JSON."""
     return value.item()
-
-
-def _without_nan(record: Mapping[str, float]) -> dict[str, float | None]:
-    """Leave NaN out, which JSON has no word for."""
-    return {name: None if math.isnan(value) else value for name, value in record.items()}
-
-
-def _with_nan(record: Mapping[str, float | None]) -> dict[str, float]:
-    return {name: math.nan if value is None else value for name, value in record.items()}
 
 
 def _unplain(plain: dict[str, Any]) -> dict[str, Any]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import numbers
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from srseg.errors import ParameterError
 from srseg.labels import LabelTable
-from srseg.training import Augmentation, Recipe, get_recipe
+from srseg.training import Augmentation, Recipe, get_loss, get_recipe
 from srseg.units import parse_size
 
 if TYPE_CHECKING:
@@ -51,6 +52,21 @@ def check_parameters(segmenter: VolumeSegmenter) -> Recipe:
         raise ParameterError(
             f"augment is True, False or an Augmentation, found {segmenter.augment!r}"
         )
+    get_loss(segmenter.loss, label_smoothing=segmenter.label_smoothing)
+    if segmenter.draw not in ("uniform", "by class"):
+        raise ParameterError(f"draw is 'uniform' or 'by class', found {segmenter.draw!r}")
+    _at_least_0("ignore_boundary (pixels)", segmenter.ignore_boundary)
+    _at_least_0("checkpoint_every (minutes)", segmenter.checkpoint_every)
+    if segmenter.checkpoint is not None:
+        _path("checkpoint", segmenter.checkpoint)
+        if not isinstance(segmenter.random_state, numbers.Integral):
+            raise ParameterError(
+                "training goes on from a checkpoint where it is the same, so random_state must be "
+                f"an integer; found {segmenter.random_state!r}"
+            )
+    bytes_of(segmenter.max_memory)
+    if segmenter.scratch is not None:
+        _path("scratch", segmenter.scratch)
     if segmenter.labels is not None and not isinstance(segmenter.labels, LabelTable):
         raise ParameterError(f"labels is a LabelTable or None, found {segmenter.labels!r}")
     return _recipe(segmenter)
@@ -58,7 +74,7 @@ def check_parameters(segmenter: VolumeSegmenter) -> Recipe:
 
 def _recipe(segmenter: VolumeSegmenter) -> Recipe:
     overrides: dict[str, Any] = {}
-    for name in ("max_iter", "batch_size"):
+    for name in ("max_iter", "batch_size", "accumulate"):
         value = getattr(segmenter, name)
         if value is not None:
             _integer(name, value, 1)
@@ -81,6 +97,20 @@ def _positive(name: str, value: Any) -> None:
         or not 0 < float(value) < np.inf
     ):
         raise ParameterError(f"{name} must be a positive number, found {value!r}")
+
+
+def _at_least_0(name: str, value: Any) -> None:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, numbers.Real)
+        or not 0 <= float(value) < np.inf
+    ):
+        raise ParameterError(f"{name} must be a number of 0 or more, found {value!r}")
+
+
+def _path(name: str, value: Any) -> None:
+    if not isinstance(value, (str, Path)):
+        raise ParameterError(f"{name} is a path or None, found {value!r}")
 
 
 def bytes_of(max_memory: Any) -> int | None:

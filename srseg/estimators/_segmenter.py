@@ -10,24 +10,14 @@ import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from srseg.backbones import create_backbone
-from srseg.errors import ParameterError
-from srseg.estimators._domain import Domain
-from srseg.estimators._holdout import hold_out
 from srseg.estimators._inputs import read_inputs
 from srseg.estimators._parameters import check_parameters
 from srseg.estimators._predictors import slice_predictor
-from srseg.estimators._randomness import seeded
-from srseg.estimators._training_data import common_table, common_voxel_size, load_labelled
+from srseg.estimators._training_run import divide, draw_seeds, stride_of, train_segmenter
 from srseg.estimators._voting import VotingMixin
-from srseg.inference import choose_device, choose_precision
+from srseg.inference import choose_device
 from srseg.planes import standard_planes
-from srseg.training import (
-    Augmentation,
-    PatchSampler,
-    ValidationSlices,
-    train_network,
-)
+from srseg.progress import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,7 +29,7 @@ if TYPE_CHECKING:
     from srseg.inference import SlicePredictor
     from srseg.labels import LabelTable
     from srseg.planes import Plane
-    from srseg.training import Recipe
+    from srseg.training import Augmentation
     from srseg.volumes import Sample
 
 
@@ -69,8 +59,18 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         Slicing sets that patches are drawn from.
     recipe : {"fast", "paper"}, default="fast"
         Schedule of training: see :func:`srseg.training.get_recipe`.
-    max_iter, batch_size, learning_rate : optional
-        Override the recipe's.
+    max_iter, batch_size, learning_rate, accumulate : optional
+        Override the recipe's. `accumulate` is into how many parts a batch is divided that go
+        through the network one after the other, where the batch does not fit into memory.
+    loss : str, default="cross-entropy"
+        What training makes small: see :func:`srseg.training.list_losses`.
+    label_smoothing : float, default=0.0
+        Share of each label that is given to all classes evenly; 0 to less than 1.
+    draw : {"uniform", "by class"}, default="uniform"
+        Whether each place of a slice is as likely as any other to be in a patch, as in the paper,
+        or the middle of a patch is of each class equally often.
+    ignore_boundary : float, default=0.0
+        Pixels of a patch within so many pixels of another label teach nothing.
     source_size : int, optional
         Edge in pixels of the square of a slice that a patch shows; `input_size` where it is None,
         so that the full resolution is kept.
@@ -89,6 +89,20 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         :func:`srseg.inference.choose_runtime`.
     labels : LabelTable, optional
         The classes; without, those of the training labels.
+    start_from : VolumeSegmenter or path, optional
+        A fitted segmenter (in a FrozenEstimator where this one is cloned) or a model file that is
+        trained on: its weights, label table, clip and voxel size are kept, and must be this one's.
+    checkpoint : path, optional
+        A file that `fit` writes now and then, and goes on from if it is there, as if it had not
+        been stopped or killed. One of another training is refused. It stays when `fit` is done:
+        remove it when the model is saved.
+    checkpoint_every : float, default=10.0
+        Minutes between two times that it is written.
+    max_memory : int or str, optional
+        Bytes, or text such as ``"6GB"``, that the training volumes may take; without, 0.6 of what
+        is free. What is more is read from files while training goes on.
+    scratch : path, optional
+        A folder for those files.
     random_state : int, RandomState or None, default=None
         Makes training repeatable.
 
@@ -111,7 +125,7 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         Ranges of voxel size, energy and grey values of the training scans; `predict` warns about
         scans outside of them.
     history_ : History
-        Loss and validation IoU during training.
+        Loss and validation IoU during training, and whether it was stopped before its end.
     n_iter_ : int
         Iterations done.
     training_samples_, validation_samples_ : list of str
@@ -149,6 +163,11 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         max_iter: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
+        accumulate: int | None = None,
+        loss: str = "cross-entropy",
+        label_smoothing: float = 0.0,
+        draw: Literal["uniform", "by class"] = "uniform",
+        ignore_boundary: float = 0.0,
         source_size: int | None = None,
         augment: bool | Augmentation = True,
         validation: Literal["auto"] | float | Sequence[Sample] | None = "auto",
@@ -156,6 +175,11 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         device: str = "auto",
         runtime: Literal["auto", "torch", "compile", "openvino"] = "auto",
         labels: LabelTable | None = None,
+        start_from: VolumeSegmenter | str | Path | None = None,
+        checkpoint: str | Path | None = None,
+        checkpoint_every: float = 10.0,
+        max_memory: int | str | None = None,
+        scratch: str | Path | None = None,
         random_state: Any = None,
     ) -> None:
         self.backbone = backbone
@@ -169,6 +193,11 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         self.max_iter = max_iter
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.accumulate = accumulate
+        self.loss = loss
+        self.label_smoothing = label_smoothing
+        self.draw = draw
+        self.ignore_boundary = ignore_boundary
         self.source_size = source_size
         self.augment = augment
         self.validation = validation
@@ -176,65 +205,47 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         self.device = device
         self.runtime = runtime
         self.labels = labels
+        self.start_from = start_from
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
+        self.max_memory = max_memory
+        self.scratch = scratch
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None) -> VolumeSegmenter:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> VolumeSegmenter:
         """Train on labelled scans.
 
         Parameters
         ----------
         X : Dataset, Sample, array of shape (Z, Y, X), or sequence of them
-            The scans. A single array of three axes is one volume.
+            The scans. A single array of three axes is one volume. A sample may occur several times
+            with different targets (``[*wf, *hq]``); it is held out as a whole.
         y : Volume, array of shape (Z, Y, X), or sequence of them, optional
             Labels of each scan; without, each sample's target label set. 255 is ignored.
+        sample_weight : sequence of float, optional
+            How often slices of each scan are drawn, against those of others; 1 where it is None.
 
         Returns
         -------
         VolumeSegmenter
             Itself.
+
+        Raises
+        ------
+        srseg.progress.Stopped
+            If it was asked to stop before the end. It is fitted then, with the best weights so far,
+            and goes on where there is a `checkpoint`.
         """
-        recipe = check_parameters(self)
-        device = choose_device(self.device)
-        precision = choose_precision(self.precision, device)
-        inputs = read_inputs(X, y, voxel_size=self.voxel_size, labelled=True)
-        samples = inputs.samples
-        seeds = _seeds(self.random_state)
-        training, held_out = self._divide(samples, recipe, int(seeds[0]))
-        table = self.labels or common_table([*training, *held_out])
-        voxel_size = self.voxel_size
-        if voxel_size is None and not inputs.arrays:
-            voxel_size = common_voxel_size([*training, *held_out])
-        with seeded(int(seeds[1]), device):
-            network = _build(self, table)
-            volumes, judged = load_labelled(training, held_out, voxel_size, self.clip, table)
-            planes = standard_planes(self.training_planes)
-            sampler = PatchSampler(
-                volumes,
-                planes,
-                self.input_size,
-                _augmentation(self.augment),
-                source_size=self.source_size,
-                seed=int(seeds[2]),
-            )
-            images = ((volume.image, volume.seen) for volume in volumes)
-            domain = Domain.of(
-                (sample, *image) for sample, image in zip(training, images, strict=True)
-            )
-            self.history_ = train_network(
-                network,
-                sampler,
-                recipe,
-                n_classes=len(table),
-                validation=ValidationSlices(judged, planes, _stride(network)) if judged else None,
-                device=device,
-                precision=precision,
-            )
+        found = train_segmenter(self, X, y, sample_weight)
         architecture = {"backbone": self.backbone, "width": self.width, "depth": self.depth}
-        self._adopt(network, architecture, table, voxel_size, self.clip)
-        self.domain_ = domain
-        self.n_iter_ = self.history_.n_iter
-        self.training_samples_ = [sample.name for sample in training]
-        self.validation_samples_ = [sample.name for sample in held_out]
+        self._adopt(found.network, architecture, found.table, found.voxel_size, self.clip)
+        self.history_ = found.history
+        self.domain_ = found.domain
+        self.n_iter_ = found.history.n_iter
+        self.training_samples_ = found.training
+        self.validation_samples_ = found.held_out
+        if found.history.stopped:
+            raise Stopped
         return self
 
     def divide(self, X: Any) -> tuple[list[Sample], list[Sample]]:
@@ -257,7 +268,7 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         """
         recipe = check_parameters(self)
         samples = read_inputs(X, voxel_size=self.voxel_size).samples
-        return self._divide(samples, recipe, int(_seeds(self.random_state)[0]))
+        return divide(self, samples, recipe, int(draw_seeds(self.random_state)[0]))
 
     def predict_slices_proba(self, slices: NDArray[np.float32]) -> NDArray[np.float32]:
         """Give the probability of each class at each pixel of slices.
@@ -314,7 +325,7 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
     def stride(self) -> int:
         """Height and width of slices are a multiple of this."""
         check_is_fitted(self)
-        return _stride(self.network_)
+        return stride_of(self.network_)
 
     @property
     def reach(self) -> int | None:
@@ -337,18 +348,6 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
 
         check_is_fitted(self)
         save_model(self, path, overwrite=overwrite)
-
-    def _divide(
-        self, samples: Sequence[Sample], recipe: Recipe, seed: int
-    ) -> tuple[list[Sample], list[Sample]]:
-        training, held_out = hold_out(samples, self.validation, seed)
-        if recipe.schedule == "plateau" and not held_out:
-            raise ParameterError(
-                f"recipe={self.recipe!r} lowers its rate by the loss on held-out samples, and "
-                f"validation={self.validation!r} holds out none of {len(samples)}; give "
-                "validation=1 (a number of subjects), samples, or recipe='fast'"
-            )
-        return training, held_out
 
     def _adopt(
         self,
@@ -388,36 +387,3 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         tags.target_tags.required = False  # samples bring their labels along
         return tags
-
-
-def _build(segmenter: VolumeSegmenter, table: LabelTable) -> torch.nn.Module:
-    """Build a network for a segmenter, which must be able to take its patches."""
-    network = create_backbone(
-        segmenter.backbone, n_classes=len(table), width=segmenter.width, depth=segmenter.depth
-    )
-    size, stride = segmenter.input_size, _stride(network)
-    if size % stride:
-        lower = max(stride, size // stride * stride)
-        raise ParameterError(
-            f"input_size={size} is no multiple of the network's stride, {stride} (2^depth for the "
-            f"U-Net); use {lower} or {lower + stride}"
-        )
-    return network
-
-
-def _seeds(random_state: Any) -> NDArray[np.int64]:
-    from sklearn.utils import check_random_state
-
-    seeds: NDArray[np.int64] = check_random_state(random_state).randint(0, 2**31 - 1, 3)
-    return seeds
-
-
-def _stride(network: torch.nn.Module) -> int:
-    stride: int = network.stride  # type: ignore[assignment]
-    return stride
-
-
-def _augmentation(augment: bool | Augmentation) -> Augmentation:
-    if isinstance(augment, Augmentation):
-        return augment
-    return Augmentation() if augment else Augmentation.none()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from srseg.errors import LabelError, ParameterError
+from srseg.estimators._identity import fingerprint
 from srseg.estimators._prepared import prepared_volume
 from srseg.estimators._voting import truth_on_grid
 from srseg.labels import UNLABELLED, LabelTable
@@ -18,7 +20,9 @@ from srseg.training import LabelledVolume
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from srseg.volumes import Sample
+    from numpy.typing import NDArray
+
+    from srseg.volumes import Sample, Volume
 
 
 def load_labelled(
@@ -27,6 +31,7 @@ def load_labelled(
     voxel_size: float | None,
     clip: tuple[float, float],
     table: LabelTable,
+    weights: Sequence[float],
 ) -> tuple[list[LabelledVolume], list[LabelledVolume]]:
     """Read and prepare samples with their labels; what a scan did not see is unlabelled.
 
@@ -40,6 +45,8 @@ def load_labelled(
         Percentiles to clip to.
     table : LabelTable
         The classes.
+    weights : sequence of float
+        How often slices of each training sample are drawn.
 
     Returns
     -------
@@ -56,22 +63,31 @@ def load_labelled(
     UserWarning
         If no training sample has a voxel of some class.
     """
+    names = Counter(sample.name for sample in [*training, *held_out])
+    images: dict[str, NDArray[np.float32]] = {}
     with task("preparing", len(training) + len(held_out)) as progress:
 
-        def load(sample: Sample) -> LabelledVolume:
+        def load(sample: Sample, weight: float = 1.0) -> LabelledVolume:
             volume = prepared_volume(sample, voxel_size, clip)
             # the truth first: what is wrong with it is found before much is read
             classes = truth_on_grid(sample, volume.grid, table)
             seen = seen_voxels(volume, sample.scan_grid)
             if seen is not None:
                 np.copyto(classes, UNLABELLED, where=~seen)
-            image = volume.read().astype(np.float32, copy=False)
+            # a scan with two label sets is in memory once
+            key = sample.name if names[sample.name] == 1 else _scan_key(sample, volume)
+            if key not in images:
+                images[key] = volume.read().astype(np.float32, copy=False)
             progress.advance(1, sample.name)
-            return LabelledVolume(image, classes, sample.name, seen)
+            return LabelledVolume(images[key], classes, sample.name, seen, weight)
 
-        volumes = [load(sample) for sample in training]
+        volumes = [load(*pair) for pair in zip(training, weights, strict=True)]
         _require_classes(volumes, table)
         return volumes, [load(sample) for sample in held_out]
+
+
+def _scan_key(sample: Sample, volume: Volume) -> str:
+    return f"{sample.name} {fingerprint(sample.scan)} {volume.grid}"
 
 
 def common_table(samples: Sequence[Sample]) -> LabelTable:
@@ -149,8 +165,9 @@ def _require_classes(volumes: Sequence[LabelledVolume], table: LabelTable) -> No
     """Refuse labels of nothing but background, and warn of classes that cannot be learned."""
     present = np.zeros(256, bool)
     for volume in volumes:
-        for slab in volume.classes:  # counting widens each voxel to 8 bytes
-            present |= np.bincount(slab.ravel(), minlength=256).astype(bool)
+        for z in range(volume.classes.shape[0]):  # counting widens each voxel to 8 bytes
+            plane = np.asarray(volume.classes[z : z + 1, slice(None), slice(None)])
+            present |= np.bincount(plane.ravel(), minlength=256).astype(bool)
     absent = [c.name for i, c in enumerate(table) if not present[i]]
     if not present[1 : len(table)].any():
         raise LabelError(
@@ -160,5 +177,5 @@ def _require_classes(volumes: Sequence[LabelledVolume], table: LabelTable) -> No
     if absent:
         warnings.warn(
             f"no training sample has a voxel of {', '.join(absent)}: it cannot be learned",
-            stacklevel=4,
+            stacklevel=5,
         )

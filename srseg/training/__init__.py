@@ -1,19 +1,40 @@
 """Training a network on patches from the slices of labelled volumes (paper, Implementation)."""
 
 from srseg.training._augmentation import Augmentation
-from srseg.training._loop import History, train_network
-from srseg.training._patches import LabelledVolume, PatchSampler
+from srseg.training._checkpoint import Checkpoint, iterations_done
+from srseg.training._history import History
+from srseg.training._log import CsvLog, TensorBoardLog, TrainingLog, logging_to
+from srseg.training._loop import train_network
+from srseg.training._losses import Loss, get_loss, list_losses
+from srseg.training._patches import Batch, LabelledVolume, PatchSampler
+from srseg.training._processes import find_processes, is_main
 from srseg.training._recipes import Recipe, get_recipe, list_recipes
+from srseg.training._sealed import digest
+from srseg.training._sources import TiledArray
 from srseg.training._validation import ValidationSlices
 
 __all__ = [
     "Augmentation",
+    "Batch",
+    "Checkpoint",
+    "CsvLog",
     "History",
     "LabelledVolume",
+    "Loss",
     "PatchSampler",
     "Recipe",
+    "TensorBoardLog",
+    "TiledArray",
+    "TrainingLog",
     "ValidationSlices",
+    "digest",
+    "find_processes",
+    "get_loss",
     "get_recipe",
+    "is_main",
+    "iterations_done",
+    "list_losses",
     "list_recipes",
+    "logging_to",
     "train_network",
 ]

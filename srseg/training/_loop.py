@@ -4,43 +4,37 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass, field
+import time
+from contextlib import closing, nullcontext
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch.nn import functional
 
-from srseg.errors import TrainingError
-from srseg.labels import UNLABELLED
+from srseg.errors import ParameterError, StorageError, TrainingError
+from srseg.machine import ahead, usable_cores
 from srseg.metrics import mean_iou
-from srseg.progress import task
+from srseg.progress import Stopped, task
+from srseg.training._average import running_average, weights_of
+from srseg.training._history import History
+from srseg.training._log import current_logs
+from srseg.training._losses import get_loss
+from srseg.training._processes import find_processes, is_main
+from srseg.training._schedule import Schedule
+from srseg.training._step import Step, labelled_weight
 
 if TYPE_CHECKING:
-    from srseg.training._patches import PatchSampler
+    from collections.abc import Generator, Iterator
+
+    from srseg.progress import Task
+    from srseg.training._checkpoint import Checkpoint
+    from srseg.training._losses import Loss
+    from srseg.training._patches import Batch, PatchSampler
     from srseg.training._recipes import Recipe
     from srseg.training._validation import ValidationSlices
 
-
-@dataclass
-class History:
-    """What happened in training.
-
-    Parameters
-    ----------
-    records : list of dict, default=[]
-        One a validation: ``iteration``, ``loss`` (mean training loss since the last one, NaN where
-        no patch had a labelled pixel), ``learning_rate``, and with held-out samples
-        ``validation_loss`` and ``validation_iou`` (NaN where they hold nothing but background).
-    n_iter : int, default=0
-        Iterations done.
-    best_iter : int, default=0
-        The iteration whose weights were kept.
-    """
-
-    records: list[dict[str, float]] = field(default_factory=list)
-    n_iter: int = 0
-    best_iter: int = 0
+_AHEAD = 4  # threads that draw patches beside a GPU
 
 
 def train_network(
@@ -49,13 +43,22 @@ def train_network(
     recipe: Recipe,
     *,
     n_classes: int,
+    loss: Loss | None = None,
     validation: ValidationSlices | None = None,
     device: str | torch.device = "cpu",
     precision: str = "fp32",
+    checkpoint: Checkpoint | None = None,
+    seed: int = 0,
 ) -> History:
     """Train a network in place, and leave it with the best weights.
 
-    Adam (0.9, 0.999) and cross-entropy, unlabelled pixels ignored (paper, section Implementation).
+    Adam (0.9, 0.999) and, by default, cross-entropy; unlabelled pixels are ignored (paper, section
+    Implementation). Patches are drawn ahead in threads. Each is a function of the sampler's seed,
+    the iteration and its number alone, so that with a checkpoint training can be stopped or killed
+    and goes on as if nothing had happened: on a CPU, with the same bits.
+
+    Of several processes that accelerate's launcher (or torchrun) started, each draws its part of
+    each batch; the gradients are averaged, and the first process validates and writes.
 
     Parameters
     ----------
@@ -67,151 +70,294 @@ def train_network(
         How long and how fast.
     n_classes : int
         Number of classes K.
+    loss : Loss, optional
+        What is made small; cross-entropy where it is None.
     validation : ValidationSlices, optional
         Slices of held-out samples; without, the last weights are kept.
     device : str or torch.device, default="cpu"
-        Where to train.
+        Where to train; of several processes each takes its own of that kind.
     precision : {"fp32", "bf16"}, default="fp32"
         Whether convolutions run in bfloat16.
+    checkpoint : Checkpoint, optional
+        Where training goes on from, if it is there, and what is written for the next time.
+    seed : int, default=0
+        Where the randomness inside the network (dropout) comes from.
 
     Returns
     -------
     History
-        What happened.
+        What happened. Where training was asked to stop (`srseg.progress.stoppable`), its `stopped`
+        is true, the checkpoint is written, and the network has the best weights so far.
 
     Raises
     ------
     TrainingError
         If the loss is no longer finite.
+    StorageError
+        If the checkpoint is of another training, or cannot be written.
     """
     device = torch.device(device)
-    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, fused=True)
-    rate = _Schedule(optimizer, recipe)
-    averaged = _average(network, recipe)
-    history = History()
-    every = max(1, min(recipe.validate_every, recipe.max_iter // 10))
-    best_loss, best_weights = math.inf, None
-    recent: list[float] = []
-    with task("training", recipe.max_iter) as progress:
-        status = ""
-        for iteration in range(1, recipe.max_iter + 1):
-            rate.before(iteration)
-            loss = _step(network, optimizer, sampler.draw(recipe.batch_size), device, precision)
-            history.n_iter = iteration
-            if loss is not None:
-                _require_finite(loss, "loss", iteration, rate.value)
-                recent.append(loss)
-                if averaged is not None:
-                    averaged.update_parameters(network)
-            stop = False
-            if iteration % every == 0 or iteration == recipe.max_iter:
-                record = {
-                    "iteration": iteration,
-                    "loss": float(np.mean(recent)) if recent else math.nan,
-                    "learning_rate": rate.value,
-                }
-                recent.clear()
-                status = f"loss {record['loss']:.3f}"
-                if validation is not None:
-                    judged = network if averaged is None else averaged
-                    found, counts = validation.score(judged, n_classes, device)
-                    _require_finite(found, "validation loss", iteration, rate.value)
-                    record |= {
-                        "validation_loss": found,
-                        "validation_iou": float(mean_iou(counts)),
-                    }
-                    status += f" · IoU {record['validation_iou']:.3f}"
-                    if found < best_loss:
-                        best_loss, history.best_iter = found, iteration
-                        best_weights = copy.deepcopy(_weights(judged))
-                    rate.after(iteration, history.best_iter)
-                    since = iteration - history.best_iter
-                    stop = recipe.stop_after is not None and since >= recipe.stop_after
-                history.records.append(record)
-            progress.advance(1, status)
-            if stop:
-                break
-    if best_weights is None:
-        best_weights = _weights(network if averaged is None else averaged)
-        history.best_iter = history.n_iter
-    network.load_state_dict(best_weights)
-    network.eval()
-    return history
+    with (
+        torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
+        nullcontext() if checkpoint is None or not is_main() else checkpoint.held(),
+    ):
+        training = _Training(
+            network, sampler, recipe, n_classes, loss or get_loss("cross-entropy"), validation,
+            device, precision, checkpoint, seed,
+        )  # fmt: skip
+        return training.run()
 
 
-class _Schedule:
-    """The learning rate, iteration by iteration."""
+class _Training:
+    """All that changes while a network is trained."""
 
-    def __init__(self, optimizer: torch.optim.Optimizer, recipe: Recipe) -> None:
-        self._optimizer = optimizer
-        self._recipe = recipe
-        self._last_cut = 0
-        self.value = recipe.learning_rate
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        sampler: PatchSampler,
+        recipe: Recipe,
+        n_classes: int,
+        loss: Loss,
+        validation: ValidationSlices | None,
+        device: torch.device,
+        precision: str,
+        checkpoint: Checkpoint | None,
+        seed: int,
+    ) -> None:
+        self._processes = find_processes(device)
+        self._device = self._processes.device
+        self._network = network
+        network.to(device=self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._sampler, self._recipe, self._n_classes = sampler, recipe, n_classes
+        self._validation = validation
+        self._optimizer = torch.optim.Adam(
+            network.parameters(), lr=recipe.learning_rate, fused=True
+        )
+        self._rate = Schedule(self._optimizer, recipe)
+        self._averaged = running_average(network, recipe) if self._processes.main else None
+        self._every = max(1, min(recipe.validate_every, recipe.max_iter // 10))
+        self._history = History()
+        self._best_loss = math.inf
+        self._best_weights: dict[str, Any] | None = None
+        self._recent: list[float] = []
+        self._status = ""
+        self._checkpoint = checkpoint
+        self._began = time.monotonic()
+        if checkpoint is not None:
+            self._resume(checkpoint)
+            self._processes.wait()  # before the first process writes it again
+        self._step = Step(network, self._optimizer, loss, self._processes, precision, seed)
+        self._logs = current_logs() if self._processes.main else ()
 
-    def before(self, iteration: int) -> None:
-        if self._recipe.schedule == "one-cycle":
-            self.value = self._recipe.learning_rate * _one_cycle(iteration, self._recipe.max_iter)
-        for group in self._optimizer.param_groups:
-            group["lr"] = self.value
-
-    def after(self, iteration: int, best_iter: int) -> None:
-        patience = self._recipe.patience
-        if (
-            self._recipe.schedule == "plateau"
-            and patience is not None
-            and iteration - max(best_iter, self._last_cut) >= patience
+    def run(self) -> History:
+        """Train until the end, or until asked to stop."""
+        for log in self._logs:
+            log.begin(self._history)
+        with (
+            task("training", self._recipe.max_iter) as progress,
+            closing(self._batches()) as batches,
         ):
-            self.value /= 2
-            self._last_cut = iteration
+            progress.advance(self._history.n_iter)
+            self._history.stopped = not self._work(progress, batches)
+        if self._history.stopped:
+            self._write()
+        best = self._best_weights
+        if best is None:
+            best = weights_of(self._judged)
+        if math.isinf(self._best_loss):
+            self._history.best_iter = self._history.n_iter
+        self._network.load_state_dict(best)
+        self._processes.share(self._network)
+        self._network.eval()
+        return self._history
+
+    def _work(self, progress: Task, batches: Iterator[list[Batch]]) -> bool:
+        """Train until the end; tell whether it was reached."""
+        if self._record_is_due and not self._record():  # it was stopped in the midst of it
+            return False
+        asked = False
+        while not self._ended:
+            parts = next(batches)
+            labelled, wishes = self._processes.add([sum(map(labelled_weight, parts)), asked])
+            if wishes:  # of any process: all stop before the same iteration
+                return False
+            self._iterate(parts, labelled)
+            if self._record_is_due and not self._record():
+                return False
+            if self._checkpoint is not None and self._checkpoint.due and not self._ended:
+                self._write()
+            try:
+                progress.advance(1, self._status)
+            except Stopped:
+                asked = True
+        return True
+
+    def _batches(self) -> Generator[list[Batch]]:
+        """Draw this process's parts of the batches to come, ahead in threads."""
+        size, parts = self._recipe.batch_size, self._recipe.accumulate
+        total, first = parts * self._processes.n, parts * self._processes.rank
+        if total > size:
+            raise ParameterError(
+                f"a batch of {size} patches cannot be divided over {self._processes.n} processes "
+                f"and accumulate={parts} parts in each; give a larger batch_size"
+            )
+        bounds = [n * size // total for n in range(first, first + parts + 1)]
+        on_gpu = self._device.type == "cuda"
+
+        def draw(iteration: int) -> list[Batch]:
+            ranges = (range(a, b) for a, b in pairwise(bounds))
+            batches = [self._sampler.draw(iteration, patches) for patches in ranges]
+            return [_pinned(batch) for batch in batches] if on_gpu else batches
+
+        # on a CPU the network needs the cores
+        threads = min(usable_cores(), _AHEAD) if on_gpu else 1
+        iterations = range(self._history.n_iter + 1, self._recipe.max_iter + 1)
+        yield from ahead(draw, iterations, threads)
+
+    def _iterate(self, parts: list[Batch], labelled: float) -> None:
+        iteration = self._history.n_iter + 1
+        self._rate.before(iteration)
+        if labelled:  # else there is nothing to learn from
+            loss = self._step(iteration, parts, labelled)
+            _require_finite(loss, "loss", iteration, self._rate.value)
+            self._recent.append(loss)
+            if self._averaged is not None:
+                self._averaged.update_parameters(self._network)
+        self._history.n_iter = iteration
+
+    @property
+    def _record_is_due(self) -> bool:
+        done, records = self._history.n_iter, self._history.records
+        if records and records[-1]["iteration"] == done:
+            return False
+        return done > 0 and (done % self._every == 0 or done == self._recipe.max_iter)
+
+    @property
+    def _ended(self) -> bool:
+        history, patience = self._history, self._recipe.stop_after
+        if history.n_iter >= self._recipe.max_iter:
+            return True
+        if self._validation is None or patience is None or not history.records:
+            return False
+        return history.records[-1]["iteration"] - history.best_iter >= patience
+
+    def _record(self) -> bool:
+        """Validate, and write down how it goes; tell whether it came to an end."""
+        iteration, rate = self._history.n_iter, self._rate.value
+        record = {
+            "iteration": iteration,
+            "loss": float(np.mean(self._recent)) if self._recent else math.nan,
+            "learning_rate": rate,
+        }
+        self._status = f"loss {record['loss']:.3f}"
+        if self._validation is not None:
+            scored = self._processes.tell(self._score() if self._processes.main else None)
+            if scored is None:
+                return False
+            found, iou = scored
+            _require_finite(found, "validation loss", iteration, rate)
+            record |= {"validation_loss": found, "validation_iou": iou}
+            self._status += f" · IoU {iou:.3f}"
+            if found < self._best_loss:
+                self._best_loss, self._history.best_iter = found, iteration
+                if self._processes.main:
+                    self._best_weights = copy.deepcopy(weights_of(self._judged))
+            self._rate.after(iteration, self._history.best_iter)
+        record["seconds"] = round(time.monotonic() - self._began, 3)
+        self._recent.clear()
+        self._history.records.append(record)
+        for log in self._logs:
+            log.add(record)
+        return True
+
+    @property
+    def _judged(self) -> torch.nn.Module:
+        return self._network if self._averaged is None else self._averaged
+
+    def _score(self) -> tuple[float, float] | None:
+        """Give loss and IoU on the held-out slices; None where it was asked to stop meanwhile."""
+        assert self._validation is not None  # noqa: S101
+        try:
+            found, counts = self._validation.score(self._judged, self._n_classes, self._device)
+        except Stopped:
+            return None
+        return found, float(mean_iou(counts))
+
+    def _write(self) -> None:
+        """Write the checkpoint."""
+        if self._checkpoint is None or not self._processes.main:
+            return
+        tensors = {f"network/{k}": v for k, v in self._network.state_dict().items()}
+        if self._averaged is not None:
+            tensors |= {f"average/{k}": v for k, v in self._averaged.state_dict().items()}
+        if self._best_weights is not None:
+            tensors |= {f"best/{k}": v for k, v in self._best_weights.items()}
+        for name, parameter in self._network.named_parameters():
+            for key, value in self._optimizer.state.get(parameter, {}).items():
+                tensors[f"adam/{name}/{key}"] = value
+        state = {
+            "history": {**self._history.to_dict(), "stopped": False},
+            "best_loss": None if math.isinf(self._best_loss) else self._best_loss,
+            "recent": self._recent,
+            "rate": self._rate.value,
+            "last_cut": self._rate.last_cut,
+            "seconds": time.monotonic() - self._began,
+        }
+        self._checkpoint.write(state, tensors)
+
+    def _resume(self, checkpoint: Checkpoint) -> None:
+        """Take up what a checkpoint holds."""
+        found = checkpoint.read()
+        if found is None:
+            return
+        state, tensors = found
+        kinds: dict[str, dict[str, Any]] = {"network": {}, "average": {}, "best": {}, "adam": {}}
+        for name, tensor in tensors.items():
+            kind, _, rest = name.partition("/")
+            kinds[kind][rest] = tensor
+        try:
+            self._network.load_state_dict(kinds["network"])
+            if self._averaged is not None:
+                self._averaged.load_state_dict(kinds["average"])
+            if kinds["best"] and self._processes.main:
+                self._best_weights = copy.deepcopy(weights_of(self._network))
+                for name, value in self._best_weights.items():
+                    value.copy_(kinds["best"][name])
+            self._resume_optimizer(kinds["adam"])
+            self._history = History.from_dict(state["history"])
+            best = state["best_loss"]
+            self._best_loss = math.inf if best is None else best
+            self._recent = state["recent"]
+            self._rate.value, self._rate.last_cut = state["rate"], state["last_cut"]
+            self._began = time.monotonic() - state["seconds"]
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise StorageError(
+                f"{checkpoint.path} does not fit this network ({reason}); begin anew with "
+                "--restart (from Python: remove the file)"
+            ) from error
+
+    def _resume_optimizer(self, kept: dict[str, torch.Tensor]) -> None:
+        for name, parameter in self._network.named_parameters():
+            state: dict[str, Any] = {}
+            for key in ("step", "exp_avg", "exp_avg_sq"):
+                value = kept.get(f"{name}/{key}")
+                if value is None:
+                    continue
+                if key == "step":
+                    state[key] = value.to(self._device)
+                else:  # laid out in memory as the weights are: the fused step goes through both
+                    state[key] = torch.empty_like(parameter).copy_(value)
+            if state:
+                self._optimizer.state[parameter] = state
 
 
-def _one_cycle(iteration: int, max_iter: int) -> float:
-    """Rise linearly over the first tenth, then fall to zero along a cosine."""
-    rise = max(1, max_iter // 10)
-    if iteration <= rise:
-        return iteration / rise
-    return 0.5 * (1 + math.cos(math.pi * (iteration - rise) / max(1, max_iter - rise)))
-
-
-def _average(network: torch.nn.Module, recipe: Recipe) -> Any:
-    if not recipe.averaging:
-        return None
-    from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-
-    # no longer a memory than a tenth of the training, or a short one would keep its first weights
-    decay = min(recipe.averaging, 1 - 10 / max(recipe.max_iter, 20))
-    average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-    return AveragedModel(network, multi_avg_fn=average, use_buffers=True)
-
-
-def _weights(network: Any) -> dict[str, Any]:
-    from torch.optim.swa_utils import AveragedModel
-
-    plain = network.module if isinstance(network, AveragedModel) else network
-    weights: dict[str, Any] = plain.state_dict()
-    return weights
-
-
-def _step(
-    network: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-    batch: tuple[torch.Tensor, torch.Tensor],
-    device: torch.device,
-    precision: str,
-) -> float | None:
-    if bool((batch[1] == UNLABELLED).all()):
-        return None  # nothing to learn from: the mean over no pixel would be 0 / 0
-    network.train()
-    images = batch[0].to(device, memory_format=torch.channels_last)
-    classes = batch[1].to(device)
-    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-        logits = network(images)
-    loss = functional.cross_entropy(logits.float(), classes, ignore_index=UNLABELLED)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-    return float(loss.detach())
+def _pinned(batch: Batch) -> Batch:
+    """Put a batch where a GPU fetches it from while the processor goes on."""
+    weights = None if batch.weights is None else batch.weights.pin_memory()
+    return batch._replace(
+        images=batch.images.pin_memory(), classes=batch.classes.pin_memory(), weights=weights
+    )
 
 
 def _require_finite(loss: float, what: str, iteration: int, rate: float) -> None:

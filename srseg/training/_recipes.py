@@ -31,6 +31,10 @@ class Recipe:
         Iterations without a better validation loss until training stops; never where it is None.
     averaging : float, default=0.0
         Decay of the running average of the weights that is validated and kept; 0 for none.
+    accumulate : int, default=1
+        Into how many parts a batch is divided (in each process) that go through the network one
+        after the other, so that a part has to fit into memory and not the batch. Batch norm
+        normalises each part by itself.
     """
 
     max_iter: int
@@ -41,6 +45,7 @@ class Recipe:
     patience: int | None = None
     stop_after: int | None = None
     averaging: float = 0.0
+    accumulate: int = 1
 
 
 _RECIPES = {

@@ -11,6 +11,8 @@ from torch.nn import functional
 from srseg.errors import TrainingError
 from srseg.labels import UNLABELLED
 from srseg.metrics import confusion
+from srseg.progress import task
+from srseg.training._sources import read_slice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
 
     from srseg.planes import Plane
     from srseg.training._patches import LabelledVolume
+    from srseg.volumes import VoxelSource
 
+_AT_ONCE = 64  # slices: as many as tiles of files have
 _CENTRE = 992  # the paper validates on the centre crop of 992 x 992
 
 
@@ -67,17 +71,17 @@ class ValidationSlices:
 
     def _add(self, volume: LabelledVolume, axis: int, each: int, stride: int) -> None:
         """Keep `each` slices along an axis, spread evenly over those with a labelled pixel."""
-        image, classes = (
-            np.moveaxis(a, axis, 0)[:, *_centre(a.shape, axis)]
-            for a in (volume.image, volume.classes)
-        )
-        labelled = np.flatnonzero(classes.min(axis=(1, 2)) != UNLABELLED)
+        rows, columns = _centre(volume.image.shape, axis)
+        labelled = _labelled(volume.classes, axis, rows, columns)
         # the middle of `each` equal parts: no slice at the very end
         chosen = ((np.arange(each) + 0.5) * len(labelled) / each).astype(int)
-        padding = [(0, -n % stride) for n in image.shape[1:]]
-        for index in labelled[np.unique(chosen)] if len(labelled) else ():
-            pixels = np.pad(image[index].astype(np.float32, copy=False), padding)
-            truth = np.pad(classes[index], padding, constant_values=UNLABELLED)
+        for index in labelled[np.unique(chosen)].tolist() if len(labelled) else ():
+            image, classes = (
+                read_slice(a, axis, index, rows, columns) for a in (volume.image, volume.classes)
+            )
+            padding = [(0, -n % stride) for n in image.shape]
+            pixels = np.pad(image.astype(np.float32, copy=False), padding)
+            truth = np.pad(classes, padding, constant_values=UNLABELLED)
             self._slices.append(
                 (torch.from_numpy(pixels)[None, None], torch.from_numpy(truth)[None])
             )
@@ -105,11 +109,16 @@ class ValidationSlices:
             Mean cross-entropy over the labelled pixels.
         confusion : ndarray of shape (K, K)
             Pixels by true and predicted class.
+
+        Raises
+        ------
+        srseg.progress.Stopped
+            If it was asked to stop between two slices.
         """
         network.eval()
         total, pixels = 0.0, 0
         counts = np.zeros((n_classes, n_classes), np.int64)
-        with torch.inference_mode():
+        with torch.inference_mode(), task("validating", len(self)) as progress:
             for image, classes in self._slices:
                 logits = network(image.to(device)).float().cpu()
                 total += float(
@@ -121,7 +130,21 @@ class ValidationSlices:
                 counts += confusion(
                     classes.numpy(), logits.argmax(1).to(torch.uint8).numpy(), n_classes
                 )
+                progress.advance()
         return total / pixels, counts
+
+
+def _labelled(classes: VoxelSource, axis: int, rows: slice, columns: slice) -> NDArray[np.intp]:
+    """Find the slices along an axis that have a labelled pixel in their middle."""
+    box = [rows, columns]
+    box.insert(axis, slice(0, classes.shape[axis]))
+    others = tuple(i for i in range(3) if i != axis)
+    found = []
+    for start in range(box[0].start, min(box[0].stop, classes.shape[0]), _AT_ONCE):
+        part = slice(start, min(start + _AT_ONCE, box[0].stop, classes.shape[0]))
+        there = np.asarray(classes[part, box[1], box[2]]) != UNLABELLED
+        found.append(there.any(axis=others))
+    return np.flatnonzero(np.concatenate(found) if axis == 0 else np.any(found, axis=0))
 
 
 def _centre(shape: Sequence[int], axis: int) -> tuple[slice, slice]:

@@ -42,7 +42,7 @@ def rewritten(path, tmp_path, change=None, **header):
     sealed = {
         "format": metadata["format"],
         "srseg": text,
-        "sha256": _model_file._digest(text, weights),
+        "sha256": _model_file.digest(text, weights),
     }
     other = tmp_path / "other.srseg"
     save_file(weights, other, {**sealed, **header})

@@ -16,6 +16,7 @@ from srseg.planes import standard_planes
 from srseg.progress import reporting
 from srseg.training import (
     Augmentation,
+    Batch,
     LabelledVolume,
     PatchSampler,
     Recipe,
@@ -27,19 +28,31 @@ IGNORED = 255
 
 
 class Batches:
-    """Gives batches of noise with labels, and notes the network's weights before each."""
+    """Gives batches of noise with labels; each patch is a function of iteration and number."""
 
-    def __init__(self, network=None, change=None):
-        self.generator = torch.Generator().manual_seed(0)
-        self.network, self.change = network, change
-        self.weights = []
+    def __init__(self, change=None):
+        self.change = change
 
-    def draw(self, n):
-        if self.network is not None:
-            self.weights.append(copy.deepcopy(self.network.state_dict()))
-        images = torch.rand(n, 1, 8, 8, generator=self.generator)
-        classes = torch.randint(0, 3, (n, 8, 8), generator=self.generator)
-        return self.change(images, classes) if self.change else (images, classes)
+    def draw(self, iteration, patches):
+        images, classes = [], []
+        for number in patches:
+            generator = torch.Generator().manual_seed(1000 * iteration + number)
+            images.append(torch.rand(1, 8, 8, generator=generator))
+            classes.append(torch.randint(0, 3, (8, 8), generator=generator))
+        batch = torch.stack(images), torch.stack(classes)
+        return Batch(*(self.change(*batch) if self.change else batch), None)
+
+
+def noting_weights(network):
+    """Give a list that takes the network's weights before each step."""
+    noted = []
+
+    def note(module, _):
+        if module.training:
+            noted.append(copy.deepcopy(module.state_dict()))
+
+    network.register_forward_pre_hook(note)
+    return noted
 
 
 class Scripted:
@@ -69,17 +82,17 @@ def same(first, second):
 def test_the_plateau_schedule_halves_the_best_weights_are_kept_and_training_stops():
     losses = [3.0, 2.0, *[2.5] * 30]
     network = pixelwise()
-    batches = Batches(network)
+    noted = noting_weights(network)
     history = train_network(
-        network, batches, plateau(30, patience=3, stop_after=8), n_classes=3,
+        network, Batches(), plateau(30, patience=3, stop_after=8), n_classes=3,
         validation=Scripted(losses),
     )  # fmt: skip
     # best at 2; halved after 5 and 8; given up at 10
     assert [r["learning_rate"] for r in history.records] == [0.01] * 5 + [0.005] * 3 + [0.0025] * 2
     assert (history.n_iter, history.best_iter) == (10, 2)
     assert [r["validation_loss"] for r in history.records] == losses[:10]
-    assert same(network.state_dict(), batches.weights[2])
-    assert not same(network.state_dict(), batches.weights[3])
+    assert same(network.state_dict(), noted[2])
+    assert not same(network.state_dict(), noted[3])
     assert not network.training
 
 
@@ -105,11 +118,11 @@ def test_nobody_gives_up_before_the_first_validation():
 
 def test_without_validation_the_last_weights_are_kept_and_the_rate_stays():
     network = pixelwise()
-    batches = Batches(network)
-    history = train_network(network, batches, plateau(12, patience=1, stop_after=2), n_classes=3)
+    noted = noting_weights(network)
+    history = train_network(network, Batches(), plateau(12, patience=1, stop_after=2), n_classes=3)
     assert history.n_iter == history.best_iter == 12
     assert {r["learning_rate"] for r in history.records} == {0.01}
-    assert not same(network.state_dict(), batches.weights[-1])
+    assert not same(network.state_dict(), noted[-1])
     assert "validation_loss" not in history.records[0]
 
 
@@ -134,11 +147,11 @@ def test_the_running_average_is_what_is_kept(asked, decay):
         return {k: v.double() for k, v in weights.items() if v.is_floating_point()}
 
     network, last = normed(), normed()
-    batches = Batches(network)
-    train_network(network, batches, plateau(40, averaging=asked), n_classes=3)
+    noted = noting_weights(network)
+    train_network(network, Batches(), plateau(40, averaging=asked), n_classes=3)
     train_network(last, Batches(), plateau(40), n_classes=3)
     # the weights after each step; the last step is seen in the network that was not averaged
-    steps = [numbers(w) for w in [*batches.weights[1:], last.state_dict()]]
+    steps = [numbers(w) for w in [*noted[1:], last.state_dict()]]
     average = steps[0]
     for step in steps[1:]:
         average = {k: decay * average[k] + (1 - decay) * step[k] for k in average}
@@ -163,22 +176,21 @@ def test_the_running_average_is_what_is_validated():
             return float(-len(self.seen)), np.eye(n_classes, dtype=np.int64)
 
     network, judge = pixelwise(), Judge()
-    batches = Batches(network)
-    train_network(network, batches, plateau(40, averaging=0.5), n_classes=3, validation=judge)
+    noted = noting_weights(network)
+    train_network(network, Batches(), plateau(40, averaging=0.5), n_classes=3, validation=judge)
     for name, kept in network.state_dict().items():
         np.testing.assert_array_equal(kept, judge.seen[-1][name])
-        assert not np.array_equal(judge.seen[-2][name], batches.weights[-1][name])
+        assert not np.array_equal(judge.seen[-2][name], noted[-1][name])
 
 
 def test_two_steps_are_the_papers_adam():
     """Kingma and Ba's update with 0.9 and 0.999, by hand."""
     network, reference = pixelwise(), pixelwise()
     train_network(network, Batches(), plateau(2), n_classes=3)
-    batches = Batches()
     first = {name: torch.zeros_like(p) for name, p in reference.named_parameters()}
     second = copy.deepcopy(first)
     for step in (1, 2):
-        images, classes = batches.draw(2)
+        images, classes, _ = Batches().draw(step, range(2))
         reference.zero_grad()
         nn.functional.cross_entropy(reference(images), classes).backward()
         with torch.no_grad():
@@ -211,7 +223,7 @@ def test_a_step_is_adam_on_the_mean_cross_entropy_of_labelled_pixels():
     record = train_network(
         network, Batches(change=some_unlabelled), plateau(1), n_classes=3
     ).records[0]
-    images, classes = Batches(change=some_unlabelled).draw(2)
+    images, classes, _ = Batches(change=some_unlabelled).draw(1, range(2))
     log = torch.log_softmax(reference(images), 1)
     kept = classes != IGNORED
     loss = -log.gather(1, classes.where(kept, torch.tensor(0))[:, None])[:, 0][kept].mean()
@@ -254,9 +266,9 @@ def test_patches_with_nothing_labelled_change_nothing_and_count_as_no_loss(avera
     assert all(math.isnan(r["loss"]) for r in history.records)
 
     class Alternating(Batches):
-        def draw(self, n):
-            self.change = None if self.change else unlabelled
-            return super().draw(n)
+        def draw(self, iteration, patches):
+            self.change = unlabelled if iteration % 2 else None
+            return super().draw(iteration, patches)
 
     records = train_network(
         pixelwise(), Alternating(), Recipe(20, 2, 1e-9, "plateau", 2), n_classes=3
@@ -321,7 +333,7 @@ def test_a_network_learns_three_classes():
     before = iou(validation.score(network, 3, torch.device("cpu"))[1])
     history = train_network(
         network,
-        PatchSampler(volumes, planes, 24, Augmentation(), seed=0),
+        PatchSampler(volumes, planes, 24, Augmentation(), seed=3),
         Recipe(200, 4, 0.02, "one-cycle", 20, averaging=0.9),
         n_classes=3,
         validation=validation,

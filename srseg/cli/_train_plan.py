@@ -1,0 +1,125 @@
+"""What ``srseg train`` is about to do, and what it did."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from srseg.cli._output import note, say, say_json
+
+if TYPE_CHECKING:
+    from srseg.cli._train_samples import Chosen
+    from srseg.estimators import VolumeSegmenter
+
+
+def plan_of(
+    segmenter: "VolumeSegmenter", chosen: "Chosen", path: Path, done: int | None
+) -> dict[str, Any]:
+    """Say what would be trained, and refuse what training would refuse later."""
+    from srseg.backbones import describe_backbone
+    from srseg.errors import ParameterError
+    from srseg.inference import choose_device, choose_precision
+    from srseg.training import get_recipe
+
+    get_recipe(segmenter.recipe)
+    choose_precision(segmenter.precision, choose_device(segmenter.device))
+    info = describe_backbone(
+        segmenter.backbone,
+        n_classes=len(chosen.table),
+        width=segmenter.width,
+        depth=segmenter.depth,
+        input_size=segmenter.input_size,
+    )
+    if segmenter.input_size % info.stride:
+        lower = max(info.stride, segmenter.input_size // info.stride * info.stride)
+        raise ParameterError(
+            f"--input-size {segmenter.input_size} is no multiple of the network's stride, "
+            f"{info.stride}; use {lower} or {lower + info.stride}"
+        )
+    segmenter.divide(chosen.samples)  # a dry run refuses what training would refuse
+    return {
+        "model": str(path),
+        "backbone": segmenter.backbone,
+        "targets": chosen.targets,
+        "samples": chosen.names,
+        "parameters": info.parameters,
+        "flops": info.flops,
+        "stride": info.stride,
+        "reach": info.reach,
+        "goes_on_from": done,
+    }
+
+
+def result_of(plan: dict[str, Any], segmenter: "VolumeSegmenter") -> dict[str, Any]:
+    """Say what came out of it."""
+    last = segmenter.history_.records[-1]
+    return {
+        **plan,
+        "iterations": segmenter.n_iter_,
+        "best_iteration": segmenter.history_.best_iter,
+        "loss": last["loss"],
+        "validation_iou": last.get("validation_iou"),
+        "training_samples": list(dict.fromkeys(segmenter.training_samples_)),
+        "validation_samples": list(dict.fromkeys(segmenter.validation_samples_)),
+    }
+
+
+def answer(result: dict[str, Any], as_json: bool, done: str) -> None:
+    """Give the answer of the command."""
+    if as_json:
+        say_json(result)
+        return
+    say(summary(result, done))
+    if "loss" in result:
+        text = f"loss {result['loss']:.3f} after {result['iterations']} iterations"
+        if result["validation_iou"] is not None:
+            held = ", ".join(result["validation_samples"])
+            targets = " and ".join(result["targets"])
+            text += f"; IoU {result['validation_iou']:.3f} on {targets} of {held}"
+        say(text)
+
+
+def summary(plan: dict[str, Any], done: str) -> str:
+    """Say in a line what is trained on what."""
+    samples = plan.get("training_samples", plan["samples"])
+    text = (
+        f"{done} {plan['model']}: {plan['backbone']} with {plan['parameters'] / 1e6:.2f} M "
+        f"parameters, on {' and '.join(plan['targets'])} of {len(samples)} samples "
+        f"({', '.join(samples)})"
+    )
+    if plan["goes_on_from"] is not None and "loss" not in plan:
+        text += f"; goes on after {plan['goes_on_from']} iterations"
+    return text
+
+
+def keep_what_there_is(segmenter: "VolumeSegmenter", path: Path) -> None:
+    """Save the best model so far, where training was stopped after its first iteration."""
+    if hasattr(segmenter, "network_") and segmenter.n_iter_:
+        segmenter.save(path, overwrite=True)
+        note(
+            f"the best model so far, of iteration {segmenter.history_.best_iter}, is kept in {path}"
+        )
+
+
+def refuse_existing(path: Path, checkpoint: Path, overwrite: bool) -> None:
+    """Refuse to replace a model, unless it is of a training that was stopped and goes on."""
+    from srseg.errors import StorageError
+
+    goes_on = path.is_file() and checkpoint.exists() and _was_stopped(path)
+    if path.exists() and not overwrite and not goes_on:
+        raise StorageError(f"{path} exists already; choose another --out or say --overwrite")
+    if path.is_dir():
+        raise StorageError(f"{path} is a folder; choose another --out")
+    if not path.absolute().parent.is_dir():
+        raise StorageError(f"{path}: the folder {path.parent} does not exist; make it first")
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise StorageError(f"{path}: the folder {path.parent} cannot be written to")
+
+
+def _was_stopped(path: Path) -> bool:
+    from srseg.errors import ModelFileError
+    from srseg.estimators import load_model
+
+    try:
+        return load_model(path).history_.stopped
+    except ModelFileError:
+        return False

@@ -1,0 +1,94 @@
+"""Whether a batch can fit, asked before anything is loaded."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+from srseg.backbones import describe_backbone
+from srseg.errors import NotEnoughMemoryError, PluginError
+from srseg.machine import usable_memory
+
+if TYPE_CHECKING:
+    from srseg.estimators._segmenter import VolumeSegmenter
+    from srseg.training import Recipe
+
+
+def require_memory(
+    segmenter: VolumeSegmenter,
+    recipe: Recipe,
+    n_classes: int,
+    device: torch.device,
+    precision: str,
+    processes: int,
+) -> None:
+    """Refuse a batch that cannot fit into the memory there is.
+
+    What is counted is the least that a step takes: the tensors of the network. What just fits by
+    this count may still fail.
+
+    Parameters
+    ----------
+    segmenter : VolumeSegmenter
+        Network and size of the patches.
+    recipe : Recipe
+        Size of the batch, and into how many parts it is divided.
+    n_classes : int
+        Number of classes K.
+    device : torch.device
+        Where it trains.
+    precision : str
+        ``"bf16"`` halves what is kept for the way back.
+    processes : int
+        Over how many processes a batch is divided.
+
+    Raises
+    ------
+    NotEnoughMemoryError
+        If it cannot fit; the message says what would.
+    """
+    free = _free(device)
+    if free is None:
+        return
+    try:
+        info = describe_backbone(
+            segmenter.backbone,
+            n_classes=n_classes,
+            width=segmenter.width,
+            depth=segmenter.depth,
+            input_size=segmenter.input_size,
+        )
+    except PluginError:
+        return  # it may still train
+    each = info.memory_training_per_patch // (2 if precision == "bf16" else 1)
+    share = math.ceil(recipe.batch_size / processes)
+    at_once = math.ceil(share / recipe.accumulate)
+    needed = info.memory_training_fixed + at_once * each
+    if needed <= free:
+        return
+    fits = (free - info.memory_training_fixed) // each
+    parts = math.ceil(share / fits) if fits >= 1 else 0
+    way_out = (
+        f"divide it into parts: accumulate={parts} (--accumulate {parts}), or give a smaller batch "
+        "size"
+        if 1 < parts <= share
+        else "take a smaller width, depth or input size"
+    )
+    raise NotEnoughMemoryError(
+        f"training this network on {at_once} patches of {info.input_size} x {info.input_size} "
+        f"pixels at once takes at least {_size(needed)}, and {device.type} has {_size(free)} left; "
+        f"{way_out}"
+    )
+
+
+def _free(device: torch.device) -> int | None:
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return int(free)
+    return usable_memory() if device.type == "cpu" else None
+
+
+def _size(n_bytes: float) -> str:
+    return f"{n_bytes / 1e9:.3g} GB"

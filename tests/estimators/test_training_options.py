@@ -1,0 +1,287 @@
+"""What a segmenter can be told of its training, beyond the network."""
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV
+
+from srseg import DEFAULT_LABELS, VolumeSegmenter, load_model
+from srseg.errors import (
+    LabelError,
+    NotEnoughMemoryError,
+    ParameterError,
+    StorageError,
+    UnknownNameError,
+)
+from srseg.estimators import _training_memory, _training_run
+from srseg.progress import Stopped, stoppable
+from srseg.training import PatchSampler, iterations_done, logging_to
+
+
+def weights(segmenter):
+    return joblib.hash([v.numpy() for v in segmenter.network_.state_dict().values()])
+
+
+@pytest.fixture
+def samplers(monkeypatch):
+    """Give a list that takes every sampler that is made."""
+    made = []
+
+    class Noted(PatchSampler):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            made.append((self, options))
+
+    monkeypatch.setattr(_training_run, "PatchSampler", Noted)
+    return made
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"loss": "cross-entropy+dice"},
+        {"label_smoothing": 0.1},
+        {"draw": "by class"},
+        {"ignore_boundary": 1.0},
+        {"accumulate": 2},
+    ],
+    ids=str,
+)
+def test_training_depends_on_it(small, make_sample, changes):
+    samples = [make_sample(0), make_sample(1)]
+    assert weights(small(**changes).fit(samples)) != weights(small().fit(samples))
+
+
+def test_what_one_says_reaches_the_sampler(small, make_sample, samplers):
+    small(draw="by class", ignore_boundary=2.5).fit([make_sample(0)])
+    assert samplers[0][1]["draw"] == "by class"
+    assert samplers[0][1]["boundary"] == 2.5
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"loss": "dice"}, "dice"),
+        ({"label_smoothing": 1.0}, "label_smoothing"),
+        ({"draw": "evenly"}, "draw is 'uniform' or 'by class', found 'evenly'"),
+        ({"ignore_boundary": -1}, r"ignore_boundary \(pixels\) must be a number of 0 or more"),
+        ({"accumulate": 0}, "accumulate must be an integer of 1 or more, found 0"),
+        ({"accumulate": 3}, "batch of 2 patches cannot be divided .* larger batch_size"),
+        ({"checkpoint": 7}, "checkpoint is a path or None, found 7"),
+        ({"checkpoint": "c", "random_state": None}, "random_state must be an integer"),
+        ({"checkpoint_every": -1}, "checkpoint_every"),
+        ({"max_memory": "much"}, "max_memory"),
+        ({"scratch": 1}, "scratch is a path or None"),
+        ({"start_from": 3}, "start_from is int; give a model file"),
+        ({"start_from": VolumeSegmenter()}, "is VolumeSegmenter without a fit; .* FrozenEstimator"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_is_refused(small, make_sample, parameters, words):
+    with pytest.raises((ParameterError, UnknownNameError), match=words):
+        small(**parameters).fit([make_sample(0)])
+
+
+# weights
+
+
+def test_slices_of_a_scan_with_more_weight_are_drawn_more(small, make_sample, samplers):
+    samples = [make_sample(i) for i in range(4)]
+    for given in ([1, 2.0, 3, 4], np.array([1, 2, 3, 4])):
+        segmenter = small(validation=1).fit(samples, sample_weight=given)
+        kept = {volume.name: volume.weight for volume in samplers[-1][0].volumes}
+        assert len(kept) == 3
+        expected = {f"S{i}": i + 1.0 for i in range(4)}
+        del expected[segmenter.validation_samples_[0]]
+        assert kept == expected
+    plain = small(validation=1).fit(samples)
+    assert weights(plain) == weights(small(validation=1).fit(samples, sample_weight=[1] * 4))
+    assert weights(plain) != weights(segmenter)
+
+
+@pytest.mark.parametrize(
+    "given", [[1], [1, 2, 3], [1, 0], [1, -1], [1, np.nan], "ab", [True, 1], 3]
+)
+def test_weights_that_cannot_be_are_refused(small, make_sample, given):
+    before = joblib.hash(given)
+    with pytest.raises(ParameterError, match="a positive number for each of the 2 scans"):
+        small().fit([make_sample(0), make_sample(1)], sample_weight=given)
+    assert joblib.hash(given) == before
+
+
+def test_a_sample_with_two_label_sets_is_held_out_as_a_whole(small, make_sample, samplers):
+    wf = [make_sample(i) for i in range(4)]
+    hq = [make_sample(i) for i in range(2)]
+    for sample in hq:
+        sample.target = "HQ"
+    for seed in range(4):
+        segmenter = small(validation=1, random_state=seed, max_iter=1).fit(
+            [*wf, *hq], sample_weight=[1] * 4 + [5] * 2
+        )
+        held = set(segmenter.validation_samples_)
+        assert len(held) == 1
+        assert not held & set(segmenter.training_samples_)
+        volumes = samplers[-1][0].volumes
+        assert sorted(v.name for v in volumes) == sorted(
+            s.name for s in [*wf, *hq] if s.name not in held
+        )
+        twice = [v for v in volumes if v.name == "S0"]
+        if "S0" not in held:
+            assert [v.weight for v in twice] == [1, 5]
+            assert twice[0].image is twice[1].image  # the scan is in memory once
+
+
+# trained on
+
+
+def test_a_model_is_trained_on(small, make_sample, trained, tmp_path):
+    trained.save(tmp_path / "m.srseg")
+    given = small(width=8, depth=2, max_iter=1, learning_rate=1e-9, augment=False)
+    scan = make_sample(6).scan
+    for start in (trained, str(tmp_path / "m.srseg"), FrozenEstimator(trained)):
+        table = trained.label_table_
+        samples = [make_sample(0, table=table)]
+        segmenter = clone(given).set_params(start_from=start).fit(samples)
+        assert segmenter.label_table_ == table
+        # weights have hardly moved (statistics of batch norm have, a little)
+        old, new = trained.network_.state_dict(), segmenter.network_.state_dict()
+        for name in old:
+            if "running" not in name and "num_batches" not in name:
+                torch.testing.assert_close(old[name], new[name], atol=1e-6, rtol=0)
+        agree = segmenter.predict(scan).read() == trained.predict(scan).read()
+        assert agree.mean() > 0.9
+        low, high = trained.domain_.voxel_size
+        assert segmenter.domain_.voxel_size[0] <= low
+        assert segmenter.domain_.voxel_size[1] >= high
+        segmenter.save(tmp_path / "on.srseg", overwrite=True)
+        assert load_model(tmp_path / "on.srseg").start_from is None
+    assert "start_from" not in str(trained.get_params()["start_from"])
+
+
+def test_another_network_table_or_voxel_size_is_refused(small, make_sample, trained):
+    table = trained.label_table_
+    sample = make_sample(0, table=table)
+    right = {"width": 8, "depth": 2, "start_from": trained}
+    for wrong, words in {
+        "width": (4, "start_from has width=8, and this segmenter width=4; .* give width=8"),
+        "depth": (1, "depth=2"),
+        "clip": ((1.0, 99.0), r"clip=\(0.5, 99.9\)"),
+        "voxel_size": (4.0, "trained on voxels of 5.0 µm, and these are of 4.0"),
+    }.items():
+        value, message = words
+        with pytest.raises(ParameterError, match=message):
+            small(**{**right, wrong: value}).fit([sample])
+    with pytest.raises(LabelError, match="another label table"):
+        small(**right, labels=DEFAULT_LABELS).fit([sample])
+    with pytest.raises(LabelError, match="another label table"):
+        small(**right).fit([make_sample(0, table=DEFAULT_LABELS)])
+
+
+def test_a_grid_search_from_a_model(small, make_sample, trained):
+    samples = [make_sample(i, table=trained.label_table_) for i in range(2)]
+    start = small(width=8, depth=2, max_iter=1, start_from=FrozenEstimator(trained))
+    search = GridSearchCV(start, {"learning_rate": [1e-9, 1.0]}, cv=2, error_score="raise")
+    search.fit(samples)
+    assert search.best_params_ == {"learning_rate": 1e-9}
+
+
+# checkpoints
+
+
+class StopAt:
+    def __init__(self, stop, record):
+        self.stop, self.record = stop, record
+
+    def begin(self, history):
+        pass
+
+    def add(self, record):
+        if record["iteration"] == self.record:
+            self.stop()
+
+
+def stopped(segmenter, samples, record):
+    with stoppable() as stop, logging_to(StopAt(stop, record)), pytest.raises(Stopped):
+        segmenter.fit(samples)
+    return segmenter
+
+
+def test_a_fit_that_was_stopped_goes_on(small, make_sample, tmp_path):
+    samples = [make_sample(i) for i in range(4)]
+    path = tmp_path / "c"
+    make = {"max_iter": 20, "validation": 1, "learning_rate": 0.01}
+    whole = small(**make).fit(samples)
+    first = stopped(small(**make, checkpoint=path), samples, 10)
+    assert first.history_.stopped
+    assert first.n_iter_ == iterations_done(path) == 10
+    assert first.predict(samples[0]).shape == samples[0].scan.shape
+    first.save(tmp_path / "m.srseg")
+    assert load_model(tmp_path / "m.srseg").history_.stopped
+    second = small(**make, checkpoint=path).fit(samples)
+    assert weights(second) == weights(whole)
+    assert not second.history_.stopped
+    assert second.validation_samples_ == whole.validation_samples_
+    assert path.exists()  # the model is not saved yet
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"learning_rate": 0.02}, "learning_rate was 0.01, is 0.02"),
+        ({"width": 5}, "width was 4, is 5"),
+        ({"random_state": 1}, "seeds was"),
+        ({"augment": False}, "augment was true, is false"),
+    ],
+    ids=str,
+)
+def test_another_training_is_refused(small, make_sample, tmp_path, changes, words):
+    make = {"max_iter": 20, "learning_rate": 0.01, "checkpoint": tmp_path / "c"}
+    stopped(small(**make), [make_sample(0)], 10)
+    with pytest.raises(StorageError, match=words):
+        small(**{**make, **changes}).fit([make_sample(0)])
+
+
+def test_other_samples_are_refused_by_name(small, make_sample, tmp_path):
+    make = {"max_iter": 20, "checkpoint": tmp_path / "c"}
+    stopped(small(**make), [make_sample(0), make_sample(1)], 10)
+    with pytest.raises(StorageError, match=r"training sample S1 \(WF\) is missing"):
+        small(**make).fit([make_sample(0)])
+    with pytest.raises(StorageError, match=r"training sample S1 \(WF\) was"):
+        small(**make).fit([make_sample(0), make_sample(1)], sample_weight=[1, 2])
+    changed = make_sample(1)
+    changed.label_sets["WF"].source[3, 3, 3] ^= 2
+    with pytest.raises(StorageError, match=r"training sample S1 \(WF\) was"):
+        small(**make).fit([make_sample(0), changed])
+    other = make_sample(1)
+    other.target = "HQ"
+    with pytest.raises(StorageError, match=r"S1 \(HQ\) is new; .*S1 \(WF\) is missing"):
+        small(**make).fit([make_sample(0), other])
+
+
+# memory
+
+
+def test_a_batch_that_cannot_fit_is_refused_before_anything_is_read(
+    small, make_sample, monkeypatch
+):
+    sample = make_sample(0)
+    monkeypatch.setattr(_training_memory, "usable_memory", lambda: 1_000_000)
+    monkeypatch.setattr(_training_run, "load_labelled", None)
+    big = small(width=16, input_size=64, batch_size=16)
+    with pytest.raises(NotEnoughMemoryError, match=r"16 patches of 64 x 64 pixels.* 0.001 GB left"):
+        big.fit([sample])
+    monkeypatch.setattr(_training_memory, "usable_memory", lambda: 16_000_000)
+    with pytest.raises(
+        NotEnoughMemoryError, match=r"accumulate=(\d+) \(--accumulate \1\)"
+    ) as error:
+        big.fit([sample])
+    parts = int(str(error.value).split("accumulate=")[1].split()[0])
+    assert 1 < parts <= 16
+    with pytest.raises(TypeError):  # nothing was loaded until then
+        big.set_params(accumulate=parts).fit([sample])
+    monkeypatch.setattr(_training_memory, "usable_memory", lambda: None)
+    with pytest.raises(TypeError):
+        big.set_params(accumulate=None).fit([sample])
