@@ -15,6 +15,7 @@ from srseg.backbones._catalog import (
     register_backbone,
 )
 from srseg.backbones._describe import BackboneInfo, describe_backbone
+from srseg.backbones._layers import Layer, LayerTable, Stage, layer_table
 
 if TYPE_CHECKING:
     from srseg.backbones._unet import ScaledUNet
@@ -22,9 +23,13 @@ if TYPE_CHECKING:
 __all__ = [
     "BackboneFactory",
     "BackboneInfo",
+    "Layer",
+    "LayerTable",
     "ScaledUNet",
+    "Stage",
     "create_backbone",
     "describe_backbone",
+    "layer_table",
     "list_backbones",
     "register_backbone",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,13 @@ from srseg.backbones._catalog import SMP_PREFIX, backbone_name, create_backbone,
 from srseg.errors import PluginError, SRSegError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import nn
 
     from srseg.backbones._catalog import BackboneFactory
 
-__all__ = ["BackboneInfo", "describe_backbone"]
+__all__ = ["BackboneInfo", "describe_backbone", "measured", "meta_network"]
 
 _FLOAT32 = 4
 # with Adam: the weight, its gradient and two moments, all float32
@@ -146,20 +149,15 @@ def describe_backbone(
     from torch.utils.flop_counter import FlopCounterMode
 
     input_size = whole_number("input_size", input_size, 1)
-    network = _meta_network(spec, n_classes=n_classes, width=width, depth=depth)
+    network = meta_network(spec, n_classes=n_classes, width=width, depth=depth)
     stride = int(network.stride)  # type: ignore[arg-type]  # checked by create_backbone
     size = -(-input_size // stride) * stride
-    try:
+    with measured(spec, size):
         with FlopCounterMode(display=False) as counter:
             _forward(network, 1, size)
         prediction = [_step_memory(network, n, size, training=False) for n in (1, 2)]
         # not one patch: batch norm cannot take the variance of a single pooled value
         training = [_step_memory(network, n, size, training=True) for n in (2, 3)]
-    except (AssertionError, NotImplementedError, RuntimeError) as error:
-        raise PluginError(
-            f"the backbone {backbone_name(spec)!r} could not be measured on slices of "
-            f"{size}x{size} px: {error}"
-        ) from error
     weights = sum(p.numel() for p in network.parameters())
     buffers = sum(b.numel() * b.element_size() for b in network.buffers())
     sized_by_name = isinstance(spec, str) and spec.startswith(SMP_PREFIX)
@@ -182,9 +180,22 @@ def describe_backbone(
     )
 
 
-def _meta_network(
+@contextmanager
+def measured(spec: str | BackboneFactory, size: int) -> Iterator[None]:
+    """Say of a network that cannot be run without values, or at this size, which one it is."""
+    try:
+        yield
+    except (AssertionError, NotImplementedError, RuntimeError) as error:
+        raise PluginError(
+            f"the backbone {backbone_name(spec)!r} could not be measured on slices of "
+            f"{size}x{size} px: {error}"
+        ) from error
+
+
+def meta_network(
     spec: str | BackboneFactory, *, n_classes: int, width: int, depth: int
 ) -> nn.Module:
+    """Build a network on torch's meta device, where it needs no memory."""
     import torch
 
     try:
