@@ -157,9 +157,9 @@ class ManyProcesses(Processes):
         Returns
         -------
         torch.nn.Module
-            Shares its weights; the statistics of batch norm are each process's own.
+            Shares its weights.
         """
-        return torch.nn.parallel.DistributedDataParallel(network, broadcast_buffers=False)
+        return torch.nn.parallel.DistributedDataParallel(network)
 
     def alone(self, network: torch.nn.Module) -> AbstractContextManager[Any]:
         """Let gradients be added up without asking the others, until the last part of a batch.
