@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from typing import TYPE_CHECKING
 
 from srseg.errors import StorageError
-from srseg.storage import require_free_space
+from srseg.storage import require_free_space, reserve_space
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-# what a file system answers that cannot reserve space
-_CANNOT_RESERVE = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.ENODEV)
 
 AGAIN = "start anew with --restart, which removes what was predicted so far"
 
@@ -57,13 +53,7 @@ class PartFile:
         """
         require_free_space(self.path.parent, n_bytes, f"{self.path.name}")
         try:
-            os.ftruncate(self._file, n_bytes)
-            if n_bytes and hasattr(os, "posix_fallocate"):
-                try:
-                    os.posix_fallocate(self._file, 0, n_bytes)
-                except OSError as error:
-                    if error.errno not in _CANNOT_RESERVE:
-                        raise
+            reserve_space(self._file, n_bytes)
         except OSError as error:
             raise StorageError(
                 error.errno,

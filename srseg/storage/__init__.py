@@ -6,7 +6,7 @@ from srseg.storage._checksums import CHUNK, Box, ChunkChecksums, chunk_shape
 from srseg.storage._locks import locked
 from srseg.storage._scratch import SCRATCH, scratch_beside
 from srseg.storage._sha256 import file_sha256
-from srseg.storage._space import require_free_space
+from srseg.storage._space import require_free_space, reserve_space
 from srseg.storage._stamp import FileStamp, file_stamp
 from srseg.storage._text import read_json, write_json, write_text
 from srseg.storage._unfinished import Unfinished, unfinished
@@ -27,6 +27,7 @@ __all__ = [
     "put_in_place",
     "read_json",
     "require_free_space",
+    "reserve_space",
     "scratch_beside",
     "unfinished",
     "write_json",

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from pathlib import Path
 
 from srseg.errors import StorageError
+
+# what a file system answers that cannot reserve space
+_CANNOT_RESERVE = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.ENODEV)
 
 
 def require_free_space(folder: Path | str, n_bytes: int, what: str) -> None:
@@ -36,6 +40,30 @@ def require_free_space(folder: Path | str, n_bytes: int, what: str) -> None:
             f"{what} needs {_size(n_bytes)} in {folder}, but only {_size(free)} are free; "
             "make space or choose another place. Nothing was written",
         )
+
+
+def reserve_space(descriptor: int, n_bytes: int) -> None:
+    """Give a file its size, and its place on the disk where the file system can do that.
+
+    Parameters
+    ----------
+    descriptor : int
+        The file, open for writing.
+    n_bytes : int
+        Its size; what is not written reads as zeros.
+
+    Raises
+    ------
+    OSError
+        If there is too little space.
+    """
+    os.ftruncate(descriptor, n_bytes)
+    if n_bytes and hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(descriptor, 0, n_bytes)
+        except OSError as error:
+            if error.errno not in _CANNOT_RESERVE:
+                raise
 
 
 def _size(n_bytes: float) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import torch
-from torch.nn import functional
 
 from srseg.errors import ParameterError, TrainingError
-from srseg.labels import UNLABELLED
+from srseg.training._boundaries import near_boundary
+from srseg.training._places import ClassPlaces, UniformPlaces
+from srseg.training._warp import warped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from srseg.planes import Plane
     from srseg.training._augmentation import Augmentation
+    from srseg.volumes import VoxelSource
 
 
 @dataclass(frozen=True)
@@ -29,28 +31,55 @@ class LabelledVolume:
 
     Parameters
     ----------
-    image : ndarray of shape (Z, Y, X), float32
-        Grey values in [0, 1].
-    classes : ndarray of shape (Z, Y, X), uint8
+    image : VoxelSource of shape (Z, Y, X), float32
+        Grey values in [0, 1]: an array, or a `TiledArray` of what does not fit into memory.
+    classes : VoxelSource of shape (Z, Y, X), uint8
         Positions in the label table; 255 where unlabelled.
     name : str, default=""
         Name of the sample, for messages.
     seen : ndarray of bool, optional
         Where the scan saw anything, of the same shape or one that broadcasts to it; everywhere
         where it is None. Outside, `classes` is 255.
+    weight : float, default=1.0
+        How many times as often as another volume's its slices are drawn: more for labels that
+        are better.
     """
 
-    image: NDArray[np.float32]
-    classes: NDArray[np.uint8]
+    image: VoxelSource
+    classes: VoxelSource
     name: str = ""
     seen: NDArray[np.bool_] | None = None
+    weight: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.image.shape != self.classes.shape or self.image.ndim != 3:
+        if tuple(self.image.shape) != tuple(self.classes.shape) or len(self.image.shape) != 3:
             raise ParameterError(
                 f"{self.name or 'volume'}: image {self.image.shape} and labels "
                 f"{self.classes.shape} must have one shape (Z, Y, X)"
             )
+        if not 0 < self.weight < math.inf:
+            raise ParameterError(
+                f"{self.name or 'volume'}: a weight is greater than 0, found {self.weight}; leave "
+                "the volume out instead"
+            )
+
+
+class Batch(NamedTuple):
+    """Patches that the network learns from together.
+
+    Parameters
+    ----------
+    images : tensor of shape (n, 1, S, S), float32
+        Grey values in [0, 1].
+    classes : tensor of shape (n, S, S), int64
+        Positions in the label table; 255 where unlabelled.
+    weights : tensor of shape (n, S, S), float32, or None
+        What each pixel counts; all the same where it is None.
+    """
+
+    images: Tensor
+    classes: Tensor
+    weights: Tensor | None
 
 
 class PatchSampler:
@@ -58,7 +87,10 @@ class PatchSampler:
 
     A patch shows 85–100 % of a square of `source_size` pixels at full resolution, resized to
     `input_size`. Where it reaches over the edge of its slice, the image is the normalised 0 and the
-    label is *unlabelled*. A patch of nothing but what the scan did not see is drawn again.
+    label is *unlabelled*. Slices and squares without a labelled voxel are not drawn.
+
+    Each patch depends on the seed, the iteration and its number alone: it does not matter who draws
+    it, when, and what else was drawn. Threads may draw at the same time.
 
     Parameters
     ----------
@@ -72,13 +104,21 @@ class PatchSampler:
         How patches are varied.
     source_size : int, optional
         Edge of the square of the slice that a patch shows; `input_size` where it is None.
-    seed : int or numpy.random.Generator, default=0
+    seed : int, default=0
         Where the randomness comes from.
+    draw : {"uniform", "by class"}, default="uniform"
+        Whether slices are drawn uniformly, and squares in them, or a class is drawn and a voxel of
+        it that the square is about.
+    boundary : float, default=0.0
+        Pixels of a patch this near to one of another label, in pixels, get the weight 0: that is
+        where labels are most often wrong. Cracks that the augmentation draws are no such labels.
 
     Raises
     ------
     TrainingError
         If there is no volume, or one has no labelled voxel.
+    ParameterError
+        If a plane or parameter cannot be used.
     """
 
     def __init__(
@@ -89,7 +129,9 @@ class PatchSampler:
         augmentation: Augmentation,
         *,
         source_size: int | None = None,
-        seed: int | np.random.Generator = 0,
+        seed: int = 0,
+        draw: Literal["uniform", "by class"] = "uniform",
+        boundary: float = 0.0,
     ) -> None:
         if not volumes:
             raise TrainingError("there is no labelled volume to train on")
@@ -99,99 +141,61 @@ class PatchSampler:
                 f"training takes planes along the axes, found {', '.join(oblique) or 'none'}; "
                 "oblique planes are for prediction"
             )
-        for volume in volumes:
-            if not (volume.classes != UNLABELLED).any():
-                raise TrainingError(f"{volume.name or 'a volume'} has no labelled voxel")
+        if draw not in ("uniform", "by class"):
+            raise ParameterError(f"draw must be 'uniform' or 'by class', found {draw!r}")
+        if not 0 <= boundary < math.inf:
+            raise ParameterError(f"boundary is a number of pixels, 0 or more, found {boundary}")
         self.volumes = list(volumes)
         self.planes = list(planes)
         self.input_size = input_size
         self.augmentation = augmentation
         self.source_size = source_size or input_size
-        self.generator = np.random.default_rng(seed)
-        self._ends = np.cumsum(
-            [volume.image.shape[plane.stacking] for volume in volumes for plane in planes]
+        self.seed = seed
+        self.boundary = boundary
+        axes = [plane.stacking for plane in planes]
+        # it finds volumes without labels, also where it does not draw
+        uniform = UniformPlaces(volumes, axes, self.source_size)
+        self.n_slices = uniform.n_slices
+        """Number of slices with a labelled voxel."""
+        self._places = (
+            uniform
+            if draw == "uniform"
+            else ClassPlaces(volumes, axes, self.source_size, self.seed)
         )
 
-    @property
-    def n_slices(self) -> int:
-        """Number of slices that patches are drawn from."""
-        return int(self._ends[-1])
-
-    def draw(self, n: int) -> tuple[Tensor, Tensor]:
-        """Draw a batch of patches.
+    def draw(self, iteration: int, patches: Sequence[int]) -> Batch:
+        """Draw some patches of a batch.
 
         Parameters
         ----------
-        n : int
-            Number of patches.
+        iteration : int
+            Number of the iteration, 0 or more.
+        patches : sequence of int
+            Numbers of the patches in the whole batch, such as ``range(batch_size)``.
 
         Returns
         -------
-        images : tensor of shape (n, 1, S, S), float32
-            Grey values in [0, 1].
-        classes : tensor of shape (n, S, S), int64
-            Positions in the label table; 255 where unlabelled.
+        Batch
+            The patches, in that order.
         """
-        size = self.input_size
-        offsets = self.augmentation.offsets(n, size, self.source_size, self.generator)
-        images = torch.empty(n, 1, size, size)
-        classes = torch.empty(n, size, size, dtype=torch.int64)
-        inside = torch.empty(n, 1, size, size, dtype=torch.bool)
-        for i in range(n):
-            image, label, first = self._place()
-            centre = [pixel + (self.source_size - 1) / 2 for pixel in first]
-            images[i], classes[i], inside[i] = _warp(
-                image, label, offsets[i] + torch.tensor(centre, dtype=torch.float32)
-            )
-        return self.augmentation.grey_values(images, inside, self.generator), classes
-
-    def _place(self) -> tuple[NDArray[Any], NDArray[Any], list[int]]:
-        """Draw a slice of image and labels, and the first row and column of a square in it."""
-        while True:
-            number = int(self.generator.integers(self.n_slices))
-            which = int(np.searchsorted(self._ends, number, side="right"))
-            volume = self.volumes[which // len(self.planes)]
-            axis = self.planes[which % len(self.planes)].stacking
-            index = number - (int(self._ends[which - 1]) if which else 0)
-            image, label = (np.moveaxis(a, axis, 0)[index] for a in (volume.image, volume.classes))
-            size = self.source_size
-            first = [_first_pixel(length, size, self.generator) for length in image.shape]
-            if volume.seen is None:
-                return image, label, first
-            seen = np.moveaxis(np.broadcast_to(volume.seen, volume.image.shape), axis, 0)[index]
-            if seen[tuple(slice(max(0, pixel), pixel + size) for pixel in first)].any():
-                return image, label, first
-
-
-def _first_pixel(length: int, source: int, generator: np.random.Generator) -> int:
-    """Draw where the source square begins: inside the slice, or around it where it is larger.
-
-    Whole pixels, so that a patch that nothing varies is cut out and not interpolated.
-    """
-    if source >= length:
-        return (length - source) // 2
-    return int(generator.integers(length - source + 1))
-
-
-def _warp(
-    image: NDArray[Any], label: NDArray[Any], position: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Read image (bilinear) and label (nearest) at positions (row, column) of shape (H, W, 2)."""
-    inside = ((position >= -0.5) & (position <= torch.tensor(image.shape) - 0.5)).all(-1)
-    # only the part that the patch shows is copied, which is little of a full-size slice
-    box, first = [], []
-    for axis, length in enumerate(image.shape):
-        low = min(max(math.floor(float(position[..., axis].min())), 0), length - 1)
-        high = min(max(math.ceil(float(position[..., axis].max())), 0), length - 1)
-        box.append(slice(low, high + 1))
-        first.append(low)
-    pixels = torch.from_numpy(np.ascontiguousarray(image[tuple(box)], np.float32))[None, None]
-    # outside reads as 0, which stands for unlabelled while the labels are shifted
-    shifted = torch.from_numpy(label[tuple(box)].astype(np.float32) - UNLABELLED)[None, None]
-    # grid_sample wants (x, y) with the outer faces of the pixels at -1 and 1
-    sizes = torch.tensor(pixels.shape[2:])
-    grid = ((2 * (position - torch.tensor(first)) + 1) / sizes - 1).flip(-1)[None]
-    # the outer half of the outermost pixels is theirs: image and label end at the same place
-    warped = functional.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
-    classes = functional.grid_sample(shifted, grid, mode="nearest", align_corners=False)
-    return warped[0], (classes[0, 0] + UNLABELLED).long(), inside[None]
+        n, size = len(patches), self.input_size
+        images = np.empty((n, 1, size, size), np.float32)
+        classes = np.empty((n, size, size), np.int64)
+        weights = np.empty((n, size, size), np.float32) if self.boundary else None
+        for i, number in enumerate(patches):
+            generator = np.random.default_rng([self.seed, iteration, number])
+            square = self._places.draw(generator)
+            offsets = self.augmentation.offsets(size, self.source_size, generator)
+            image, labels, inside = warped(square, offsets)
+            if weights is not None:
+                # before cracks are drawn: where those are is known
+                np.logical_not(
+                    near_boundary(labels, self.boundary), out=weights[i], casting="unsafe"
+                )
+            self.augmentation.vary(image, labels, inside, generator)
+            images[i, 0], classes[i] = image, labels
+        return Batch(
+            torch.from_numpy(images),
+            torch.from_numpy(classes),
+            None if weights is None else torch.from_numpy(weights),
+        )

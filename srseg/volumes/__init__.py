@@ -4,6 +4,7 @@ from srseg.volumes._field import FieldOfView
 from srseg.volumes._grid import Grid
 from srseg.volumes._rigid import RigidTransform
 from srseg.volumes._sample import ArraySample, Sample
+from srseg.volumes._tiles import StoredTiles
 from srseg.volumes._volume import Region, Volume, VoxelSource
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Region",
     "RigidTransform",
     "Sample",
+    "StoredTiles",
     "Volume",
     "VoxelSource",
 ]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from srseg.labels import LabelTable
     from srseg.volumes._field import FieldOfView
     from srseg.volumes._rigid import RigidTransform
+    from srseg.volumes._tiles import StoredTiles
 
 Region = tuple[slice, slice, slice]
 """A box of voxels: three slices with explicit bounds and step 1, in the order (z, y, x)."""
@@ -26,7 +27,8 @@ class VoxelSource(Protocol):
     """Anything that gives a box of voxels: an array, an HDF5 dataset, a resampler.
 
     It may also tell what is cheap to read: `whole_slices`, whether a part of a slice costs as much
-    as all of it; `chunk_grid`, the shape of its chunks and where in its chunk the first voxel lies.
+    as all of it; `chunk_grid`, the shape of its chunks and where in its chunk the first voxel lies;
+    and with a method `stored_tiles` where its voxels lie in a file, as `StoredTiles` or None.
     """
 
     @property
@@ -157,6 +159,17 @@ class Volume:
         """
         box = region or (slice(0, self.shape[0]), slice(0, self.shape[1]), slice(0, self.shape[2]))
         return np.asarray(self.source[box])
+
+    def stored_tiles(self) -> StoredTiles | None:
+        """Tell where the voxels lie in a file, for those who map it into memory.
+
+        Returns
+        -------
+        StoredTiles or None
+            Where; None where they are compressed, computed when they are read, or in memory.
+        """
+        tell = getattr(self.source, "stored_tiles", None)
+        return None if tell is None else tell()
 
     def slabs(self, thickness: int = 64) -> Iterator[tuple[int, NDArray[Any]]]:
         """Read the volume slab by slab along z.

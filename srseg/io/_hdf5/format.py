@@ -9,6 +9,7 @@ import numpy as np
 
 from srseg.errors import FileFormatError
 from srseg.io._format import Format
+from srseg.io._hdf5.chunks import unfiltered_chunks
 from srseg.io._hdf5.facts import metadata
 from srseg.io._hdf5.find import find_volume
 from srseg.io._hdf5.header import Header
@@ -21,6 +22,7 @@ from srseg.io._hdf5.virtual import OpenPieces, pieces_of
 from srseg.io._info import ScanInfo
 from srseg.io._source import WHOLE_SLICES, FileSource
 from srseg.io._voxels import voxel_type
+from srseg.volumes import StoredTiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -181,6 +183,18 @@ class HDF5Source(FileSource):
         self.dataset = dataset
         self.scale = scale
         self.pieces = pieces
+
+    def stored_tiles(self) -> StoredTiles | None:
+        """Tell where the chunks lie in the file.
+
+        Returns
+        -------
+        StoredTiles or None
+            None where a filter changes them, or they are not all there as they are read.
+        """
+        with self._lock:
+            found = None if self.pieces else unfiltered_chunks(self._handle_here().dataset)
+        return None if found is None else StoredTiles(self.path, self.shape, *found, self.scale)
 
     def _open(self) -> _OpenHDF5 | OpenPieces:
         if self.pieces:

@@ -1,0 +1,250 @@
+"""Where patches are drawn: slices with labels, and voxels of each class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from srseg.errors import TrainingError
+from srseg.labels import UNLABELLED
+from srseg.training._sources import read_slice, slabs
+from srseg.training._warp import Square
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from srseg.training._patches import LabelledVolume
+
+_TRIES = 16
+_KEPT = 20_000  # voxels of a class in a volume
+
+
+class UniformPlaces:
+    """Squares drawn uniformly over the slices that have a labelled voxel, and over each slice.
+
+    Parameters
+    ----------
+    volumes : sequence of LabelledVolume
+        What is trained on.
+    axes : sequence of int
+        The axes that slices are stacked along.
+    edge : int
+        Edge of the squares, in pixels.
+    """
+
+    def __init__(self, volumes: Sequence[LabelledVolume], axes: Sequence[int], edge: int) -> None:
+        self._edge = edge
+        self._groups: list[tuple[LabelledVolume, int, NDArray[np.intp], bool]] = []
+        for volume in volumes:
+            labelled, complete = labelled_slices(volume)
+            for axis in axes:
+                self._groups.append((volume, axis, labelled[axis], complete))
+        counts = [len(indices) for _, _, indices, _ in self._groups]
+        self.n_slices = sum(counts)
+        weights = [volume.weight for volume, _, _, _ in self._groups]
+        self._ends = np.cumsum(np.multiply(counts, weights))
+
+    def draw(self, generator: np.random.Generator) -> Square:
+        """Draw a square with a labelled pixel.
+
+        Parameters
+        ----------
+        generator : numpy.random.Generator
+            Where the randomness comes from.
+
+        Returns
+        -------
+        Square
+            The square.
+        """
+        at = generator.random() * self._ends[-1]
+        which = min(int(np.searchsorted(self._ends, at, side="right")), len(self._groups) - 1)
+        volume, axis, indices, complete = self._groups[which]
+        before = self._ends[which - 1] if which else 0.0
+        number = min(int((at - before) / volume.weight), len(indices) - 1)
+        index = int(indices[number])
+        rows, columns = (n for i, n in enumerate(volume.classes.shape) if i != axis)
+        edge = self._edge
+        for _ in range(_TRIES):
+            first = _first(rows, edge, generator), _first(columns, edge, generator)
+            square = Square(volume, axis, index, first, edge)
+            if complete or _has_label(square):
+                return square
+        # few pixels of this slice are labelled: take one, and a square about it
+        labelled = np.argwhere(read_slice(volume.classes, axis, index) != UNLABELLED)
+        row, column = (int(n) for n in labelled[generator.integers(len(labelled))])
+        first = _around(row, rows, edge, generator), _around(column, columns, edge, generator)
+        return square._replace(first=first)
+
+
+class ClassPlaces:
+    """Squares about voxels of classes that are drawn evenly.
+
+    The voxel is drawn evenly from all of its class (from an index of some thousands in each
+    volume), and lies in the middle of the square, unless the square would stand out over a slice
+    that it fits into.
+
+    Parameters
+    ----------
+    volumes : sequence of LabelledVolume
+        What is trained on.
+    axes : sequence of int
+        The axes that slices are stacked along.
+    edge : int
+        Edge of the squares, in pixels.
+    seed : int
+        Chooses the voxels of the index.
+    """
+
+    def __init__(
+        self, volumes: Sequence[LabelledVolume], axes: Sequence[int], edge: int, seed: int
+    ) -> None:
+        self._axes, self._edge = axes, edge
+        # for each class: volumes that have it, some of its voxels in each, and how often
+        self._classes: list[
+            tuple[list[tuple[LabelledVolume, NDArray[np.int32]]], NDArray[np.float64]]
+        ] = []
+        found: dict[int, list[tuple[LabelledVolume, NDArray[np.int32], float]]] = {}
+        for number, volume in enumerate(volumes):
+            sequence = np.random.SeedSequence(seed, spawn_key=(number,))
+            for position, (count, voxels) in voxels_by_class(
+                volume, np.random.default_rng(sequence)
+            ).items():
+                found.setdefault(position, []).append((volume, voxels, count * volume.weight))
+        for position in sorted(found):
+            shares = np.cumsum([share for _, _, share in found[position]])
+            kept = [(volume, voxels) for volume, voxels, _ in found[position]]
+            self._classes.append((kept, shares))
+
+    def draw(self, generator: np.random.Generator) -> Square:
+        """Draw a square about a voxel of a class.
+
+        Parameters
+        ----------
+        generator : numpy.random.Generator
+            Where the randomness comes from.
+
+        Returns
+        -------
+        Square
+            The square.
+        """
+        kept, shares = self._classes[generator.integers(len(self._classes))]
+        at = generator.random() * shares[-1]
+        volume, voxels = kept[min(int(np.searchsorted(shares, at, side="right")), len(kept) - 1)]
+        voxel = voxels[generator.integers(len(voxels))].tolist()
+        axis = self._axes[int(generator.integers(len(self._axes)))]
+        index = voxel.pop(axis)
+        row, column = (
+            _centred(pixel, length, self._edge)
+            for pixel, length in zip(
+                voxel, (n for i, n in enumerate(volume.classes.shape) if i != axis), strict=True
+            )
+        )
+        return Square(volume, axis, index, (row, column), self._edge)
+
+
+def labelled_slices(volume: LabelledVolume) -> tuple[list[NDArray[np.intp]], bool]:
+    """Find the slices with a labelled voxel, along each axis.
+
+    Parameters
+    ----------
+    volume : LabelledVolume
+        The volume.
+
+    Returns
+    -------
+    slices : list of three ndarray of int
+        Their numbers.
+    complete : bool
+        Whether every voxel is labelled.
+
+    Raises
+    ------
+    TrainingError
+        If there is none.
+    """
+    lowest = [np.full(n, UNLABELLED, np.uint8) for n in volume.classes.shape]
+    highest = 0
+    for start, slab in slabs(volume.classes):
+        highest = max(highest, int(slab.max()))
+        lowest[0][start : start + len(slab)] = slab.min((1, 2))
+        flat = slab.min(0)
+        np.minimum(lowest[1], flat.min(1), out=lowest[1])
+        np.minimum(lowest[2], flat.min(0), out=lowest[2])
+    found = [np.flatnonzero(line != UNLABELLED) for line in lowest]
+    if not len(found[0]):
+        raise TrainingError(f"{volume.name or 'a volume'} has no labelled voxel")
+    return found, highest != UNLABELLED
+
+
+def voxels_by_class(
+    volume: LabelledVolume, generator: np.random.Generator
+) -> dict[int, tuple[int, NDArray[np.int32]]]:
+    """Choose some voxels of each class, evenly from all of it.
+
+    Parameters
+    ----------
+    volume : LabelledVolume
+        The volume; it is read twice.
+    generator : numpy.random.Generator
+        Where the randomness comes from.
+
+    Returns
+    -------
+    dict of int to (int, ndarray of shape (n, 3))
+        For each class that occurs, by its position: how many voxels it has, and up to 20,000 of
+        them (z, y, x).
+    """
+    counts = np.array(
+        [np.bincount(slab.ravel(), minlength=256) for _, slab in slabs(volume.classes)]
+    )
+    totals = counts.sum(0)
+    totals[UNLABELLED] = 0
+    chosen = {
+        int(c): np.sort(generator.choice(totals[c], min(_KEPT, totals[c]), replace=False))
+        for c in np.flatnonzero(totals)
+    }
+    ends = np.cumsum(counts, 0)
+    found: dict[int, list[NDArray[np.int32]]] = {c: [] for c in chosen}
+    for number, (start, slab) in enumerate(slabs(volume.classes)):
+        for c, ranks in chosen.items():
+            before = ends[number, c] - counts[number, c]
+            low, high = np.searchsorted(ranks, (before, ends[number, c]))
+            if low < high:
+                flat = np.flatnonzero(slab.ravel() == c)[ranks[low:high] - before]
+                voxels = np.stack(np.unravel_index(flat, slab.shape), axis=1)
+                found[c].append((voxels + np.array([start, 0, 0])).astype(np.int32))
+    return {c: (int(totals[c]), np.concatenate(parts)) for c, parts in found.items()}
+
+
+def _has_label(square: Square) -> bool:
+    rows, columns = (slice(max(0, first), first + square.edge) for first in square.first)
+    labels = read_slice(square.volume.classes, square.axis, square.number, rows, columns)
+    return int(labels.min()) != UNLABELLED
+
+
+def _first(length: int, edge: int, generator: np.random.Generator) -> int:
+    """Draw where a square begins: inside the slice, or around it where it is larger.
+
+    Whole pixels, so that a patch that nothing varies is cut out and not interpolated.
+    """
+    if edge >= length:
+        return (length - edge) // 2
+    return int(generator.integers(length - edge + 1))
+
+
+def _around(pixel: int, length: int, edge: int, generator: np.random.Generator) -> int:
+    """Draw where a square begins that has a pixel in it."""
+    if edge >= length:
+        return (length - edge) // 2
+    return int(generator.integers(max(0, pixel - edge + 1), min(pixel, length - edge) + 1))
+
+
+def _centred(pixel: int, length: int, edge: int) -> int:
+    if edge >= length:
+        return pixel - edge // 2
+    return min(max(pixel - edge // 2, 0), length - edge)
