@@ -15,7 +15,8 @@ from srseg.backbones._catalog import (
     register_backbone,
 )
 from srseg.backbones._describe import BackboneInfo, describe_backbone
-from srseg.backbones._layers import Layer, LayerTable, Stage, layer_table
+from srseg.backbones._layer_table import Layer, LayerTable, Stage
+from srseg.backbones._layers import layer_table
 
 if TYPE_CHECKING:
     from srseg.backbones._unet import ScaledUNet

@@ -13,6 +13,7 @@ import numpy as np
 
 from srseg.backbones import layer_table
 from srseg.errors import FileFormatError, ParameterError
+from srseg.metrics import standard_error
 from srseg.reports._columns import read_columns, to_number
 
 if TYPE_CHECKING:
@@ -68,11 +69,14 @@ class Search:
         Folds that the means are over; 0 where that is not told.
     others : tuple of str
         Further parameters that were varied; of each network the best candidate is kept.
+    halving : bool
+        Whether it had several rounds; of each network the last one is kept.
     """
 
     candidates: tuple[Candidate, ...]
     n_folds: int
     others: tuple[str, ...]
+    halving: bool
 
 
 def read_candidates(
@@ -118,23 +122,33 @@ def read_candidates(
     for name, column in parameters.items():
         inner = [key for key in columns if re.fullmatch(rf"param_(\w+__)?{name}", key)]
         parameters[name] = inner[0] if inner else column
+    # successive halving: the later round counts, in which a network was trained for longer
+    rounds = _numbers(columns, "iter", where) if "iter" in columns else [0.0] * len(means)
     found: dict[tuple[Any, ...], Candidate] = {}
+    reached: dict[tuple[Any, ...], float] = {}
     for row, mean in enumerate(means):
         sizes = [_size(columns, parameters[a], row, fixed[a], f"{where}, {a}") for a in AXES]
         backbone = _cell(columns, parameters["backbone"], row, fixed["backbone"])
-        folds = [split[row] for split in splits if math.isfinite(split[row])]
-        error = float(np.std(folds, ddof=1) / len(folds) ** 0.5) if len(folds) > 1 else math.nan
+        error = float(standard_error([split[row] for split in splits])) if splits else math.nan
         one = Candidate(backbone, sizes[1], sizes[0], sizes[2], mean, error, 0, by_name=False)
-        before = found.get((backbone, *sizes))
-        if before is None or not math.isfinite(before.mean) or mean > before.mean:
-            found[backbone, *sizes] = one
+        key = (backbone, *sizes)
+        is_later = rounds[row] > reached.get(key, -math.inf)
+        if is_later or (rounds[row] == reached[key] and _is_better(mean, found[key].mean)):
+            found[key], reached[key] = one, rounds[row]
     priced = [_priced(c, n_classes) for c in found.values()]
     others = [key.removeprefix("param_") for key in columns
               if key.startswith("param_") and key not in parameters.values()]  # fmt: skip
     many = len(found) < len(means)
     return Search(
-        tuple(sorted(priced, key=lambda c: c.flops)), len(splits), tuple(others if many else ())
+        tuple(sorted(priced, key=lambda c: c.flops)),
+        n_folds=len(splits),
+        others=tuple(others if many else ()),
+        halving=len(set(rounds)) > 1,
     )
+
+
+def _is_better(mean: float, other: float) -> bool:
+    return math.isfinite(mean) and (not math.isfinite(other) or mean > other)
 
 
 def _priced(c: Candidate, n_classes: int) -> Candidate:

@@ -50,8 +50,8 @@ def format_layers(table: LayerTable, style: str = "text") -> str:
     >>> from srseg.backbones import layer_table
     >>> text = format_layers(layer_table("unet", width=2, depth=1, input_size=8), "markdown")
     >>> print("\n".join(line[:42] for line in text.splitlines()[:3]))
-    | stage      | layer            | kernel | s
-    |------------|------------------|-------:|--
+    | stage      | layer            | kernel |
+    |------------|------------------|-------:|
     | encoder    | conv + BN + Mish |  3 × 3 |
     """
     if style not in FORMATS:

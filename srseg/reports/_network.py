@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
@@ -12,51 +10,27 @@ from matplotlib.patches import FancyArrowPatch, Patch, PathPatch, Rectangle
 from matplotlib.path import Path as Line
 
 from srseg.backbones import layer_table
+from srseg.reports._network_layout import (
+    COLORS,
+    COLUMN,
+    GAP,
+    MARGIN,
+    TALLEST,
+    blocks_of,
+    is_map,
+    kind_of,
+    lanes_of,
+    skips_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from srseg.backbones import BackboneFactory, Layer, LayerTable, Stage
+    from srseg.backbones import BackboneFactory, LayerTable
+    from srseg.reports._network_layout import Block
 
-# Okabe and Ito's: told apart by colour-blind readers
-_COLORS = {
-    "convolution": "#0072b2", "pooling": "#d55e00", "transposed convolution": "#009e73",
-    "upsampling": "#56b4e9", "concatenation": "#e69f00", "linear": "#cc79a7",
-    "attention": "#f0e442", "output": "#000000",
-}  # fmt: skip
-_THIN = ("pooling", "concatenation", "upsampling", "output")  # their channels are another's
-# inches
-_TALLEST, _SHORTEST, _WIDEST, _NARROWEST, _THIN_WIDTH = 2.3, 0.22, 0.42, 0.07, 0.07
-_GAP, _BETWEEN, _MARGIN, _COLUMN = 0.02, 0.26, 0.3, 0.78
-_SKIP, _LANE = "#666666", 0.16
-_MOST_SLABS = 7
-_COUNTED_WIDTH = 0.26  # room for how many layers a box stands for
-
-
-@dataclass(frozen=True)
-class _Slab:
-    kind: str
-    height: float
-    width: float
-    count: int
-
-
-@dataclass(frozen=True)
-class _Block:
-    name: str
-    slabs: tuple[_Slab, ...]
-    channels: int | None
-    size: tuple[int, int] | None
-    left: float  # of its slabs
-    middle: float  # of its column
-
-    @property
-    def width(self) -> float:
-        return sum(slab.width for slab in self.slabs) + _GAP * (len(self.slabs) - 1)
-
-    @property
-    def height(self) -> float:
-        return max(slab.height for slab in self.slabs)
+_SKIP = "#666666"
+_NARROWEST_PAGE = 7.6  # inches: the line of numbers below
 
 
 def network_figure(
@@ -113,22 +87,22 @@ def network_figure(
     table = layer_table(
         backbone, n_classes=n_classes, width=width, depth=depth, input_size=input_size
     )
-    blocks = _blocks(table)
+    blocks = blocks_of(table)
     stages = [stage for stage in table.stages if stage.size is not None]
-    skips = _skips(table, stages)
-    lanes = _lanes(skips, blocks)
-    above = max([0.0, *(lane - _TALLEST / 2 for lane in lanes.values())])
-    wide = max(7.6, blocks[-1].middle + _COLUMN / 2 + _MARGIN)
+    skips = skips_of(table, stages)
+    lanes = lanes_of(skips, blocks)
+    above = max([0.0, *(lane - TALLEST / 2 for lane in lanes.values())])
+    wide = max(_NARROWEST_PAGE, blocks[-1].middle + COLUMN / 2 + MARGIN)
     legend = _legend(table)
     n_columns = max(1, min(len(legend), int((wide - 0.2) / 2.3)))
     n_lines = -(-len(legend) // n_columns)
     below = 0.8 + 0.2 * n_lines + 0.35
-    high = below + _TALLEST + above + 0.5
+    high = below + TALLEST + above + 0.5
     figure = Figure(figsize=(wide, high))
     axis = figure.add_axes((0, 0, 1, 1))
-    shift = (wide - blocks[-1].middle - _COLUMN / 2 - _MARGIN) / 2
+    shift = (wide - blocks[-1].middle - COLUMN / 2 - MARGIN) / 2
     axis.set_xlim(-shift, wide - shift)
-    axis.set_ylim(-_TALLEST / 2 - below, _TALLEST / 2 + above + 0.5)
+    axis.set_ylim(-TALLEST / 2 - below, TALLEST / 2 + above + 0.5)
     axis.set_axis_off()
     for block in blocks:
         _draw_block(axis, block)
@@ -148,109 +122,14 @@ def network_figure(
     return figure
 
 
-def _blocks(table: LayerTable) -> list[_Block]:
-    """Give the slice and the stages, from left to right."""
-    largest = max(s.size[0] for s in table.stages if s.size is not None)
-    most = max(layer.out_channels or 1 for layer in table.layers)
-    slice_slab = _Slab("slice", _height(table.input_size, largest), _THIN_WIDTH, 1)
-    size = (table.input_size, table.input_size)
-    kept: list[tuple[str, tuple[_Slab, ...], int | None, tuple[int, int] | None]]
-    kept = [("slice", (slice_slab,), 1, size)]
-    for stage in table.stages:
-        slabs = _slabs([table.layers[i] for i in stage.layers], stage, largest, most)
-        if slabs and stage.size is not None:
-            kept.append((stage.name, slabs, stage.channels, stage.size))
-    blocks: list[_Block] = []
-    right = _MARGIN
-    for name, slabs, channels, shape in kept:
-        own = sum(slab.width for slab in slabs) + _GAP * (len(slabs) - 1)
-        column = max(_COLUMN, own + _BETWEEN)
-        blocks.append(
-            _Block(name, slabs, channels, shape, right + (column - own) / 2, right + column / 2)
-        )
-        right += column
-    return blocks
-
-
-def _slabs(layers: Sequence[Layer], stage: Stage, largest: int, most: int) -> tuple[_Slab, ...]:
-    drawn = [layer for layer in layers if _kind(layer) in _COLORS and _is_map(layer)]
-    runs = [[layer] for layer in drawn]
-    if len(drawn) > _MOST_SLABS:
-        runs = [list(run) for _, run in itertools.groupby(drawn, key=_kind)]
-    if len(runs) > _MOST_SLABS:
-        # blocks that repeat: what there is of each kind
-        kinds = dict.fromkeys(map(_kind, drawn))
-        runs = [[layer for layer in drawn if _kind(layer) == kind] for kind in kinds]
-    return tuple(_slab(run, stage, largest, most) for run in runs)
-
-
-def _slab(run: Sequence[Layer], stage: Stage, largest: int, most: int) -> _Slab:
-    last = run[-1]
-    kind = _kind(last)
-    wide = _THIN_WIDTH if kind in _THIN else _width(last.out_channels or 1, most)
-    high = _height((last.output_size or stage.size or (1, 1))[0], largest)
-    return _Slab(kind, high, max(wide, _COUNTED_WIDTH * (len(run) > 1)), len(run))
-
-
-def _is_map(layer: Layer) -> bool:
-    return layer.output_size != (1, 1)
-
-
-def _kind(layer: Layer) -> str:
-    """Give the kind that colours it: the convolution to the classes has its own."""
-    is_output = layer.kind == "convolution" and layer.stage.startswith("head")
-    return "output" if is_output else layer.kind
-
-
-def _height(size: int, largest: int) -> float:
-    return max(_SHORTEST, _TALLEST * math.sqrt(size / largest))
-
-
-def _width(channels: int, most: int) -> float:
-    return max(_NARROWEST, _WIDEST * math.sqrt(channels / most))
-
-
-def _skips(table: LayerTable, stages: Sequence[Stage]) -> list[tuple[int, int]]:
-    """Give which stage reads which earlier one beside the one before it."""
-    place = {table.stages.index(stage): i for i, stage in enumerate(stages)}
-    return sorted(
-        (place[source], place[number])
-        for number, stage in enumerate(table.stages)
-        if number in place
-        for source in stage.sources
-        if source in place and place[source] < place[number] - 1
-    )
-
-
-def _lanes(
-    skips: Sequence[tuple[int, int]], blocks: Sequence[_Block]
-) -> dict[tuple[int, int], float]:
-    """Give the height at which each skip runs: beside its boxes where it can, else above all."""
-    lanes: dict[tuple[int, int], float] = {}
-    used: list[tuple[int, int, float]] = []
-    # the shortest first: the longer ones go around them
-    for source, target in sorted(skips, key=lambda skip: skip[1] - skip[0]):
-        ends = min(blocks[source + 1].height, blocks[target + 1].height) / 2
-        inside = max(block.height / 2 for block in blocks[source + 2 : target + 1])
-        between = [y for s, t, y in used if s < target and source < t]
-        clear = max([inside, *between])
-        lane = (clear + ends) / 2 if ends - clear > 0.05 else None
-        if lane is None:
-            tops = max(block.height / 2 for block in blocks[source + 1 : target + 2])
-            lane = max([tops, *between]) + _LANE
-        lanes[source, target] = lane
-        used.append((source, target, lane))
-    return lanes
-
-
-def _draw_block(axis: Any, block: _Block) -> None:
+def _draw_block(axis: Any, block: Block) -> None:
     left = block.left
     for slab in block.slabs:
         is_slice = slab.kind == "slice"
         axis.add_patch(
             Rectangle(
                 (left, -slab.height / 2), slab.width, slab.height, linewidth=0.6,
-                facecolor="#bbbbbb" if is_slice else _COLORS[slab.kind], edgecolor="black",
+                facecolor="#bbbbbb" if is_slice else COLORS[slab.kind], edgecolor="black",
                 gid=slab.kind,
             )
         )  # fmt: skip
@@ -258,8 +137,8 @@ def _draw_block(axis: Any, block: _Block) -> None:
             # below, where no arrow goes
             axis.text(left + slab.width / 2, -slab.height / 2 - 0.03, f"{slab.count}×", fontsize=7,
                       ha="center", va="top")  # fmt: skip
-        left += slab.width + _GAP
-    top = -_TALLEST / 2 - 0.18
+        left += slab.width + GAP
+    top = -TALLEST / 2 - 0.18
     size = block.size
     shape = "" if size is None else f"{size[0]}²" if size[0] == size[1] else f"{size[0]}×{size[1]}"
     words = (block.name, f"{block.channels} ch" if block.channels else "", shape)
@@ -268,7 +147,7 @@ def _draw_block(axis: Any, block: _Block) -> None:
                   weight="bold" if line == 0 else "normal")  # fmt: skip
 
 
-def _draw_skip(axis: Any, source: _Block, target: _Block, lane: float) -> None:
+def _draw_skip(axis: Any, source: Block, target: Block, lane: float) -> None:
     start, end = source.left + source.width, target.left
     if lane > source.height / 2:
         start = source.left + source.width / 2
@@ -296,15 +175,15 @@ def _arrow(axis: Any, points: Sequence[tuple[float, float]], color: str) -> None
 def _legend(table: LayerTable) -> list[Patch]:
     said: dict[str, dict[str, None]] = {}
     for layer in table.layers:
-        kind = _kind(layer)
-        if kind in _COLORS and _is_map(layer):
+        kind = kind_of(layer)
+        if kind in COLORS and is_map(layer):
             shape = "" if layer.kernel is None else f" {layer.kernel[0]}×{layer.kernel[1]}"
             word, plus, rest = layer.operation.partition(" + ")
             said.setdefault(kind, {})[f"{word}{shape}{plus}{rest}"] = None
     handles = []
     for kind, words in said.items():
         only = next(iter(words)) if len(words) == 1 else kind.replace("output", "to the classes")
-        handles.append(Patch(facecolor=_COLORS[kind], edgecolor="black", linewidth=0.6, label=only))
+        handles.append(Patch(facecolor=COLORS[kind], edgecolor="black", linewidth=0.6, label=only))
     return handles
 
 

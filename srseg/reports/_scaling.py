@@ -257,7 +257,9 @@ def _tell(figure: Figure, search: Search, best: Candidate, inches: float) -> Non
         names = "; ".join(_said(c, varied, several=several) for c in lost[:6])
         more = f" and {len(lost) - 6} more" if len(lost) > 6 else ""
         notes.append(f"Without a score, and so not shown: {names}{more}.")
-    if search.others:
+    if search.halving:
+        notes.append("Successive halving: what left early was trained for less.")
+    elif search.others:
         notes.append(f"Of each network the best over {', '.join(search.others)}.")
     text = "\n".join(textwrap.wrap(" ".join(notes), max(40, round(_NOTE_WIDTH * inches * 0.6))))
     figure.supxlabel(text, fontsize=8, x=0.01, ha="left")

@@ -186,7 +186,21 @@ def test_of_further_parameters_the_best_counts():
     (line,) = curves(figure.axes[0]).values()
     assert len(line) == 2
     np.testing.assert_allclose(line[:, 1], columns["mean_test_score"][[1, 3]])
+    columns["mean_test_score"][1] = math.nan  # of a candidate that failed the other one counts
+    (line,) = curves(scaling_figure(columns, depth=1, input_size=16).axes[0]).values()
+    np.testing.assert_allclose(line[:, 1], columns["mean_test_score"][[0, 3]])
     assert "Of each network the best over learning_rate." in note(figure)
+
+
+def test_of_successive_halving_the_last_round_counts():
+    columns = {
+        "iter": [0, 0, 1], "n_resources": [10, 10, 30], "param_max_iter": [10, 10, 30],
+        "param_width": [2, 4, 4], "mean_test_score": [0.7, 0.9, 0.8],
+    }  # fmt: skip
+    figure = scaling_figure(columns, depth=1, input_size=16)
+    (line,) = curves(figure.axes[0]).values()
+    assert line[:, 1].tolist() == [0.7, 0.8]
+    assert "Successive halving: what left early was trained for less." in note(figure)
 
 
 def test_one_of_several_scorers():
