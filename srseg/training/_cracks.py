@@ -19,6 +19,8 @@ _HALF_WIDTH = (0.5, 2.0)  # pixels
 _BREAKS = 32.0  # pixels between where a crack ends and where it goes on
 _GAP = 10.0  # pixels from one small gap to the next place for one
 _SOFT = 0.8  # standard deviation of the imaging, in pixels
+_UNDERSHOOT = 0.4  # of the contrast, at most
+_USUAL = 4.0  # median deviations from the median
 _FEWEST = 50  # pixels that tell how the other class looks
 
 
@@ -33,8 +35,8 @@ def draw_cracks(
 
     A crack is the curved line on which a smooth random field is 0, as wide as the field over its
     gradient says, broken where another field is low. Its grey values are drawn from those of the
-    class that it becomes in the same patch, so that they have that class's noise; its edges are
-    soft, as imaged ones are.
+    class that it becomes in the same patch, so that they have that class's noise, and are darker
+    by a share of the contrast to what was there, as phase contrast makes them; its edges are soft.
 
     Parameters
     ----------
@@ -50,7 +52,7 @@ def draw_cracks(
         Where the randomness comes from.
     """
     there = classes == layer
-    look = image[classes == into]
+    look = _usual(image[classes == into])
     rows, columns = (np.flatnonzero(there.any(axis)) for axis in (1, 0))
     if look.size < _FEWEST or not len(rows):
         return
@@ -70,7 +72,18 @@ def draw_cracks(
     share = ndimage.gaussian_filter(crack.astype(np.float32), _SOFT, truncate=3)
     at = np.nonzero(share)
     drawn = look[generator.integers(0, look.size, len(at[0]))]
-    drawn -= image[box][at]
+    there_now = image[box][at]
+    undershoot = np.float32(generator.uniform(0, _UNDERSHOOT))
+    drawn -= undershoot * np.maximum(there_now - np.median(look), 0)
+    drawn -= there_now
     drawn *= share[at]
     image[box][at] += drawn
     classes[box][crack] = into
+
+
+def _usual(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Leave out what lies far from the others: pixels that were given this label by mistake."""
+    if not values.size:
+        return values
+    away = np.abs(values - np.median(values))
+    return values[away <= _USUAL * np.median(away)]
