@@ -1,7 +1,6 @@
 """Cracks: where they lie, how wide they are, and how they look."""
 
 import numpy as np
-import pytest
 from scipy import ndimage
 
 from srseg.training import Augmentation
