@@ -22,8 +22,8 @@ from srseg.cli._train_log import training_logs
 from srseg.cli._train_plan import (
     answer,
     keep_what_there_is,
+    may_replace,
     plan_of,
-    refuse_existing,
     result_of,
     summary,
 )
@@ -168,7 +168,7 @@ def train(
     weights = parse_weights(weight, targets)
     path = out or Path(f"{'-'.join(targets).lower()}.srseg")
     checkpoint = path.parent / f"{path.name}.checkpoint"
-    refuse_existing(path, checkpoint, overwrite)
+    replace = may_replace(path, checkpoint, overwrite)
     chosen = choose_labelled(
         choose_samples(dataset, samples, select), targets, weights, named=bool(samples)
     )
@@ -228,7 +228,7 @@ def train(
                 curve.draw()
             raise
     if main:
-        segmenter.save(path, overwrite=overwrite or done is not None)
+        segmenter.save(path, overwrite=replace)
         checkpoint.unlink(missing_ok=True)
         curve.draw()
         answer(result_of(plan, segmenter), as_json, "trained")

@@ -100,7 +100,7 @@ def keep_what_there_is(segmenter: "VolumeSegmenter", path: Path) -> None:
         )
 
 
-def refuse_existing(path: Path, checkpoint: Path, overwrite: bool) -> None:
+def may_replace(path: Path, checkpoint: Path, overwrite: bool) -> bool:
     """Refuse to replace a model, unless it is of a training that was stopped and goes on."""
     from srseg.errors import StorageError
 
@@ -113,6 +113,7 @@ def refuse_existing(path: Path, checkpoint: Path, overwrite: bool) -> None:
         raise StorageError(f"{path}: the folder {path.parent} does not exist; make it first")
     if not os.access(path.absolute().parent, os.W_OK):
         raise StorageError(f"{path}: the folder {path.parent} cannot be written to")
+    return overwrite or goes_on
 
 
 def _was_stopped(path: Path) -> bool:

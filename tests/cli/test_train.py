@@ -1,19 +1,24 @@
 """``srseg train``: from labelled samples to a model file."""
 
+import csv
 import json
 import os
 import pty
 import signal
 import subprocess
+import sys
 import time
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
+import matplotlib.image
 import pytest
 import torch
 
 from srseg import Dataset, load_model
 from srseg.backbones import describe_backbone
+from srseg.training import iterations_done
 
 SMALL = ("--width", 4, "--depth", 2, "--input-size", 32, "--voxel-size", "scan")
 
@@ -163,23 +168,242 @@ def test_a_folder_that_cannot_be_written_to(run, tiny):
     assert "cannot be written to" in result.stderr
 
 
-def test_ctrl_c_leaves_nothing_half_written(tiny):
-    before = files_under(tiny.folder, ".")
+def start(tiny, *more):
+    """Run the real command until it has validated for the first time."""
+    command = ["srseg", "train", *SMALL, "-d", tiny.path, *more]
     process = subprocess.Popen(
-        ["srseg", "train", *map(str, SMALL), "--max-iter", "1000000", "-d", tiny.path],
-        stderr=subprocess.PIPE, text=True,
+        [*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     assert process.stderr.readline().startswith("training wf.srseg")
-    time.sleep(1.5)
-    process.send_signal(signal.SIGINT)
+    wait_for_rows(process, 1)
+    return process
+
+
+def rows_of(path="wf.train.csv"):
+    """Give the rows of a log, each as a dict."""
+    with suppress(FileNotFoundError), Path(path).open() as file:
+        return list(csv.DictReader(file))
+    return []
+
+
+def wait_for_rows(process, n):
+    end = time.monotonic() + 60
+    while len(rows_of()) < n:
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def beside(pattern="*"):
+    return sorted(path.name for path in Path().glob(pattern))
+
+
+LONG = ("--max-iter", 150, "--validation", 1, "--batch-size", 2)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGUSR1, 75)]
+)
+def test_stopped_it_keeps_the_best_so_far_and_goes_on(run, tiny, number, code):
+    process = start(tiny, *LONG)
+    process.send_signal(number)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert "Traceback" not in said
-    assert "stopped" in said
-    assert files_under(tiny.folder, ".") == before
+    assert f"stopped by {number.name}" in said
+    assert "run the same command again" in said
+    assert beside() == ["wf.srseg", "wf.srseg.checkpoint", "wf.train.csv", "wf.train.png"]
+    model = load_model("wf.srseg")
+    assert model.history_.stopped
+    done = iterations_done("wf.srseg.checkpoint")
+    assert 0 < model.history_.best_iter <= done == model.n_iter_ < 150
+    assert f"of iteration {model.history_.best_iter}, is kept in wf.srseg" in said
     checked = subprocess.run(["srseg", "dataset", "check", "-d", tiny.path], check=False)
     assert checked.returncode == 0
+    if number != signal.SIGTERM:
+        return
+    again = run("train", *SMALL, *LONG, "-d", tiny.path)
+    assert again.exit_code == 0, again.stderr
+    assert f"; goes on after {done} iterations" in again.stderr
+    whole = run("train", *SMALL, *LONG, "-d", tiny.path, "--out", "whole.srseg")
+    assert whole.exit_code == 0, whole.stderr
+    assert same(weights("wf.srseg"), weights("whole.srseg"))
+    assert not load_model("wf.srseg").history_.stopped
+    assert not beside("*.checkpoint")
+    first, second = (rows_of(f"{name}.train.csv") for name in ("wf", "whole"))
+    assert [{**row, "seconds": ""} for row in first] == [{**row, "seconds": ""} for row in second]
+    assert float(first[-1]["seconds"]) > float(first[0]["seconds"]) > 0
+
+
+def test_killed_it_goes_on(run, tiny):
+    """Every iteration is kept; what the log has of those that were lost is not there twice."""
+    process = start(tiny, *LONG, "--checkpoint-every", 0)
+    wait_for_rows(process, 2)
+    process.kill()
+    process.communicate()
+    assert iterations_done("wf.srseg.checkpoint") >= 1
+    assert not Path("wf.srseg").exists()
+    assert run("train", *SMALL, *LONG, "-d", tiny.path).exit_code == 0
+    assert run("train", *SMALL, *LONG, "-d", tiny.path, "--out", "whole.srseg").exit_code == 0
+    assert same(weights("wf.srseg"), weights("whole.srseg"))
+    assert [row["iteration"] for row in rows_of()] == [str(15 * (i + 1)) for i in range(10)]
+
+
+def test_another_training_beside_it_is_refused_unless_restarted(run, tiny):
+    process = start(tiny, *LONG)
+    process.terminate()
+    process.communicate()
+    before = Path("wf.srseg.checkpoint").read_bytes()
+    other = ("train", *SMALL, *LONG, "-d", tiny.path, "--learning-rate", 0.5)
+    result = run(*other)
+    assert result.exit_code == 1
+    assert "wf.srseg.checkpoint is of another training: " in result.stderr
+    assert "learning_rate was 0.002, is 0.5" in result.stderr
+    assert "--restart" in result.stderr
+    assert Path("wf.srseg.checkpoint").read_bytes() == before
+    assert run(*other, "--restart", "--max-iter", 2).exit_code == 0
+    assert load_model("wf.srseg").n_iter_ == 2
+    # a model that is done is kept
+    result = run(*other, "--max-iter", 2)
+    assert result.exit_code == 1
+    assert "exists already" in result.stderr
+
+
+def test_a_damaged_checkpoint_is_refused(run, tiny):
+    Path("wf.srseg.checkpoint").write_bytes(b"x" * 100)
+    result = run("train", *SMALL, "--max-iter", 2, "-d", tiny.path)
+    assert result.exit_code == 1
+    assert "wf.srseg.checkpoint cannot be read" in result.stderr
+    assert run("train", *SMALL, "--max-iter", 2, "-d", tiny.path, "--restart").exit_code == 0
+    assert beside() == ["wf.srseg", "wf.train.csv", "wf.train.png"]
+
+
+def test_the_log_is_what_the_history_says(run, tiny):
+    command = ("train", *SMALL, "--max-iter", 20, "--validation", 1, "-d", tiny.path)
+    assert run(*command).exit_code == 0
+    history = load_model("wf.srseg").history_
+    rows = rows_of()
+    assert list(rows[0]) == [
+        "iteration", "loss", "learning_rate", "validation_loss", "validation_iou", "seconds"
+    ]  # fmt: skip
+    assert len(rows) == len(history.records) == 10
+    for row, record in zip(rows, history.records, strict=True):
+        found = {name: float(value) for name, value in row.items()}
+        assert found == pytest.approx(record, rel=1e-8, nan_ok=True)
+    image = matplotlib.image.imread("wf.train.png")
+    assert image.std() > 0
+    without = ("--validation", "none", "--out", "other.srseg")
+    assert run("train", *SMALL, "--max-iter", 2, "-d", tiny.path, *without).exit_code == 0
+    assert rows_of("other.train.csv")[0]["validation_iou"] == ""
+
+
+@pytest.mark.skipif(find_spec("tensorboard") is not None, reason="tensorboard is installed")
+def test_tensorboard_is_asked_for_where_it_is_missing(run, tiny):
+    result = run("train", *SMALL, "--max-iter", 2, "-d", tiny.path, "--tensorboard", "runs")
+    assert result.exit_code == 1
+    assert "pip install tensorboard" in result.stderr
+    assert beside() == []
+
+
+def test_a_model_is_trained_on_with_what_it_is(run, tiny):
+    """Network, voxel size and clip are the model's; what is given and differs is refused."""
+    command = ("train", "A", "--from", tiny.model, "--max-iter", 2, "-d", tiny.path)
+    result = run(*command, "--learning-rate", 1e-9, "--out", "on.srseg", "--batch-size", 2)
+    assert result.exit_code == 0, result.stderr
+    model = load_model("on.srseg")
+    assert (model.width, model.depth, model.input_size, model.voxel_size_) == (4, 2, 32, 20)
+    old, new = weights(tiny.model), weights("on.srseg")
+    for name, value in old.items():
+        if name.endswith("weight"):
+            torch.testing.assert_close(new[name], value, atol=1e-6, rtol=0)
+    for option, says in {
+        ("--width", 8): "start_from has width=4, and this segmenter width=8",
+        ("--voxel-size", "10um"): "trained on voxels of 20.0 µm, and these are of 10.0 µm",
+    }.items():
+        result = run(*command, *option, "--out", "other.srseg")
+        assert result.exit_code == 1
+        assert says in result.stderr
+    result = run("train", "A", "--from", "none.srseg", "-d", tiny.path)
+    assert result.exit_code == 1
+    assert "none.srseg: no such model file" in result.stderr
+
+
+def test_two_label_sets_with_weights(run, tiny):
+    command = ("train", *SMALL, "--max-iter", 2, "-d", tiny.path, "--target", "WF")
+    result = run(*command, "--target", "HQ", "--weight", "HQ=5", "--json", "--validation", 1)
+    assert result.exit_code == 0, result.stderr
+    answer = json.loads(result.stdout)
+    assert answer["model"] == "wf-hq.srseg"
+    assert answer["targets"] == ["WF", "HQ"]
+    assert answer["samples"] == ["A", "B", "C", "V"]
+    assert not set(answer["training_samples"]) & set(answer["validation_samples"])
+    model = load_model("wf-hq.srseg")
+    seen = [*model.training_samples_, *model.validation_samples_]
+    assert sorted(seen) == ["A", "B", "C", "C", "V", "V"]
+    even = ("--target", "HQ", "--out", "even.srseg", "--validation", 1)
+    assert run(*command, *even).exit_code == 0
+    assert not same(weights("wf-hq.srseg"), weights("even.srseg"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--weight", "HQ"), "is not SET=NUMBER"),
+        (("--weight", "WF=0"), "is not SET=NUMBER"),
+        (("--weight", "HQ=2"), "'HQ' is no --target here (WF)"),
+        (("--draw", "evenly"), "'uniform', 'by class'"),
+        (("--ignore-boundary", -1), "ignore-boundary"),
+        (("--accumulate", 0), "accumulate"),
+        (("--max-memory", "much"), "max-memory"),
+    ],
+)
+def test_new_options_are_checked(run, tiny, arguments, says, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")
+    result = run("train", *SMALL, "-d", tiny.path, *arguments)
+    assert result.exit_code == 2
+    assert says in result.stderr
+    assert beside() == []
+
+
+def test_more_options_reach_the_model(run, tiny):
+    result = run(
+        "train", "A", "B", *SMALL, "--max-iter", 2, "--loss", "cross-entropy+dice",
+        "--label-smoothing", 0.1, "--draw", "by class", "--ignore-boundary", 1.5,
+        "--accumulate", 2, "--checkpoint-every", 3, "--out", "m.srseg", "-d", tiny.path,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.stderr
+    wanted = {
+        "loss": "cross-entropy+dice", "label_smoothing": 0.1, "draw": "by class",
+        "ignore_boundary": 1.5, "accumulate": 2, "checkpoint_every": 3, "checkpoint": None,
+    }  # fmt: skip
+    found = load_model("m.srseg").get_params()
+    assert {name: found[name] for name in wanted} == wanted
+    result = run("train", "A", *SMALL, "--loss", "dice", "-d", tiny.path)
+    assert result.exit_code == 1
+    assert "cross-entropy+dice" in result.stderr
+
+
+def test_two_processes_speak_and_write_once(tiny):
+    """What a launcher starts; the model is that of one process that divides its batches."""
+    command = ["-m", "srseg", "train", *SMALL, "--max-iter", 6, "--batch-size", 4,
+               "--validation", 1, "-d", tiny.path]  # fmt: skip
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for more in ([*launcher, *command, "--out", "two.srseg"],
+                 [*command, "--out", "one.srseg", "--accumulate", 2]):  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, *map(str, more)], capture_output=True, text=True, env=environment,
+            timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("trained ") == 1
+        assert done.stderr.count("training ") == 1
+    for name, expected in weights("one.srseg").items():
+        torch.testing.assert_close(weights("two.srseg")[name], expected, atol=1e-6, rtol=0)
+    names = {f"{model}.{end}" for model in ("one", "two")
+             for end in ("srseg", "train.csv", "train.png")}  # fmt: skip
+    assert set(beside()) == names
 
 
 def _on_a_terminal(*command):
