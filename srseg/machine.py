@@ -170,7 +170,11 @@ def peak_memory() -> Iterator[Peak]:
 
 
 def ahead(
-    function: Callable[[_Item], _Result], items: Iterable[_Item], threads: int | None = None
+    function: Callable[[_Item], _Result],
+    items: Iterable[_Item],
+    threads: int | None = None,
+    *,
+    depth: int | None = None,
 ) -> Iterator[_Result]:
     """Call a function for each item in threads, some items ahead of where the results are used.
 
@@ -181,8 +185,9 @@ def ahead(
     items : iterable
         What it is called with.
     threads : int, optional
-        How many threads; one for each usable core, but at most 4, where it is None. As many results
-        as threads are held, beside the one that is used.
+        How many threads; one for each usable core, but at most 4, where it is None.
+    depth : int, optional
+        How many results are held, beside the one that is used; as many as threads where it is None.
 
     Yields
     ------
@@ -195,12 +200,13 @@ def ahead(
     [3, 2, 1]
     """
     threads = threads or min(usable_cores(), _AHEAD)
+    depth = depth or threads
     waiting: deque[Future[_Result]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
             for item in items:
                 waiting.append(pool.submit(function, item))
-                if len(waiting) > threads:
+                if len(waiting) > depth:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

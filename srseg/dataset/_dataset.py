@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
@@ -21,7 +20,7 @@ from srseg.labels import DEFAULT_LABELS, LabelTable
 from srseg.storage import read_json, scratch_beside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from srseg.dataset._integrity.problem import Problem
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from srseg.dataset._labels.plan import LabelsPlan
     from srseg.dataset._scans.plan import SamplePlan, ScanOptions
     from srseg.dataset._scans.prepared import Prepared
-    from srseg.io import PredictionSink, Reading, SlabSink
+    from srseg.io import PredictionSink, Reading
     from srseg.volumes import FieldOfView, Grid, Region, RigidTransform
 
 
@@ -389,51 +388,6 @@ class Dataset(SampleView):
             maps_grid=maps_grid,
             overwrite=overwrite,
         )
-
-    @contextmanager
-    def prediction_sink(
-        self,
-        sample: str,
-        model: str,
-        grid: Grid,
-        *,
-        description: str,
-        provenance: Mapping[str, Any],
-        table: LabelTable | None = None,
-        alignment: RigidTransform | Literal["now"] | None = "now",
-        overwrite: bool = False,
-    ) -> Iterator[SlabSink]:
-        """Give a place for predicted labels alone; see `create_prediction`.
-
-        Parameters
-        ----------
-        sample : str
-            Name of the sample.
-        model : str
-            Name of the model.
-        grid : Grid
-            The grid of the labels.
-        description : str
-            Planes and voting in letters and digits: ``"soft9"``.
-        provenance : mapping
-            How they are made.
-        table : LabelTable, optional
-            The model's label table, which must be the dataset's.
-        alignment : RigidTransform, "now" or None, default="now"
-            The alignment that the scan had when it was read.
-        overwrite : bool, default=False
-            Whether an earlier prediction of that name may be replaced.
-
-        Yields
-        ------
-        SlabSink
-            Write to it as ``sink[z0:z1] = block``, from the first slice to the last.
-        """
-        with self.create_prediction(
-            sample, model, grid, description=description, provenance=provenance, table=table,
-            alignment=alignment, overwrite=overwrite,
-        ) as prediction:  # fmt: skip
-            yield prediction.labels
 
     def prediction_scratch(self, sample: str, model: str, *, description: str) -> Path:
         """Tell where a prediction keeps what it needs to go on after it was stopped.

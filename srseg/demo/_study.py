@@ -251,12 +251,12 @@ def _keep_prediction(dataset: Dataset, name: str, segmenter: VolumeSegmenter, mo
         "voting": ensemble.voting,
         "source": {"stamp": dataset[name].scan_file.stamp.to_dict()},
     }
-    with dataset.prediction_sink(
+    with dataset.create_prediction(
         name, "demo", labels.grid, description=ensemble.description, provenance=provenance,
         table=labels.table,
-    ) as sink:  # fmt: skip
+    ) as made:  # fmt: skip
         for start, block in labels.slabs():
-            sink[start : start + len(block)] = block
+            made.labels[start : start + len(block)] = block
 
 
 def _draw(dataset: Dataset, name: str, folder: Path) -> Path:

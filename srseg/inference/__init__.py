@@ -2,14 +2,17 @@
 
 from srseg.inference._ballot import Ballot, Voting
 from srseg.inference._choices import choose_device, choose_precision, choose_runtime
-from srseg.inference._engine import Poll, Predictor, Stages, predict_planes
+from srseg.inference._engine import Poll, Predictor, predict_planes
 from srseg.inference._function import FunctionPredictor, SliceFunction
 from srseg.inference._fused import Fused
 from srseg.inference._image import KeptImage, MemoryImage, ScratchImage
 from srseg.inference._network import SlicePredictor
-from srseg.inference._plan import PredictionPlan, duration, measure, plan_prediction
+from srseg.inference._plan import PredictionPlan, duration
+from srseg.inference._planner import plan_prediction
 from srseg.inference._scratch_votes import ScratchVotes
 from srseg.inference._session import PlanePrediction, kept_identity
+from srseg.inference._stages import Stages
+from srseg.inference._trial import measure
 from srseg.inference._votes import MemoryVotes, Votes
 
 __all__ = [

@@ -18,7 +18,7 @@ from srseg.inference._tiles import Tiling
 from srseg.progress import task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -159,8 +159,6 @@ class ScratchImage(KeptImage):
         edge: int = 64,
         *,
         restart: bool = False,
-        timeout: float = 0.0,
-        waiting: Callable[[str], None] | None = None,
     ) -> Iterator[Self]:
         """Open the folder of an image for the time of a ``with`` block, or make it.
 
@@ -177,10 +175,6 @@ class ScratchImage(KeptImage):
             Number of voxels along each edge of a tile.
         restart : bool, default=False
             Whether an image that is there is removed, and all begins anew.
-        timeout : float, default=0.0
-            How long to wait for another process that works in the folder, in s.
-        waiting : callable, optional
-            Told who is waited for.
 
         Yields
         ------
@@ -197,9 +191,7 @@ class ScratchImage(KeptImage):
             If the folder above it does not exist.
         """
         whole = {**identity, "shape": shape, "edge": edge}
-        with ScratchFolder.open(
-            folder, "image", whole, restart=restart, timeout=timeout, waiting=waiting
-        ) as opened:
+        with ScratchFolder.open(folder, "image", whole, restart=restart) as opened:
             yield cls(opened, shape, edge)
 
     @property

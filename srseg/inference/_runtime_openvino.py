@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import warnings
-from typing import Any, Literal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from srseg.machine import usable_cores
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["OpenVINORuntime"]
 
@@ -56,13 +61,16 @@ class OpenVINORuntime:
             "NUM_STREAMS": 1,
             # a pinned thread waits for its core where others use the machine too
             "ENABLE_CPU_PINNING": False,
+            # what it makes for a size takes megabytes, and slices have many sizes in turn
+            "CPU_RUNTIME_CACHE_CAPACITY": "0",
         }
-        compiled = openvino.Core().compile_model(model, "CPU", options)
-        self._tensor: Any = openvino.Tensor
-        self._request: Any = compiled.create_infer_request()
-        self._busy = threading.Lock()
-        self._n_classes = compiled.output(0).get_partial_shape()[1].get_length()
-        self._compare(module, edge, stride, 1e-3 if precision == "fp32" else 2e-2)
+        with _without_kept_primitives():
+            compiled = openvino.Core().compile_model(model, "CPU", options)
+            self._tensor: Any = openvino.Tensor
+            self._request: Any = compiled.create_infer_request()
+            self._busy = threading.Lock()
+            self._n_classes = compiled.output(0).get_partial_shape()[1].get_length()
+            self._compare(module, edge, stride, 1e-3 if precision == "fp32" else 2e-2)
 
     def __call__(self, slices: Tensor) -> Tensor:
         """Turn slices (n, H, W) into probabilities (n, K, H, W), float32, on the CPU."""
@@ -98,6 +106,24 @@ class _Softmax(nn.Module):
     def forward(self, slices: Tensor) -> Tensor:
         probabilities: Tensor = self.network(slices[:, None]).softmax(1)
         return probabilities
+
+
+@contextmanager
+def _without_kept_primitives() -> Iterator[None]:
+    """Let OpenVINO's oneDNN, which asks once, keep nothing of sizes that are done.
+
+    torch has a oneDNN of its own, which has asked when the network was followed.
+    """
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    before = os.environ.get(name)
+    os.environ[name] = "0"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def _openvino() -> Any:

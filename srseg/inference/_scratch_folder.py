@@ -12,7 +12,7 @@ from srseg.inference._part_file import AGAIN, PartFile
 from srseg.storage import locked, read_json, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 FORMAT = 1
@@ -56,8 +56,6 @@ class ScratchFolder:
         identity: Mapping[str, Any],
         *,
         restart: bool = False,
-        timeout: float = 0.0,
-        waiting: Callable[[str], None] | None = None,
     ) -> Iterator[ScratchFolder]:
         """Open a folder for the time of a ``with`` block, against every other process.
 
@@ -73,10 +71,6 @@ class ScratchFolder:
             What its files depend on, as plain data for JSON.
         restart : bool, default=False
             Whether what is there is removed, and all begins anew.
-        timeout : float, default=0.0
-            How long to wait for another process that holds it, in s.
-        waiting : callable, optional
-            Told who is waited for.
 
         Yields
         ------
@@ -94,7 +88,7 @@ class ScratchFolder:
         """
         folder = cls(path, kind, identity)
         made = folder._make()
-        with locked(path / f"srseg-{kind}", timeout, waiting):
+        with locked(path / f"srseg-{kind}", timeout=0):
             if restart or not folder._fits():
                 folder._refuse_others()
                 folder._clear()

@@ -18,7 +18,7 @@ from srseg.inference._tile_store import TileStore
 from srseg.inference._votes import Votes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -96,8 +96,6 @@ class ScratchVotes(Votes):
         edge: int = 64,
         *,
         restart: bool = False,
-        timeout: float = 0.0,
-        waiting: Callable[[str], None] | None = None,
     ) -> Iterator[Self]:
         """Open a folder of votes for the time of a ``with`` block, or make it.
 
@@ -116,10 +114,6 @@ class ScratchVotes(Votes):
             Number of voxels along each edge of a tile.
         restart : bool, default=False
             Whether votes that are there are removed, and all begins anew.
-        timeout : float, default=0.0
-            How long to wait for another process that works in the folder, in s.
-        waiting : callable, optional
-            Told who is waited for.
 
         Yields
         ------
@@ -143,9 +137,7 @@ class ScratchVotes(Votes):
             "number of planes": ballot.n_planes,
             "voting": ballot.voting,
         }
-        with ScratchFolder.open(
-            folder, "votes", whole, restart=restart, timeout=timeout, waiting=waiting
-        ) as opened:
+        with ScratchFolder.open(folder, "votes", whole, restart=restart) as opened:
             votes = cls(opened, ballot, shape, edge)
             try:
                 yield votes

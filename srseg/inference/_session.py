@@ -14,10 +14,11 @@ import torch
 
 from srseg.errors import ParameterError, SRSegError
 from srseg.inference._ballot import Ballot, Voting
-from srseg.inference._engine import Poll, Stages, batch_of, predict_planes
+from srseg.inference._engine import Poll, batch_of, predict_planes
 from srseg.inference._fused import Fused
-from srseg.inference._plan import MeasuredPredictor, PredictionPlan, plan_prediction
+from srseg.inference._planner import plan_prediction
 from srseg.inference._scratch_votes import ScratchVotes
+from srseg.inference._stages import Stages
 from srseg.inference._votes import MemoryVotes, Votes
 from srseg.machine import return_freed_memory, scratch_folder
 from srseg.planes import Cut
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from srseg.inference._engine import Read
+    from srseg.inference._plan import PredictionPlan
+    from srseg.inference._trial import MeasuredPredictor
     from srseg.planes import Plane
 
 

@@ -177,13 +177,13 @@ def test_predictions_follow_the_alignment_they_were_made_under(study: Dataset) -
     made_under = study["A"].scan_file.alignment
     grid = model_grid(study["A"].scan_grid, 5.0)
     put(study, "A", BACK)  # somebody aligns while the model predicts
-    with study.prediction_sink(
+    with study.create_prediction(
         "A", "m", grid, description="soft3", provenance={}, alignment=made_under
     ) as sink:
-        sink[:] = np.ones(grid.shape, np.uint8)
+        sink.labels[:] = np.ones(grid.shape, np.uint8)
     assert close(study["A"].labels("srseg-m/soft3").grid, grid.moved(BACK))
-    with study.prediction_sink("A", "m", grid, description="now", provenance={}) as sink:
-        sink[:] = np.ones(grid.shape, np.uint8)
+    with study.create_prediction("A", "m", grid, description="now", provenance={}) as sink:
+        sink.labels[:] = np.ones(grid.shape, np.uint8)
     assert study["A"].labels("srseg-m/now").grid == grid
 
 

@@ -103,11 +103,11 @@ def test_a_prediction_is_a_label_set(study):
     grid = study[0].scan.grid
     labels = np.random.default_rng(0).integers(0, 4, grid.shape, dtype=np.uint8)
     for description in ("soft9", "hard3"):
-        with study.prediction_sink(
+        with study.create_prediction(
             "A", "wf-1.0", grid, description=description, provenance={"model": "wf.srseg"}
         ) as sink:
             for z in range(0, grid.shape[0], 3):
-                sink[z : min(z + 3, grid.shape[0])] = labels[z : z + 3]
+                sink.labels[z : min(z + 3, grid.shape[0])] = labels[z : z + 3]
     sample = study["A"]
     assert sample.predictions == ["srseg-wf-1.0/hard3", "srseg-wf-1.0/soft9"]
     assert sample.label_sets == ["WF"]
@@ -124,8 +124,10 @@ def test_a_prediction_is_a_label_set(study):
 
 def predict(study, value, **more):
     grid = study[0].scan.grid
-    with study.prediction_sink("A", "m", grid, description="soft3", provenance={}, **more) as sink:
-        sink[0 : grid.shape[0]] = np.full(grid.shape, value, np.uint8)
+    with study.create_prediction(
+        "A", "m", grid, description="soft3", provenance={}, **more
+    ) as sink:
+        sink.labels[0 : grid.shape[0]] = np.full(grid.shape, value, np.uint8)
 
 
 def test_a_prediction_is_kept_unless_it_may_be_replaced(study):
@@ -143,10 +145,10 @@ def test_a_prediction_that_fails_leaves_the_old_one(study):
     grid = study[0].scan.grid
 
     def fail(stop):
-        with study.prediction_sink(
+        with study.create_prediction(
             "A", "m", grid, description="soft3", provenance={}, overwrite=True
         ) as sink:
-            sink[0:4] = np.zeros((4, 10, 12), np.uint8)
+            sink.labels[0:4] = np.zeros((4, 10, 12), np.uint8)
             if stop:
                 raise KeyboardInterrupt
 
@@ -165,12 +167,12 @@ def test_what_cannot_be_predicted_into(study):
         predict(study, 0, table=table)
     with (
         pytest.raises(ParameterError, match="model name"),
-        study.prediction_sink("A", "../x", grid, description="soft3", provenance={}),
+        study.create_prediction("A", "../x", grid, description="soft3", provenance={}),
     ):
         pass
     with (
         pytest.raises(ParameterError, match="description"),
-        study.prediction_sink("A", "m", grid, description="soft 3", provenance={}),
+        study.create_prediction("A", "m", grid, description="soft 3", provenance={}),
     ):
         pass
 

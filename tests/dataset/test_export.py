@@ -56,8 +56,8 @@ def archive(tmp_path):
         dataset.add_labels(
             tmp_path / "labels.nrrd", sample=name, label_set=label_set, note="<by> & {hand}"
         )
-    with dataset.prediction_sink("A", "wf", grid, description="soft9", provenance={}) as sink:
-        sink[:] = rng.integers(0, 4, grid.shape, dtype=np.uint8)
+    with dataset.create_prediction("A", "wf", grid, description="soft9", provenance={}) as sink:
+        sink.labels[:] = rng.integers(0, 4, grid.shape, dtype=np.uint8)
     return dataset
 
 

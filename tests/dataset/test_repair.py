@@ -205,10 +205,10 @@ def test_changed_labels_are_not_taken_for_an_update(study):
 def test_predictions_are_finished_and_working_copies_removed(study):
     study.preprocess(voxel_size=5.0)
     labels = study["A"].labels()
-    with study.prediction_sink(
+    with study.create_prediction(
         "A", "wf", labels.grid, description="soft9", provenance={"model": "wf.srseg"}
     ) as sink:
-        sink[:] = labels.read()
+        sink.labels[:] = labels.read()
     whole = contents(study.path)
     prediction = "derivatives/srseg-wf/sub-01/micr/sub-01_sample-A_desc-soft9_dseg"
     copy = "derivatives/preprocessed/sub-01/micr/sub-01_sample-A_res-5um_XPCT"

@@ -109,11 +109,11 @@ class Writer:
             raise RuntimeError(done)
 
     def _predict(self, entry: dict) -> None:
-        with self.dataset.prediction_sink(
+        with self.dataset.create_prediction(
             entry["sample"], f"m{self.name}", Volume.from_array(np.zeros(SHAPE), 5.0).grid,
             description="soft3", provenance={"number": entry["number"]}, overwrite=True,
         ) as sink:  # fmt: skip
-            sink[:] = voxels(self.name, entry["number"], "predict")
+            sink.labels[:] = voxels(self.name, entry["number"], "predict")
 
     def _lines(self) -> list[str]:
         return self.journal.read_text().splitlines() if self.journal.exists() else []

@@ -301,3 +301,26 @@ def test_arrays_are_predicted_batch_by_batch(network):
     assert found.shape == (9, 4, 16, 24)
     expected = exact(network, torch.from_numpy(given)).numpy()
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
+
+
+@openvino_is_here
+def test_sizes_that_are_done_leave_nothing_in_memory():
+    """Some megabytes a size were kept, and a scan has up to a hundred sizes."""
+    code = """
+import torch
+from srseg.backbones import create_backbone
+from srseg.inference import SlicePredictor
+from srseg.machine import resident_memory
+network = create_backbone("unet", n_classes=4, width=16, depth=3).eval()
+predictor = SlicePredictor(network, n_classes=4, device="cpu", precision="fp32", runtime="openvino")
+sizes = [(1, 64, 64 + 8 * i) for i in range(24)]
+predictor(torch.rand(sizes[-1])), predictor(torch.rand(sizes[0]))
+before = resident_memory()
+for size in sizes:
+    predictor(torch.rand(size))
+print((resident_memory() - before) / len(sizes))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert float(done.stdout) < 1e6

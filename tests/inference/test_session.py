@@ -57,7 +57,7 @@ def same(found, expected):
 
 @pytest.mark.parametrize("thickness", [1, 3, 8, 64])
 def test_the_thickness_of_slabs_changes_no_bit(unet, image, expected, thickness, monkeypatch):
-    monkeypatch.setattr("srseg.inference._plan._THICKNESSES", (thickness, 1))
+    monkeypatch.setattr("srseg.inference._planner._THICKNESSES", (thickness, 1))
     with session(unet) as prediction:
         assert prediction.plan.thickness == thickness
         same(labels(prediction, image), expected)
@@ -122,7 +122,7 @@ def test_a_limit_that_cannot_be_kept_is_refused(unet):
 
 
 def test_a_stopped_prediction_goes_on(unet, image, expected, tmp_path, monkeypatch):
-    monkeypatch.setattr("srseg.inference._plan._THICKNESSES", (6, 1))
+    monkeypatch.setattr("srseg.inference._planner._THICKNESSES", (6, 1))
     rounds = 0
     read_before = []
     while True:
@@ -174,7 +174,7 @@ def test_what_was_begun_with_thick_slabs_goes_on_with_them(
     unet, image, expected, tmp_path, monkeypatch
 ):
     folder = tmp_path / "votes"
-    monkeypatch.setattr("srseg.inference._plan._THICKNESSES", (8, 1))
+    monkeypatch.setattr("srseg.inference._planner._THICKNESSES", (8, 1))
     with (
         stoppable() as stop,
         session(unet, scratch=folder) as prediction,
@@ -182,7 +182,7 @@ def test_what_was_begun_with_thick_slabs_goes_on_with_them(
         pytest.raises(Stopped),
     ):
         prediction.run(lambda box: image[box])
-    monkeypatch.setattr("srseg.inference._plan._THICKNESSES", (4, 1))
+    monkeypatch.setattr("srseg.inference._planner._THICKNESSES", (4, 1))
     with session(unet, scratch=folder) as prediction:
         assert prediction.plan.thickness == 8
         same(labels(prediction, image), expected)
@@ -214,11 +214,11 @@ def test_votes_in_memory_that_were_stopped_are_not_counted_twice(unet, image):
 def test_a_plan_asked_for_late_does_not_change_the_slabs(
     unet, image, expected, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("srseg.inference._plan._THICKNESSES", (6, 1))
+    monkeypatch.setattr("srseg.inference._planner._THICKNESSES", (6, 1))
     with session(unet, scratch=tmp_path / "votes") as prediction:
         with stoppable() as stop, reporting(StopAfter(stop, 0.4)), pytest.raises(Stopped):
             prediction.run(lambda box: image[box])
-        monkeypatch.setattr("srseg.inference._plan._THICKNESSES", (10, 1))
+        monkeypatch.setattr("srseg.inference._planner._THICKNESSES", (10, 1))
         assert prediction.plan.lines()
         same(labels(prediction, image), expected)
 
@@ -323,7 +323,7 @@ def test_a_scratch_folder_is_for_one_choice(unet, tmp_path):
 
 def test_what_a_trial_told_is_not_refused_for_a_guess(unet, image, expected, monkeypatch):
     """A guess of the network's memory may be far more than it takes."""
-    monkeypatch.setattr("srseg.inference._plan._BYTES_PER_PIXEL", 10**9)
+    monkeypatch.setattr("srseg.inference._trial._BYTES_PER_PIXEL", 10**9)
     with session(unet, max_memory=resident_memory() + 500_000_000) as prediction:
         assert prediction.plan.memory < 10**10
         same(labels(prediction, image), expected)

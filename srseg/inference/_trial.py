@@ -1,0 +1,126 @@
+"""A short trial of a network, to know what its batches cost."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+
+from srseg.inference._engine import Predictor
+from srseg.machine import peak_memory, resident_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LONG_ENOUGH = 0.7  # seconds of trial
+_BYTES_PER_PIXEL = 1024  # of a batch, that a network is taken to need where it was not tried
+
+
+class MeasuredPredictor(Predictor, Protocol):
+    """A predictor that tells what a batch costs."""
+
+    @property
+    def precision(self) -> str:
+        """How it computes."""
+
+    @property
+    def runtime(self) -> str:
+        """What runs it."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What is not as it was asked for."""
+
+    def prepare(self, sizes: Sequence[tuple[int, int, int]]) -> None:
+        """Make ready for batches of these shapes (n, h, w)."""
+
+    def flops(self, n: int, height: int, width: int) -> int | None:
+        """Tell the operations of a batch; None where they are not known."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What a short trial of the network told.
+
+    Parameters
+    ----------
+    pixels_per_second : float
+        How many pixels it predicts.
+    flops_per_second : float or None
+        How many operations that is.
+    memory : int
+        Bytes that the network needs at its peak, beside what stays.
+    resident : int
+        Bytes that the process has between two batches.
+    """
+
+    pixels_per_second: float
+    flops_per_second: float | None
+    memory: int
+    resident: int
+
+
+def measure(predictor: MeasuredPredictor, sizes: Sequence[tuple[int, int, int]]) -> Speed:
+    """Try the network on the largest batch, to know its speed and memory.
+
+    Parameters
+    ----------
+    predictor : MeasuredPredictor
+        The network.
+    sizes : sequence of (n, h, w)
+        The shapes of batches to come.
+
+    Returns
+    -------
+    Speed
+        What was found.
+    """
+    if not sizes:  # nothing is wanted
+        return Speed(math.inf, None, 0, resident_memory())
+    predictor.prepare(sizes)
+    n, height, width = max(sizes, key=math.prod)
+    generator = torch.Generator().manual_seed(0)
+    batch = torch.rand((n, height, width), generator=generator).to(predictor.device)
+    before = resident_memory()
+    with peak_memory() as peak:
+        seconds = _time(predictor, batch)
+        spent, runs = seconds, 1
+        while spent < _LONG_ENOUGH:
+            seconds = min(seconds, _time(predictor, batch)) if runs > 1 else _time(predictor, batch)
+            spent, runs = spent + seconds, runs + 1
+    resident = resident_memory()
+    flops = predictor.flops(n, height, width)
+    return Speed(
+        pixels_per_second=n * height * width / seconds,
+        flops_per_second=None if flops is None else flops / seconds,
+        memory=max(0, peak.n_bytes - max(resident, before)),
+        resident=resident,
+    )
+
+
+def guess(sizes: Sequence[tuple[int, int, int]]) -> Speed:
+    """Take a network to be like others, where there is no time to try it.
+
+    Parameters
+    ----------
+    sizes : sequence of (n, h, w)
+        The shapes of batches to come.
+
+    Returns
+    -------
+    Speed
+        Memory only; how fast it is stays open.
+    """
+    largest = max(map(math.prod, sizes), default=0)
+    return Speed(math.inf, None, _BYTES_PER_PIXEL * largest, resident_memory())
+
+
+def _time(predictor: Predictor, batch: torch.Tensor) -> float:
+    began = time.perf_counter()
+    predictor(batch)
+    if predictor.device.type == "cuda":
+        torch.cuda.synchronize(predictor.device)
+    return max(time.perf_counter() - began, 1e-9)
