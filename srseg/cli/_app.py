@@ -7,7 +7,17 @@ from typing import Annotated
 import typer
 
 from srseg._version import __version__
-from srseg.cli import _align, _backbones, _demo, _evaluate, _predict, _preprocess, _train, dataset
+from srseg.cli import (
+    _align,
+    _backbones,
+    _demo,
+    _evaluate,
+    _predict,
+    _preprocess,
+    _search,
+    _train,
+    dataset,
+)
 from srseg.cli._root import RootGroup, end_quietly
 
 app = typer.Typer(
@@ -23,6 +33,7 @@ app.add_typer(_backbones.app, name="backbones")
 app.command("preprocess", epilog=_preprocess.EXAMPLE)(_preprocess.preprocess)
 app.command("align", epilog=_align.EXAMPLE)(_align.align)
 app.command("train", epilog=_train.EXAMPLE)(_train.train)
+app.command("search", epilog=_search.EXAMPLES)(_search.search)
 app.command("predict", epilog=_predict.EXAMPLE)(_predict.predict)
 app.command("evaluate", epilog=_evaluate.EXAMPLE)(_evaluate.evaluate)
 app.command("demo", epilog=_demo.EXAMPLE)(_demo.demo)

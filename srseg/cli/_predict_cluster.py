@@ -56,11 +56,11 @@ def predict_on_cluster(
     settings = settings.everywhere()
     rows: dict[str, Row] = {}
     with (
-        _connected(address) as client,
+        connected(address) as client,
         _interrupted_between_looks() as look,
         task("samples", len(chosen)) as progress,
     ):
-        _check_workers(client, address, chosen.path, settings.paths())
+        check_workers(client, address, chosen.path, settings.paths())
         with _Flight(client, settings, chosen.path, debug=debug) as flight:
             waiting = list(chosen.names)
             while waiting or flight.names:
@@ -77,7 +77,8 @@ def predict_on_cluster(
 
 
 @contextmanager
-def _connected(address: str) -> Iterator[Any]:
+def connected(address: str) -> Iterator[Any]:
+    """Connect to the cluster whose scheduler has an address."""
     from srseg.errors import MissingPackageError, ParameterError
 
     try:
@@ -123,7 +124,7 @@ def _interrupted_between_looks() -> Iterator[Callable[[], None]]:
         signal.signal(signal.SIGINT, before)
 
 
-def _check_workers(client: Any, address: str, dataset: Path, others: list[Path]) -> None:
+def check_workers(client: Any, address: str, dataset: Path, others: list[Path]) -> None:
     """Refuse workers that see other files, or have no srseg."""
     from srseg.errors import DatasetError, MissingFileError
 

@@ -141,14 +141,17 @@ def _strata(samples: Sequence[Sample], n_splits: int, keys: Sequence[str]) -> tu
         alike = f"all samples have the same {' and '.join(known)}" if known else ""
         why = "; ".join(filter(None, (alike, missing))) or "nothing to stratify by was named"
         return [], f"not stratified, because {why}"
-    strata = [" ".join(str(s.metadata[key]) for key in used) for s in samples]
-    kind, largest = Counter(strata).most_common(1)[0]
-    if largest < n_splits:
-        return [], (
-            f"not stratified by {' and '.join(used)}, because the most frequent kind ({kind}) has "
-            f"{largest} samples"
-        )
-    return strata, f"stratified by {' and '.join(used)}" + (f" ({missing})" if missing else "")
+    kinds = {
+        count: [" ".join(str(s.metadata[key]) for key in used[:count]) for s in samples]
+        for count in range(len(used), 0, -1)
+    }
+    for count, strata in kinds.items():
+        if Counter(strata).most_common(1)[0][1] >= n_splits:
+            rare = f"too few samples of each kind to add {' and '.join(used[count:])}"
+            but = "; ".join(filter(None, (rare if used[count:] else "", missing)))
+            how = f"stratified by {' and '.join(used[:count])}" + (f" ({but})" if but else "")
+            return strata, how
+    return [], f"not stratified by {used[0]}, because no kind has {n_splits} samples"
 
 
 def _stratified(strata: Sequence[str], subjects: Sequence[str], n_splits: int) -> tuple[Split, ...]:

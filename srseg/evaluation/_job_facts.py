@@ -99,7 +99,11 @@ def estimator_facts(estimator: Any) -> dict[str, Any]:
     }
 
 
-def fit_facts(estimator: Any, samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def fit_facts(
+    estimator: Any,
+    samples: Sequence[Mapping[str, Any]],
+    weights: Sequence[float] | None = None,
+) -> dict[str, Any]:
     """Say what a fit is of.
 
     Parameters
@@ -108,13 +112,22 @@ def fit_facts(estimator: Any, samples: Sequence[Mapping[str, Any]]) -> dict[str,
         Not fitted.
     samples : sequence of mapping
         `sample_facts` of what it is trained on, in order.
+    weights : sequence of float, optional
+        How often slices of each of them are drawn.
 
     Returns
     -------
     dict
         Plain data.
     """
-    return {"srseg": __version__, "estimator": estimator_facts(estimator), "samples": [*samples]}
+    facts: dict[str, Any] = {
+        "srseg": __version__,
+        "estimator": estimator_facts(estimator),
+        "samples": [*samples],
+    }
+    if weights is not None:
+        facts |= {"weights": [float(weight) for weight in weights]}
+    return facts
 
 
 def digest(facts: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,7 +14,6 @@ from srseg.errors import ParameterError, UnsupportedEstimatorError
 from srseg.estimators import VolumeSegmenter, read_inputs
 from srseg.evaluation._job_facts import digest, fit_facts, sample_facts
 from srseg.evaluation._kept_jobs import KeptJobs
-from srseg.progress import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,7 +92,7 @@ class KeptFit(MetaEstimatorMixin, BaseEstimator):
         self.voting = voting
         self.judges = judges
 
-    def fit(self, X: Any, y: Any = None) -> KeptFit:
+    def fit(self, X: Any, y: Any = None, sample_weight: Sequence[float] | None = None) -> KeptFit:
         """Train on labelled scans, or take what was trained on them before.
 
         Parameters
@@ -101,6 +101,8 @@ class KeptFit(MetaEstimatorMixin, BaseEstimator):
             The scans.
         y : Volume, array of shape (Z, Y, X), or sequence of them, optional
             Labels of each scan; without, each sample's target label set.
+        sample_weight : sequence of float, optional
+            As for `VolumeSegmenter.fit`.
 
         Returns
         -------
@@ -119,19 +121,23 @@ class KeptFit(MetaEstimatorMixin, BaseEstimator):
             )
         samples = read_inputs(X, y, voxel_size=self.estimator.voxel_size, labelled=True).samples
         estimator = self._for(samples)
-        facts = fit_facts(estimator, [sample_facts(sample) for sample in samples])
+        facts = fit_facts(estimator, [sample_facts(sample) for sample in samples], sample_weight)
         jobs = fits_in(self.folder)
         name = digest(facts)
         path = jobs.folder / f"{name}.srseg"
 
         def work() -> Mapping[str, Any]:
             checkpoint = path.with_suffix(".checkpoint")
-            fitted = _go_on(estimator, checkpoint).fit(samples)
-            if getattr(fitted.history_, "stopped", False):
-                raise Stopped  # what it has until now is in its checkpoint
+            begun = time.perf_counter()
+            fitted: VolumeSegmenter = clone(estimator).set_params(checkpoint=checkpoint)
+            # one that was asked to stop raises Stopped, and goes on from there the next time
+            fitted.fit(samples, sample_weight=sample_weight)
+            # one that went on counts from its first iteration
+            trained = max((record["seconds"] for record in fitted.history_.records), default=0.0)
             fitted.save(path, overwrite=True)  # one without a record was not finished
             checkpoint.unlink(missing_ok=True)
             return {
+                "seconds": max(trained, time.perf_counter() - begun),
                 "model": path.name,
                 "training_samples": fitted.training_samples_,
                 "validation_samples": fitted.validation_samples_,
@@ -212,14 +218,6 @@ class KeptFit(MetaEstimatorMixin, BaseEstimator):
 
     def __sklearn_tags__(self) -> Any:
         return get_tags(self.estimator)
-
-
-def _go_on(estimator: VolumeSegmenter, checkpoint: Path) -> VolumeSegmenter:
-    """Let a fit keep a checkpoint, and go on from the one that is there."""
-    fresh: VolumeSegmenter = clone(estimator)
-    if "checkpoint" in fresh.get_params(deep=False):
-        fresh.set_params(checkpoint=checkpoint)
-    return fresh
 
 
 def estimator_for(kept: KeptFit, subjects: Sequence[str]) -> VolumeSegmenter:

@@ -7,7 +7,14 @@ import time
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import torch
 from sklearn.base import clone
+from torch.nn import functional
+
+from srseg.backbones import create_backbone, describe_backbone
+from srseg.inference import choose_device, choose_precision
+from srseg.machine import usable_memory
+from srseg.training import get_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -37,9 +44,10 @@ class CandidatePlan:
     iterations, batch_size : int
         Of a fit; iterations are the most there can be.
     memory : int
-        Bytes that a training step takes in float32; the scans come on top.
+        Bytes that a training step takes at least, where it computes as this machine would; the
+        scans come on top.
     largest_batch : int, optional
-        Patches a batch that would fit into the memory; None where that is not known.
+        Patches at once that would fit into the memory; None where that is not known.
     fit_seconds, score_seconds : float, optional
         How long a fit, and a score, will take; None without a speed.
     problem : str, default=""
@@ -132,16 +140,11 @@ def training_speed(estimator: VolumeSegmenter, n_classes: int) -> float:
     float
         Operations a second, in the sense of `srseg.backbones.describe_backbone`.
     """
-    import torch
-    from torch.nn import functional
-
-    from srseg.backbones import create_backbone
-    from srseg.inference import choose_device, choose_precision
-
     device = choose_device(estimator.device)
     precision = choose_precision(estimator.precision, device)
     info = _describe(estimator, n_classes)
-    batch = min(_batch_size(estimator), 8)  # enough to keep it busy
+    most = estimator.batch_size or get_recipe(estimator.recipe).batch_size
+    batch = min(most, 8 if device.type == "cuda" else 2)  # enough to keep it busy
     shape = (batch, info.input_size, info.input_size)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         network = create_backbone(
@@ -182,11 +185,6 @@ def training_memory(device: str) -> int | None:
     int or None
         What is free of the GPU's memory, or of this machine's; None where nothing says it.
     """
-    import torch
-
-    from srseg.inference import choose_device
-    from srseg.machine import usable_memory
-
     chosen = choose_device(device)
     if chosen.type == "cuda":
         return int(torch.cuda.mem_get_info(chosen)[0])
@@ -261,14 +259,19 @@ def _plan_one(
 ) -> CandidatePlan:
     estimator = clone(kept).set_params(**parameters).estimator
     info = _describe(estimator, n_classes)
-    batch = _batch_size(estimator)
+    recipe = get_recipe(estimator.recipe)
+    batch = int(estimator.batch_size or recipe.batch_size)
+    at_once = math.ceil(batch / (estimator.accumulate or recipe.accumulate))
+    device = choose_device(estimator.device)
+    halved = choose_precision(estimator.precision, device) == "bf16"
+    each = info.memory_training_per_patch // (2 if halved else 1)
     plan = CandidatePlan(
         parameters=parameters,
         weights=info.parameters,
         flops=info.flops,
-        iterations=_iterations(estimator),
+        iterations=int(estimator.max_iter or recipe.max_iter),
         batch_size=batch,
-        memory=info.memory_training_fixed + batch * info.memory_training_per_patch,
+        memory=info.memory_training_fixed + at_once * each,
     )
     if speed:
         slices = kept.planes * scored / info.input_size**2
@@ -278,8 +281,8 @@ def _plan_one(
             score_seconds=slices * info.flops / speed,
         )
     if memory is not None:
-        left = memory - info.memory_training_fixed
-        plan = replace(plan, largest_batch=max(0, left // info.memory_training_per_patch))
+        largest = max(0, (memory - info.memory_training_fixed) // each)
+        plan = replace(plan, largest_batch=largest)
     return replace(plan, problem=_problem(plan, estimator, info, memory))
 
 
@@ -296,13 +299,14 @@ def _problem(
         return ""
     needs = f"a training step takes {plan.memory / 1e9:.3g} GB, and {memory / 1e9:.3g} are free"
     if plan.largest_batch:
-        return f"{needs}; a batch of {plan.largest_batch} would fit"
+        parts = math.ceil(plan.batch_size / plan.largest_batch)
+        return f"{needs}; divide a batch with accumulate={parts}, or take batches of " + str(
+            plan.largest_batch
+        )
     return f"{needs}, too little for a batch of one; use a machine with more"
 
 
 def _describe(estimator: VolumeSegmenter, n_classes: int) -> BackboneInfo:
-    from srseg.backbones import describe_backbone
-
     return describe_backbone(
         estimator.backbone,
         n_classes=n_classes,
@@ -312,20 +316,6 @@ def _describe(estimator: VolumeSegmenter, n_classes: int) -> BackboneInfo:
     )
 
 
-def _batch_size(estimator: VolumeSegmenter) -> int:
-    from srseg.training import get_recipe
-
-    return int(estimator.batch_size or get_recipe(estimator.recipe).batch_size)
-
-
-def _iterations(estimator: VolumeSegmenter) -> int:
-    from srseg.training import get_recipe
-
-    return int(estimator.max_iter or get_recipe(estimator.recipe).max_iter)
-
-
 def _wait_for(device: Any) -> None:
-    import torch
-
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -81,7 +81,11 @@ def test_kinds_are_spread_as_in_the_paper():
         ),
         (
             {"alloy": "abcdef", "beamline": "xxxxxx"},
-            "not stratified by alloy, because the most frequent kind (a) has 1 samples",
+            "not stratified by alloy, because no kind has 3 samples",
+        ),
+        (
+            {"alloy": "aaabbb", "beamline": "abcabc"},
+            "stratified by alloy (too few samples of each kind to add beamline)",
         ),
     ],
 )

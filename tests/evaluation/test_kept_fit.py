@@ -189,10 +189,10 @@ def test_the_held_out_fold_judges(samples, tmp_path):
 def test_what_failed_is_tried_again(samples, tmp_path, monkeypatch):
     fit = VolumeSegmenter.fit
 
-    def fail(self, X, y=None):
+    def fail(self, X, y=None, **more):
         if self.width == 3:
             raise RuntimeError("no power")
-        return fit(self, X, y)
+        return fit(self, X, y, **more)
 
     search = GridSearchCV(
         KeptFit(small(), tmp_path), {"estimator__width": [2, 3]},
@@ -217,10 +217,10 @@ def test_what_failed_is_tried_again(samples, tmp_path, monkeypatch):
 def _fit_slowly(folder, begun):
     fit = VolumeSegmenter.fit
 
-    def slow(self, X, y=None):
+    def slow(self, X, y=None, **more):
         begun.set()
         time.sleep(1.5)
-        return fit(self, X, y)
+        return fit(self, X, y, **more)
 
     VolumeSegmenter.fit = slow
     KeptFit(small(), folder).fit([make_sample(0)])

@@ -1,0 +1,256 @@
+"""``srseg search``."""
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from srseg.cli._options import (
+    DatasetOption,
+    DryRunOption,
+    JsonOption,
+    SamplesArgument,
+    SelectOption,
+    choose_samples,
+    quantity,
+)
+
+if TYPE_CHECKING:
+    from srseg.evaluation import KeptFit
+
+EXAMPLES = (
+    "Examples: srseg search --width 32,64 --depth 3,4,5 --input-size 384,512 --folds 4 --out search"
+    " --dry-run; srseg search --width 32,64 --depth 3,4 --out search --slurm partition=gpu "
+    "--slurm gres=gpu:1 --slurm time=24:00:00 --slurm mem=64G --jobs 8"
+)
+_FOLD = "fold"
+
+
+def search(
+    samples: SamplesArgument = None,
+    width: Annotated[
+        str, typer.Option(metavar="N,N,…", help="Channels of the first convolution to try.")
+    ] = "32",
+    depth: Annotated[
+        str, typer.Option(metavar="N,N,…", help="Numbers of encoder blocks to try.")
+    ] = "3",
+    input_size: Annotated[
+        str, typer.Option(metavar="N,N,…", help="Edges of the patches to try, in pixels.")
+    ] = "384",
+    grid: Annotated[
+        list[str] | None,
+        typer.Option("--grid", metavar="NAME=V,V,…",
+                     help="Values of another parameter of VolumeSegmenter to try, or the one to "
+                     "take: learning_rate=0.001,0.0003; repeat it for others.",
+                     show_default=False),
+    ] = None,
+    folds: Annotated[
+        int, typer.Option(min=2, help="Into how many folds the subjects are divided; one sample "
+                          "alone is cut into slabs.")
+    ] = 4,
+    out: Annotated[
+        Path, typer.Option(help="The folder where fits, scores and results are kept; the same "
+                           "command goes on with what is there.")
+    ] = Path("search"),
+    target: Annotated[
+        str, typer.Option(help="The label set to learn from, and to score held-out samples with.")
+    ] = "WF",
+    halving: Annotated[
+        bool, typer.Option("--halving", help="Successive halving: all candidates for few "
+                           "iterations, the best third of them for three times as many, and so on.")
+    ] = False,
+    planes: Annotated[int, typer.Option(help="Planes that scores fuse: 1, 3 or 9.")] = 1,
+    voting: Annotated[str, typer.Option(help="How they are fused: soft or hard.")] = "soft",
+    backbone: Annotated[
+        str, typer.Option(help="The network; see: srseg backbones list.")
+    ] = "unet",
+    voxel_size: Annotated[
+        str, typer.Option(metavar="LENGTH|scan", help="Voxel size of the models; 'scan' takes the "
+                          "scans' own.")
+    ] = "5um",
+    recipe: Annotated[str, typer.Option(help="fast, or paper: the published schedule.")] = "fast",
+    max_iter: Annotated[
+        int | None,
+        typer.Option(min=1, help="Iterations (default: the recipe's).", show_default=False),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Patches a batch (default: the recipe's).", show_default=False),
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(help="Adam's rate (default: the recipe's).", show_default=False),
+    ] = None,
+    validation: Annotated[
+        str, typer.Option(metavar="auto|none|fold|N|SHARE", help="Subjects held out of training to "
+                          "judge it: fold for those of the held-out fold, as in the paper; or as "
+                          "for srseg train.")
+    ] = "auto",
+    augment: Annotated[
+        bool, typer.Option("--augment/--no-augment", help="Vary patches as the paper does.")
+    ] = True,
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**32 - 1, help="Makes training repeatable.")
+    ] = 0,
+    max_memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Memory that the volumes of a fit may take, such as 6GB "
+                     "(default: 0.6 of what is free).", show_default=False),
+    ] = None,
+    scratch: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder for volumes that are larger: on a fast disk.",
+                     show_default=False),
+    ] = None,
+    checkpoint_every: Annotated[
+        float,
+        typer.Option(min=0, metavar="MINUTES", help="How often a fit keeps what it needs to go on "
+                     "after a kill."),
+    ] = 10.0,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Fits at a time: processes on this machine, or SLURM jobs.")
+    ] = 1,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Train on the workers of a Dask cluster, each as many "
+                     "fits at a time as it has threads: tcp://node01:8786.", show_default=False),
+    ] = None,
+    slurm: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Train in jobs of SLURM: an option of sbatch, such "
+                     "as partition=gpu, gres=gpu:1, cpus-per-task=8, mem=64G, time=24:00:00; "
+                     "repeat it for others.", show_default=False),
+    ] = None,
+    skip_large: Annotated[
+        bool, typer.Option("--skip-large", help="Leave out candidates that cannot work, instead "
+                           "of refusing to begin.")
+    ] = False,
+    select: SelectOption = None,
+    dataset: DatasetOption = None,
+    dry_run: DryRunOption = False,
+    as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Choose a model size by cross-validation; what is done is kept, and never done twice."""
+    candidates = {
+        "width": _whole_numbers(width, "--width"),
+        "depth": _whole_numbers(depth, "--depth"),
+        "input_size": _whole_numbers(input_size, "--input-size"),
+        **_further(grid or []),
+    }
+    if scheduler is not None and slurm:
+        raise typer.BadParameter(
+            "--scheduler names a cluster that is there, --slurm starts one; give one of them",
+            param_hint="--slurm",
+        )
+    if planes not in (1, 3, 9):
+        raise typer.BadParameter(f"{planes} is not 1, 3 or 9", param_hint="--planes")
+    if voting not in ("soft", "hard"):
+        raise typer.BadParameter(f"{voting!r} is not soft or hard", param_hint="--voting")
+    size = None if voxel_size == "scan" else quantity(voxel_size, "um", "--voxel-size")
+    from srseg.cli._search_place import place_of
+    from srseg.cli._search_run import run_study
+    from srseg.cli._search_study import Study
+    from srseg.cli._train import _validation as read_validation
+    from srseg.cli._train_samples import choose_labelled
+
+    place = place_of(jobs, scheduler, slurm or [], out)
+    whole = choose_samples(dataset, samples, select)
+    chosen = choose_labelled(whole, [target], {}, named=bool(samples))
+    given = {
+        "voxel_size": size,
+        "recipe": recipe,
+        "max_iter": max_iter,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "validation": "auto" if validation == _FOLD else read_validation(validation),
+        "augment": augment,
+        "precision": precision,
+        "device": device,
+        "random_state": seed,
+        "max_memory": max_memory,
+        "scratch": scratch,
+        "checkpoint_every": checkpoint_every,
+    }
+    from srseg.evaluation import make_folds
+
+    divided = make_folds(chosen.samples, folds)
+    if validation == _FOLD and len(chosen.samples) == 1:
+        raise typer.BadParameter(
+            "slabs of one scan are of one subject, which cannot judge its own training; use none",
+            param_hint="--validation",
+        )
+    run_study(
+        Study(
+            kept=_kept(backbone, given, candidates, out, planes, voting,
+                       chosen.samples if validation == _FOLD else None),
+            grid={f"estimator__{name}": values for name, values in candidates.items()},
+            folds=divided,
+            classes=len(chosen.table),
+            dataset=whole.path,
+            target=target,
+            halving=halving,
+            skip_large=skip_large,
+        ),
+        place,
+        dry_run=dry_run,
+        as_json=as_json,
+    )  # fmt: skip
+
+
+def _kept(
+    backbone: str,
+    given: dict[str, Any],
+    candidates: dict[str, list[Any]],
+    out: Path,
+    planes: int,
+    voting: str,
+    judges: Any,
+) -> "KeptFit":
+    from srseg.estimators import VolumeSegmenter
+    from srseg.evaluation import KeptFit
+
+    known = VolumeSegmenter().get_params(deep=False)
+    for name in candidates:
+        if name not in known:
+            raise typer.BadParameter(
+                f"VolumeSegmenter has no parameter {name!r}; it has {', '.join(sorted(known))}",
+                param_hint="--grid",
+            )
+    segmenter = VolumeSegmenter(backbone, **given)
+    return KeptFit(
+        segmenter, out.absolute(), planes=planes, voting=voting, judges=judges  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def _whole_numbers(text: str, option: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and int(part) for part in parts):
+        raise typer.BadParameter(
+            f"{text!r} is not a list of whole numbers, such as 32,64", param_hint=option
+        )
+    return list(dict.fromkeys(int(part) for part in parts))
+
+
+def _further(texts: list[str]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for text in texts:
+        name, equals, values = (part.strip() for part in text.partition("="))
+        name = name.replace("-", "_")
+        if not (name.isidentifier() and equals and values) or name in found:
+            raise typer.BadParameter(
+                f"{text!r} is not NAME=VALUE,VALUE, such as learning_rate=0.001,0.0003, or names "
+                "a parameter again",
+                param_hint="--grid",
+            )
+        found[name] = [_value(value.strip()) for value in values.split(",")]
+    return found
+
+
+def _value(text: str) -> Any:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text

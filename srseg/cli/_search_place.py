@@ -1,0 +1,222 @@
+"""Where the fits of a search run: processes here, a Dask cluster, jobs of SLURM."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from srseg.cli._output import note
+
+if TYPE_CHECKING:
+    from srseg.estimators import VolumeSegmenter
+
+_LOST_WORKERS = 30  # with time limits a long fit outlives many jobs
+_PATIENCE = 600  # s that a cluster whose workers are gone may take to bring new ones
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where fits run.
+
+    Parameters
+    ----------
+    jobs : int
+        How many at a time; of an existing cluster, what it has when it is opened.
+    scheduler : str, optional
+        Address of a Dask cluster.
+    slurm : dict, optional
+        Options of sbatch.
+    logs : Path, optional
+        Where SLURM puts what its jobs say.
+    """
+
+    jobs: int
+    scheduler: str | None = None
+    slurm: dict[str, str] | None = None
+    logs: Path | None = None
+
+    @property
+    def words(self) -> str:
+        """Where it is, for the user."""
+        if self.scheduler:
+            return f"on the cluster at {self.scheduler}"
+        return "in SLURM jobs" if self.slurm is not None else "on this machine"
+
+    @contextmanager
+    def opened(self, dataset: Path, folder: Path) -> Iterator[Any]:
+        """Connect to the cluster, or start the jobs.
+
+        Parameters
+        ----------
+        dataset : Path
+            What its workers must see.
+        folder : Path
+            Where results are kept; they must see it too.
+
+        Yields
+        ------
+        Client or None
+            Of the cluster; None where fits run on this machine.
+        """
+        if self.slurm is not None:
+            with _slurm_client(self.jobs, self.slurm, self.logs) as client:
+                yield client
+            return
+        if self.scheduler is None:
+            yield None
+            return
+        from srseg.cli._predict_cluster import check_workers, connected
+
+        with connected(self.scheduler) as client:
+            check_workers(client, self.scheduler, dataset, [folder])
+            yield client
+
+
+def place_of(jobs: int, scheduler: str | None, slurm: list[str], out: Path) -> Place:
+    """Read the options that say where fits run.
+
+    Parameters
+    ----------
+    jobs : int
+        At a time.
+    scheduler : str or None
+        Address of a Dask cluster.
+    slurm : list of str
+        ``NAME=VALUE``, options of sbatch.
+    out : Path
+        The folder of the search.
+
+    Returns
+    -------
+    Place
+        What they say.
+    """
+    if not slurm:
+        return Place(jobs, scheduler)
+    options = {}
+    for text in slurm:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        name = name.lstrip("-")
+        if not (name.replace("-", "").isalnum() and equals and value):
+            raise typer.BadParameter(
+                f"{text!r} is not NAME=VALUE, such as partition=gpu", param_hint="--slurm"
+            )
+        options[name] = value
+    for name, example in (("mem", "64G"), ("time", "24:00:00")):
+        if name not in options:
+            raise typer.BadParameter(
+                f"say {name}, for example --slurm {name}={example}", param_hint="--slurm"
+            )
+    return Place(jobs, None, options, out.absolute() / "slurm")
+
+
+def parallel(client: Any) -> AbstractContextManager[Any]:
+    """Let joblib use a cluster.
+
+    Parameters
+    ----------
+    client : Client or None
+        Of the cluster; None for processes on this machine.
+
+    Returns
+    -------
+    context manager
+        Inside, scikit-learn's searches run there.
+    """
+    if client is None:
+        return nullcontext()
+    from joblib import parallel_config
+
+    # jobs of a batch system may wait for long
+    context: AbstractContextManager[Any] = parallel_config(
+        backend="dask", client=client, wait_for_workers_timeout=_PATIENCE
+    )
+    return context
+
+
+def speed_and_memory(
+    client: Any, segmenter: "VolumeSegmenter", n_classes: int
+) -> tuple[float, int | None]:
+    """Find how fast a process trains, and how much memory it may have, where fits run.
+
+    Parameters
+    ----------
+    client : Client or None
+        Of the cluster; None for this machine.
+    segmenter : VolumeSegmenter
+        What is trained for three steps.
+    n_classes : int
+        Number of classes.
+
+    Returns
+    -------
+    speed : float
+        Operations a second.
+    memory : int or None
+        Bytes.
+    """
+    if client is None:
+        return _measure(segmenter, n_classes)
+    found: tuple[float, int | None] = client.submit(
+        _measure, segmenter, n_classes, pure=False
+    ).result()
+    return found
+
+
+def _measure(segmenter: "VolumeSegmenter", n_classes: int) -> tuple[float, int | None]:
+    from srseg.evaluation import training_memory, training_speed
+
+    return training_speed(segmenter, n_classes), training_memory(segmenter.device)
+
+
+@contextmanager
+def _slurm_client(jobs: int, options: dict[str, str], logs: Path | None) -> Iterator[Any]:
+    from srseg.errors import MissingPackageError
+
+    try:
+        import dask
+        from dask_jobqueue import SLURMCluster
+        from distributed import Client
+    except ImportError:
+        raise MissingPackageError(
+            "--slurm needs the package dask-jobqueue; install it with: "
+            "pip install 'srseg[distributed]'"
+        ) from None
+    further = dict(options)
+    cores = int(further.pop("cpus-per-task", "1"))
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": _LOST_WORKERS}),
+        SLURMCluster(
+            queue=further.pop("partition", None),
+            account=further.pop("account", None),
+            walltime=further.pop("time"),
+            memory=_dask_size(further.pop("mem")),
+            cores=1,  # one fit at a time
+            processes=1,
+            job_cpu=cores,
+            job_extra_directives=[f"--{name}={value}" for name, value in further.items()],
+            # Dask would give its workers one thread
+            job_script_prologue=[f"export OMP_NUM_THREADS={cores}"],
+            python=sys.executable,
+            log_directory=None if logs is None else str(logs),
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        # a job whose time is up is followed by another
+        cluster.adapt(minimum_jobs=jobs, maximum_jobs=jobs)
+        note(f"srseg: asked SLURM for {jobs} jobs; waiting for the first (squeue shows it)")
+        client.wait_for_workers(1)
+        yield client
+
+
+def _dask_size(text: str) -> str:
+    """Turn a size of sbatch (64G, binary, MiB without a unit) into one of Dask."""
+    units = {"K": "KiB", "M": "MiB", "G": "GiB", "T": "TiB"}
+    number, unit = (text[:-1], text[-1].upper()) if text[-1].isalpha() else (text, "M")
+    if not number.isdecimal() or unit not in units:
+        raise typer.BadParameter(f"mem={text!r} is not a size such as 64G", param_hint="--slurm")
+    return f"{number}{units[unit]}"

@@ -1,0 +1,88 @@
+"""Reckoning what a search takes, before anything runs."""
+
+from typing import TYPE_CHECKING, Any
+
+from srseg.cli._search_place import speed_and_memory
+from srseg.cli._search_study import FACTOR, ITERATIONS, Plan, Study, words
+from srseg.cli._search_watch import Watched
+
+if TYPE_CHECKING:
+    from srseg.evaluation import CandidatePlan, SearchJob
+
+
+def plan_study(study: Study, client: Any) -> Plan:
+    """Reckon what a search takes; three steps of the smallest candidate are all that is trained.
+
+    Parameters
+    ----------
+    study : Study
+        What is searched.
+    client : Client or None
+        Of the cluster where fits run; None for this machine.
+
+    Returns
+    -------
+    Plan
+        What it will do.
+    """
+    from sklearn.base import clone
+    from sklearn.model_selection import ParameterGrid
+
+    from srseg.evaluation import (
+        fits_in,
+        halving_rounds,
+        plan_search,
+        search_jobs,
+        voxels_seen,
+    )
+
+    kept, folds = study.kept, study.folds
+    samples = list(folds.samples)
+    candidates = list(ParameterGrid(study.grid))
+    sizes = plan_search(kept, candidates, n_classes=study.classes)
+    least = min((c for c in sizes if not c.problem), key=lambda c: c.flops, default=None)
+    speed, memory = None, None
+    if least is not None:
+        estimator = clone(kept).set_params(**least.parameters).estimator
+        speed, memory = speed_and_memory(client, estimator, study.classes)
+    plans = plan_search(
+        kept,
+        candidates,
+        n_classes=study.classes,
+        memory=memory,
+        speed=speed,
+        scored=voxels_seen(samples, kept.estimator.voxel_size) / len(folds.splits),
+    )
+    able = [c for c in plans if not c.problem]
+    n_folds = len(folds.splits)
+    iterations = max((c.iterations for c in plans), default=1)
+    rounds = [(len(able), iterations)]
+    if study.halving and able:
+        rounds = halving_rounds(len(able), iterations, FACTOR)
+    work: list[Watched] = []
+    for _, most in rounds:
+        tried = [{**c.parameters, **({ITERATIONS: most} if study.halving else {})} for c in able]
+        work += [
+            _watched(job, able[job.candidate], most, study.halving)
+            for job in search_jobs(kept, tried, samples, folds.splits)
+        ]
+    fits_store = fits_in(kept.folder)
+    mean = [
+        sum(_seconds(c, most, study.halving) for c in able) / max(1, len(able))
+        for _, most in rounds
+    ]
+    seconds = sum(n * one * n_folds for (n, _), one in zip(rounds, mean, strict=True))
+    done = [one for one in work if fits_store.record(one.job.fit) is not None]
+    left = max(0.0, seconds - sum(one.seconds for one in done))
+    fits = sum(n * n_folds for n, _ in rounds)
+    return Plan(plans, work, rounds, fits, seconds, len(done), left)
+
+
+def _watched(job: "SearchJob", plan: "CandidatePlan", most: int, halving: bool) -> Watched:
+    text = words(plan.parameters) + (f", {most} iterations" if halving else "")
+    return Watched(job, f"{text}, fold {job.fold + 1}", _seconds(plan, most, halving))
+
+
+def _seconds(plan: "CandidatePlan", most: int, halving: bool) -> float:
+    share = most / plan.iterations if halving else 1.0
+    return share * (plan.fit_seconds or 0.0) + (plan.score_seconds or 0.0)
