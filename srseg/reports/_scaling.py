@@ -130,7 +130,8 @@ def scaling_figure(
 
 def _from_baseline(scored: Sequence[Candidate], axis: str) -> list[Candidate]:
     """Give the networks that differ from the cheapest one in one thing alone."""
-    baseline = scored[0]
+    # a network whose name says its size has nothing to vary
+    baseline = next((c for c in scored if not c.by_name), scored[0])
     same = [name for name in AXES if name != axis]
     found = [
         c for c in scored
@@ -195,7 +196,8 @@ def _draw_all(axis: Axes, scored: Sequence[Candidate]) -> None:
     handles, labels = axis.get_legend_handles_labels()
     if any(labels):
         shown = [(h, w) for h, w in zip(handles, labels, strict=True) if w]
-        steps = sorted({getattr(c, along) for c in scored}) if along and keys else []
+        sized = [c for c in scored if along == "input_size" or not c.by_name]
+        steps = sorted({getattr(c, along) for c in sized}) if along else []
         if along and len(steps) > 1:
             sign = {"width": "$c_0$", "depth": "$d$", "input_size": "input size"}[along]
             blank = Line2D([], [], linestyle="none")

@@ -176,7 +176,9 @@ def test_other_backbones_stand_beside(tmp_path):
     assert found["smp:unet/resnet18"].tolist() == [
         [describe_backbone("smp:unet/resnet18", input_size=64).flops, 0.9]
     ]
-    assert "the best, smp:unet/resnet18" in note(figure)
+    assert "the best, smp:unet/resnet18: 0.9000." in note(figure)
+    legend = [text.get_text() for text in figure.axes[-1].get_legend().get_texts()]
+    assert legend == ["along a line:\n$c_0$ = 2, 4", "unet", "smp:unet/resnet18"]
     save_figure(figure, tmp_path / "others.png", dpi=40)
 
 
