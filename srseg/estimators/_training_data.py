@@ -20,9 +20,8 @@ from srseg.training import LabelledVolume
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    from srseg.volumes import Sample, Volume
+    from srseg.estimators._volume_store import VolumeStore
+    from srseg.volumes import Sample, Volume, VoxelSource
 
 
 def load_labelled(
@@ -32,6 +31,7 @@ def load_labelled(
     clip: tuple[float, float],
     table: LabelTable,
     weights: Sequence[float],
+    store: VolumeStore,
 ) -> tuple[list[LabelledVolume], list[LabelledVolume]]:
     """Read and prepare samples with their labels; what a scan did not see is unlabelled.
 
@@ -47,6 +47,8 @@ def load_labelled(
         The classes.
     weights : sequence of float
         How often slices of each training sample are drawn.
+    store : VolumeStore
+        Where they are kept.
 
     Returns
     -------
@@ -64,7 +66,7 @@ def load_labelled(
         If no training sample has a voxel of some class.
     """
     names = Counter(sample.name for sample in [*training, *held_out])
-    images: dict[str, NDArray[np.float32]] = {}
+    images: dict[str, VoxelSource] = {}
     with task("preparing", len(training) + len(held_out)) as progress:
 
         def load(sample: Sample, weight: float = 1.0) -> LabelledVolume:
@@ -74,12 +76,13 @@ def load_labelled(
             seen = seen_voxels(volume, sample.scan_grid)
             if seen is not None:
                 np.copyto(classes, UNLABELLED, where=~seen)
-            # a scan with two label sets is in memory once
+            # a scan with two label sets is kept once
             key = sample.name if names[sample.name] == 1 else _scan_key(sample, volume)
             if key not in images:
-                images[key] = volume.read().astype(np.float32, copy=False)
+                images[key] = store.image(volume)
             progress.advance(1, sample.name)
-            return LabelledVolume(images[key], classes, sample.name, seen, weight)
+            kept = store.classes(classes)
+            return LabelledVolume(images[key], kept, sample.name, seen, weight)
 
         volumes = [load(*pair) for pair in zip(training, weights, strict=True)]
         _require_classes(volumes, table)

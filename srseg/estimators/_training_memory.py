@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from srseg.estimators._segmenter import VolumeSegmenter
     from srseg.training import Recipe
 
+_FLOAT32 = 4
+_MOST = 8000  # numbers that a network keeps of a pixel at the most (width 112: 3700)
+
 
 def require_memory(
     segmenter: VolumeSegmenter,
@@ -50,7 +53,8 @@ def require_memory(
         If it cannot fit; the message says what would.
     """
     free = _free(device)
-    if free is None:
+    pixels = recipe.batch_size * segmenter.input_size**2
+    if free is None or _FLOAT32 * _MOST * pixels <= free:
         return
     try:
         info = describe_backbone(

@@ -12,12 +12,13 @@ from srseg.errors import ParameterError
 from srseg.estimators._domain import Domain
 from srseg.estimators._holdout import hold_out
 from srseg.estimators._inputs import read_inputs
-from srseg.estimators._parameters import check_parameters
+from srseg.estimators._parameters import bytes_of, check_parameters
 from srseg.estimators._randomness import seeded
 from srseg.estimators._start import first_table, require_voxel_size, starting_model
 from srseg.estimators._training_data import common_table, common_voxel_size, load_labelled
 from srseg.estimators._training_identity import training_circumstances, training_identity
 from srseg.estimators._training_memory import require_memory
+from srseg.estimators._volume_store import VolumeStore
 from srseg.inference import choose_device, choose_precision
 from srseg.planes import standard_planes
 from srseg.training import (
@@ -121,10 +122,15 @@ def train_segmenter(segmenter: VolumeSegmenter, X: Any, y: Any, sample_weight: A
         network = build_network(segmenter, table)
         if start is not None:
             network.load_state_dict(start.network_.state_dict())
+        store = VolumeStore(
+            [*training, *held_out], voxel_size, bytes_of(segmenter.max_memory), segmenter.scratch
+        )
         volumes, judged = load_labelled(
-            training, held_out, voxel_size, segmenter.clip, table, weights
+            training, held_out, voxel_size, segmenter.clip, table, weights, store
         )
         planes = standard_planes(segmenter.training_planes)
+        validation = ValidationSlices(judged, planes, stride_of(network)) if judged else None
+        del judged  # its slices are copied
         sampler = PatchSampler(
             volumes,
             planes,
@@ -143,7 +149,7 @@ def train_segmenter(segmenter: VolumeSegmenter, X: Any, y: Any, sample_weight: A
             recipe,
             n_classes=len(table),
             loss=get_loss(segmenter.loss, label_smoothing=segmenter.label_smoothing),
-            validation=ValidationSlices(judged, planes, stride_of(network)) if judged else None,
+            validation=validation,
             device=device,
             precision=precision,
             checkpoint=checkpoint,

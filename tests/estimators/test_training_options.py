@@ -11,6 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from srseg import DEFAULT_LABELS, VolumeSegmenter, load_model
 from srseg.errors import (
     LabelError,
+    MissingFileError,
     NotEnoughMemoryError,
     ParameterError,
     StorageError,
@@ -18,7 +19,7 @@ from srseg.errors import (
 )
 from srseg.estimators import _training_memory, _training_run
 from srseg.progress import Stopped, stoppable
-from srseg.training import PatchSampler, iterations_done, logging_to
+from srseg.training import PatchSampler, TiledArray, iterations_done, logging_to
 
 
 def weights(segmenter):
@@ -285,3 +286,32 @@ def test_a_batch_that_cannot_fit_is_refused_before_anything_is_read(
     monkeypatch.setattr(_training_memory, "usable_memory", lambda: None)
     with pytest.raises(TypeError):
         big.set_params(accumulate=None).fit([sample])
+
+
+@pytest.mark.parametrize("limit", [1, 2 * 16 * 18 * 17 * 3])
+def test_volumes_beyond_memory_give_the_same_bits(small, make_sample, tmp_path, limit, samplers):
+    """Grey values alone in files, and labels too; of the files nothing is left, whatever ends."""
+    samples = [make_sample(i) for i in range(3)]
+    make = {"validation": 1, "max_iter": 6, "draw": "by class"}
+    inside = small(**make).fit(samples)
+    (tmp_path / "scratch").mkdir()
+    outside = small(**make, max_memory=limit, scratch=tmp_path / "scratch").fit(samples)
+    assert weights(inside) == weights(outside)
+    assert inside.domain_ == outside.domain_
+    for volume in samplers[-1][0].volumes:
+        assert isinstance(volume.image, TiledArray)
+        assert isinstance(volume.classes, TiledArray if limit == 1 else np.ndarray)
+    assert not list((tmp_path / "scratch").iterdir())
+    with pytest.raises(MissingFileError, match="none does not exist"):
+        small(**make, max_memory=1, scratch=tmp_path / "none").fit(samples)
+
+
+def test_a_working_copy_that_is_not_compressed_is_mapped(small, study, samplers, monkeypatch):
+    study.preprocess(voxel_size=None)
+    make = {"validation": None, "voxel_size": None, "max_iter": 3}
+    inside = small(**make).fit(study)
+    monkeypatch.setattr(TiledArray, "write", None)
+    labels = sum(np.prod(sample.scan_grid.shape) for sample in study)
+    outside = small(**make, max_memory=int(labels)).fit(study)
+    assert weights(inside) == weights(outside)
+    assert all(isinstance(v.image, TiledArray) for v in samplers[-1][0].volumes)
