@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from srseg.reports._network_layout import Block
 
 _SKIP = "#666666"
+_POWERS = {"T": 12, "G": 9, "M": 6, "k": 3}
 _NARROWEST_PAGE = 7.6  # inches: the line of numbers below
 
 
@@ -148,7 +149,8 @@ def _draw_block(axis: Any, block: Block) -> None:
 
 
 def _draw_skip(axis: Any, source: Block, target: Block, lane: float) -> None:
-    start, end = source.left + source.width, target.left
+    # from the last box that reaches up to it: not from the pooling after that
+    start, end = source.right_at(lane), target.left
     if lane > source.height / 2:
         start = source.left + source.width / 2
     if lane > target.height / 2:
@@ -194,7 +196,7 @@ def _title(table: LayerTable) -> str:
 
 def _footnote(table: LayerTable) -> str:
     words = [
-        f"{_short(table.parameters).rstrip()} parameters",
+        f"{_short(table.parameters, 'Mk').rstrip()} parameters",
         f"{_short(table.flops)}FLOPs a slice",
     ]
     if table.receptive_field is not None:
@@ -205,8 +207,9 @@ def _footnote(table: LayerTable) -> str:
     return " · ".join([*words, "ch: channels", "grey arrows: skips"])
 
 
-def _short(number: int) -> str:
-    for power, prefix in ((12, "T"), (9, "G"), (6, "M"), (3, "k")):
+def _short(number: int, prefixes: str = "TGMk") -> str:
+    for prefix in prefixes:
+        power = _POWERS[prefix]
         if number >= 10**power:
             return f"{number / 10**power:.4g} {prefix}"
     return f"{number} "

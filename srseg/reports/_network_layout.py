@@ -63,6 +63,16 @@ class Block:
         """Height of its tallest box."""
         return max(slab.height for slab in self.slabs)
 
+    def right_at(self, lane: float) -> float:
+        """Give the right edge of its last box that reaches up to `lane`; of all, if none does."""
+        edge, right = self.left, self.left + self.width
+        for slab in self.slabs:
+            edge += slab.width
+            if slab.height / 2 > lane:
+                right = edge
+            edge += GAP
+        return right
+
 
 def blocks_of(table: LayerTable) -> list[Block]:
     """Give the slice and the stages, from left to right."""

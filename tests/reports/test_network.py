@@ -76,11 +76,21 @@ def test_the_legend_says_what_the_colours_are():
 
 def test_skips_of_the_unet_join_boxes_of_one_height():
     figure = network_figure("unet", width=8, depth=3, input_size=64)
-    tops = {round(box.get_y() + box.get_height(), 6) for box in boxes(figure)}
+    found = {
+        kind: [box.get_extents().transformed(figure.axes[0].transData.inverted()) for box in
+               boxes(figure, kind)]
+        for kind in ("convolution", "transposed convolution")
+    }  # fmt: skip
     for skip in arrows(figure, "skip"):
-        (_, start), (_, end) = skip._posA_posB
+        (left, start), (right, end) = skip._posA_posB
         assert start == end
-        assert start < max(tops)
+        # from a convolution's right edge to the left edge of what enlarges the map to that size
+        sources = [b for b in found["convolution"] if abs(b.x1 - left) < 1e-6 and b.y1 > start]
+        targets = [
+            b for b in found["transposed convolution"] if abs(b.x0 - right) < 1e-6 and b.y1 > end
+        ]
+        assert len(sources) == len(targets) == 1
+        assert sources[0].height == pytest.approx(targets[0].height)
 
 
 @pytest.mark.parametrize(("name", "sizes"), NETWORKS)
