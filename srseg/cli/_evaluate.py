@@ -1,5 +1,6 @@
 """``srseg evaluate``."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from srseg.cli._output import note, say, say_json
 if TYPE_CHECKING:
     from srseg.dataset import Dataset
     from srseg.estimators import VolumeSegmenter
+    from srseg.evaluation import ScoreTable
 
 EXAMPLE = "Example: srseg evaluate fold1.srseg fold2.srseg --against HQ --planes 1,3,9"
 
@@ -37,6 +39,10 @@ def evaluate(
         typer.Option(metavar="SET", help="A label set to score as well; repeat it for more "
                      "(default: WF, where all samples have it).", show_default=False),
     ] = None,
+    held_out: Annotated[
+        str, typer.Option(metavar="SET|none", help="The label set that models of folds are scored "
+                          "with, apart, on the samples that each of them was not trained on.")
+    ] = "WF",
     table_format: Annotated[
         str, typer.Option("--format", metavar="|".join(_FORMATS), help="Form of the table.")
     ] = "text",
@@ -65,7 +71,8 @@ def evaluate(
             "different models",
             param_hint="MODEL",
         )
-    chosen = _with_truth(choose_samples(dataset, names, select), against, named=bool(names))
+    whole = choose_samples(dataset, names, select)
+    chosen = _with_truth(whole, against, named=bool(names))
     from srseg.estimators import load_model
     from srseg.evaluation import evaluate_models
 
@@ -80,11 +87,56 @@ def evaluate(
         voting=ways,
         baselines=_baselines(chosen, against) if baseline is None else baseline,
     )
+    apart = _held_out(fitted, whole, held_out, counts, ways)
     if table_format == "json":
-        say_json(table.to_json())
-    else:
-        render = {"text": table.to_text, "csv": table.to_csv, "markdown": table.to_markdown}
-        say(render[table_format]().rstrip("\n"))
+        say_json(table.to_json() | {"held_out": None if apart is None else apart.to_json()})
+        return
+    say(_rendered(table, table_format))
+    if apart is not None and table_format == "csv":
+        named = [replace(row, method=f"held-out {held_out}: {row.method}") for row in apart.rows]
+        rows = _rendered(replace(apart, rows=tuple(named)), table_format)
+        say(rows.partition("\n")[2])
+    elif apart is not None:
+        say(
+            f"\nApart, each model on the samples that it was not trained on (this rewards copying "
+            f"the errors of {held_out}):\n"
+        )
+        say(_rendered(apart, table_format))
+
+
+def _rendered(table: "ScoreTable", table_format: str) -> str:
+    render = {"text": table.to_text, "csv": table.to_csv, "markdown": table.to_markdown}
+    return render[table_format]().rstrip("\n")
+
+
+def _held_out(
+    models: "list[VolumeSegmenter]",
+    whole: "Dataset",
+    label_set: str,
+    planes: list[int],
+    voting: list[str],
+) -> "ScoreTable | None":
+    """Score the models of folds on the folds that they did not see, where they are such."""
+    from srseg.evaluation import evaluate_held_out, held_out_samples
+
+    if label_set == "none" or not all(held_out_samples(models, whole)):
+        return None
+    there = [sample.name for sample in whole if label_set in sample.label_sets]
+    samples = whole.select(name=there) if there else whole[:0]
+    if not all(held_out_samples(models, samples)):
+        note(
+            f"no score on held-out samples: not all of them have the label set {label_set!r}; "
+            "name another with --held-out"
+        )
+        return None
+    folds = held_out_samples(models, samples)
+    if any(
+        sample.name in model.validation_samples_
+        for model, fold in zip(models, folds, strict=True)
+        for sample in fold
+    ):
+        note("the held-out samples judged the training of their models, which flatters the scores")
+    return evaluate_held_out(models, samples, against=label_set, planes=planes, voting=voting)
 
 
 def _with_truth(chosen: "Dataset", against: str, *, named: bool) -> "Dataset":
@@ -107,7 +159,9 @@ def _note_trained_on(file: Path, model: "VolumeSegmenter", chosen: "Dataset") ->
         (model.training_samples_, "was trained on"),
         (model.validation_samples_, "had its training judged by"),
     ):
-        seen = [name for name in chosen.names if name in known]
+        # of a scan that was cut, A:z0-120 is a slab of A
+        scans = {name.partition(":")[0] for name in known}
+        seen = [name for name in chosen.names if name in scans]
         if seen:
             note(
                 f"{file}: {how} {', '.join(seen)}, so its score on "

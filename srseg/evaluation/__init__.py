@@ -1,6 +1,7 @@
 """How good a model is, and which to choose: folds, kept fits, IoU, the paper's Table 2."""
 
 from srseg.evaluation._folds import Folds, make_folds
+from srseg.evaluation._held_out import evaluate_held_out, held_out_samples
 from srseg.evaluation._kept_fit import KeptFit, fits_in, scores_in
 from srseg.evaluation._kept_jobs import KeptJobs
 from srseg.evaluation._kept_results import SearchJob, kept_results, search_jobs
@@ -28,10 +29,12 @@ __all__ = [
     "SearchJob",
     "Slab",
     "cut_into_slabs",
+    "evaluate_held_out",
     "evaluate_labels",
     "evaluate_models",
     "fits_in",
     "halving_rounds",
+    "held_out_samples",
     "kept_results",
     "make_folds",
     "plan_search",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from srseg.volumes import Sample, Volume
 
 _Voting = Literal["soft", "hard"]
+Method = tuple[str, str, int, _Voting]
 _VOTING: dict[_Voting, str] = {"soft": "mean", "hard": "majority"}  # the paper's words for them
 
 
@@ -81,7 +82,7 @@ def evaluate_models(
     samples = list(samples)
     if not samples:
         raise ParameterError("there is no sample to evaluate on; check the selection")
-    methods = list(_methods(planes, [_known(vote) for vote in voting]))
+    methods = methods_of(planes, voting)
     if not len(models) * len(methods) and not baselines:
         raise ParameterError("there is no model and no baseline to evaluate")
     targets = list(dict.fromkeys(against or sample.target for sample in samples))
@@ -98,7 +99,7 @@ def evaluate_models(
             given = (sample.labels(label_set) for sample in samples)
             scores = [_score(truths, given, samples, step)]
             rows.append(ScoreRow.from_scores(label_set.lower(), f"{label_set} labels", scores))
-        by_model = [_score_model(m, methods, truths, samples, step) for m in models]
+        by_model = [score_model(m, methods, truths, samples, step) for m in models]
         for i, (key, method, _, _) in enumerate(methods if len(models) else ()):
             scores = [of_model[i] for of_model in by_model]
             rows.append(ScoreRow.from_scores(key, method, scores))
@@ -112,26 +113,58 @@ def _known(voting: str) -> _Voting:
     raise ParameterError(f"voting must be 'soft' or 'hard', found {voting!r}")
 
 
-def _methods(
-    planes: Sequence[int], voting: Sequence[_Voting]
-) -> Iterator[tuple[str, str, int, _Voting]]:
-    """Give key, printed name, number of planes and way of voting of each row."""
+def methods_of(planes: Sequence[int], voting: Sequence[str]) -> list[Method]:
+    """List the rows of a table.
+
+    Parameters
+    ----------
+    planes : sequence of int
+        Numbers of planes.
+    voting : sequence of str
+        Ways of voting.
+
+    Returns
+    -------
+    list of tuple
+        Key, printed name, number of planes and way of voting of each row.
+    """
+    ways = [_known(vote) for vote in voting]
+    found: list[Method] = []
     for count in planes:
         if count == 1:
-            yield "single", "1 plane (rc)", 1, "soft"
+            found.append(("single", "1 plane (rc)", 1, "soft"))
             continue
-        for vote in voting:
-            yield f"{vote}{count}", f"{_VOTING[vote]}, {count} planes", count, vote
+        found += [(f"{way}{count}", f"{_VOTING[way]}, {count} planes", count, way) for way in ways]
+    return found
 
 
-def _score_model(
+def score_model(
     model: Any,
-    methods: Sequence[tuple[str, str, int, _Voting]],
+    methods: Sequence[Method],
     truths: Sequence[Volume],
     samples: Sequence[Sample],
     step: Task,
 ) -> list[SampleScores]:
-    """Score one fitted model by each method; each plane of a sample is predicted once."""
+    """Score one fitted model by each method; each plane of a sample is predicted once.
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted segmenter.
+    methods : sequence of tuple
+        As `methods_of` gives them.
+    truths : sequence of Volume
+        The truth of each sample.
+    samples : sequence of Sample
+        What is predicted.
+    step : Task
+        Advanced by the number of methods for each sample.
+
+    Returns
+    -------
+    list of SampleScores
+        One for each method.
+    """
     from sklearn.frozen import FrozenEstimator
 
     from srseg.estimators import MultiAxisEnsemble, predict_together  # imports torch

@@ -130,6 +130,83 @@ def test_scores_on_what_a_model_has_seen_are_told_apart(run, tiny):
     assert "had its training judged by B, C, so its score on them is" in judged.stderr
 
 
+@pytest.fixture
+def folds(tiny):
+    """Give two models of one cross-validation: one saw A, the other B."""
+    files = []
+    for i, (trained, bias) in enumerate((("A", 0.5), ("B", -0.5))):
+        model = load_model(tiny.model)
+        model.training_samples_, model.validation_samples_ = [trained], []
+        list(model.network_.parameters())[-1].data[0] += bias
+        files.append(tiny.folder / f"fold{i + 1}.srseg")
+        model.save(files[-1])
+    return files
+
+
+def test_models_of_folds_are_scored_on_what_they_did_not_see_apart(run, tiny, folds):
+    command = ("--planes", "1,3", "--voting", "soft", "-d", tiny.path)
+    found = answer(run("evaluate", *folds, *command, "--json"))
+    apart = found["held_out"]
+    assert (found["against"], apart["against"]) == ("HQ", "WF")
+    assert [row["key"] for row in apart["rows"]] == ["single", "soft3"]
+    for row, planes in zip(apart["rows"], (1, 3), strict=True):
+        each = [
+            answer(
+                run("evaluate", model, unseen, "--against", "WF", "--planes", planes, "--voting",
+                    "soft", "-d", tiny.path, "--json")
+            )["rows"][0]["iou"]["mean"]
+            for model, unseen in zip(folds, ("B", "A"), strict=True)
+        ]  # fmt: skip
+        assert row["models"] == 2
+        assert [one["mean"] for one in row["per_model"]] == pytest.approx(each)
+        assert row["iou"]["mean"] == pytest.approx(np.mean(each))
+        expected = np.std(each, ddof=1) / np.sqrt(2)
+        assert row["standard_error"]["mean"] == pytest.approx(expected)
+    text = run("evaluate", *folds, *command).stdout
+    first, second = text.split("\n\nApart, each model on the samples that it was not trained on")
+    assert first.endswith("± standard error over 2 models.")
+    assert "IoU x 100 against WF" in second
+    read = list(
+        csv.DictReader(io.StringIO(run("evaluate", *folds, *command, "--format", "csv").stdout))
+    )
+    assert [row["method"] for row in read][-2:] == [
+        "held-out WF: 1 plane (rc)", "held-out WF: mean, 3 planes"
+    ]  # fmt: skip
+    assert float(read[-1]["mean"]) == pytest.approx(100 * np.mean(each), abs=0.005)
+
+
+def test_held_out_scores_are_left_out_where_there_are_none(run, tiny, folds, other):
+    command = ("--planes", "1", "-d", tiny.path, "--json")
+    for models, further in (
+        ((tiny.model, other), ()),  # both saw A and B
+        ((folds[0],), ()),
+        (folds, ("--held-out", "none")),
+        (folds, ("V",)),  # a sample that none of them was trained on
+    ):
+        result = run("evaluate", *models, *command, *further)
+        assert answer(result)["held_out"] is None
+        assert result.stderr == ""
+    lacking = run("evaluate", *folds, *command, "--held-out", "HQ")
+    assert answer(lacking)["held_out"] is None
+    assert "no score on held-out samples: not all of them have the label set 'HQ'" in lacking.stderr
+
+
+def test_a_fold_that_judged_training_is_told(run, tiny, folds):
+    model = load_model(folds[0])
+    model.validation_samples_ = ["B"]
+    model.save(folds[0], overwrite=True)
+    result = run("evaluate", *folds, "--planes", "1", "-d", tiny.path)
+    assert "judged the training of their models, which flatters" in result.stderr
+
+
+def test_a_slab_is_known_as_part_of_its_scan(run, tiny):
+    model = load_model(tiny.model)
+    model.training_samples_ = ["V:z0-20"]
+    model.save(tiny.model, overwrite=True)
+    result = run("evaluate", tiny.model, "V", "--planes", "1", "-d", tiny.path)
+    assert "was trained on V, so its score on it is no measure" in result.stderr
+
+
 def test_nothing_is_written(run, tiny):
     before = {p: p.stat().st_mtime_ns for p in tiny.path.rglob("*") if p.is_file()}
     assert run("evaluate", tiny.model, "V", "--planes", "1", "-d", tiny.path).exit_code == 0
