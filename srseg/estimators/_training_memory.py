@@ -13,7 +13,7 @@ from srseg.machine import usable_memory
 
 if TYPE_CHECKING:
     from srseg.estimators._segmenter import VolumeSegmenter
-    from srseg.training import Recipe
+    from srseg.training import Processes, Recipe
 
 _FLOAT32 = 4
 _MOST = 8000  # numbers that a network keeps of a pixel at the most (width 112: 3700)
@@ -25,7 +25,7 @@ def require_memory(
     n_classes: int,
     device: torch.device,
     precision: str,
-    processes: int,
+    processes: Processes,
 ) -> None:
     """Refuse a batch that cannot fit into the memory there is.
 
@@ -44,15 +44,15 @@ def require_memory(
         Where it trains.
     precision : str
         ``"bf16"`` halves what is kept for the way back.
-    processes : int
-        Over how many processes a batch is divided.
+    processes : Processes
+        Over which a batch is divided.
 
     Raises
     ------
     NotEnoughMemoryError
         If it cannot fit; the message says what would.
     """
-    free = _free(device)
+    free = _free(device, processes.n_here)
     pixels = recipe.batch_size * segmenter.input_size**2
     if free is None or _FLOAT32 * _MOST * pixels <= free:
         return
@@ -67,7 +67,7 @@ def require_memory(
     except PluginError:
         return  # it may still train
     each = info.memory_training_per_patch // (2 if precision == "bf16" else 1)
-    share = math.ceil(recipe.batch_size / processes)
+    share = math.ceil(recipe.batch_size / processes.n)
     at_once = math.ceil(share / recipe.accumulate)
     needed = info.memory_training_fixed + at_once * each
     if needed <= free:
@@ -87,11 +87,11 @@ def require_memory(
     )
 
 
-def _free(device: torch.device) -> int | None:
+def _free(device: torch.device, sharers: int) -> int | None:
     if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        return int(free)
-    return usable_memory() if device.type == "cpu" else None
+        return int(torch.cuda.mem_get_info(device)[0])
+    free = usable_memory() if device.type == "cpu" else None
+    return None if free is None else free // sharers
 
 
 def _size(n_bytes: float) -> str:

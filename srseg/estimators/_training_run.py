@@ -104,7 +104,7 @@ def train_segmenter(segmenter: VolumeSegmenter, X: Any, y: Any, sample_weight: A
         require_voxel_size(start, voxel_size)
     processes = find_processes(device)
     device = processes.device
-    require_memory(segmenter, recipe, len(table), device, precision, processes.n)
+    require_memory(segmenter, recipe, len(table), device, precision, processes)
     checkpoint = None
     if segmenter.checkpoint is not None:
         checkpoint = Checkpoint(
@@ -123,8 +123,9 @@ def train_segmenter(segmenter: VolumeSegmenter, X: Any, y: Any, sample_weight: A
         if start is not None:
             network.load_state_dict(start.network_.state_dict())
         store = VolumeStore(
-            [*training, *held_out], voxel_size, bytes_of(segmenter.max_memory), segmenter.scratch
-        )
+            [*training, *held_out], voxel_size, bytes_of(segmenter.max_memory), segmenter.scratch,
+            processes.n_here,
+        )  # fmt: skip
         volumes, judged = load_labelled(
             training, held_out, voxel_size, segmenter.clip, table, weights, store
         )

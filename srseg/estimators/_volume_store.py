@@ -40,6 +40,8 @@ class VolumeStore:
         Bytes that they may take; 0.6 of what is free where it is None.
     scratch : path or None
         Folder for files; a usual place for scratch files where it is None.
+    sharers : int, default=1
+        How many processes on this machine share what is free.
     """
 
     def __init__(
@@ -48,13 +50,14 @@ class VolumeStore:
         voxel_size: float | None,
         max_memory: int | None,
         scratch: Path | str | None,
+        sharers: int = 1,
     ) -> None:
         labels = sum(_voxels(sample, voxel_size) for sample in samples)
         names = {sample.name: sample for sample in samples}  # a scan with two label sets is one
         images = sum(_voxels(sample, voxel_size) for sample in names.values())
         if max_memory is None:
             free = usable_memory()
-            max_memory = None if free is None else int(_SHARE * free)
+            max_memory = None if free is None else int(_SHARE * free / sharers)
         limit = math.inf if max_memory is None else max_memory
         self._images_fit = _IMAGE * images + _CLASSES * labels <= limit
         self._labels_fit = self._images_fit or _CLASSES * labels <= limit

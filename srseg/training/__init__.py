@@ -7,7 +7,7 @@ from srseg.training._log import CsvLog, TensorBoardLog, TrainingLog, logging_to
 from srseg.training._loop import train_network
 from srseg.training._losses import Loss, get_loss, list_losses
 from srseg.training._patches import Batch, LabelledVolume, PatchSampler
-from srseg.training._processes import find_processes, is_main
+from srseg.training._processes import Processes, find_processes, is_main
 from srseg.training._recipes import Recipe, get_recipe, list_recipes
 from srseg.training._sealed import digest
 from srseg.training._sources import TiledArray
@@ -22,6 +22,7 @@ __all__ = [
     "LabelledVolume",
     "Loss",
     "PatchSampler",
+    "Processes",
     "Recipe",
     "TensorBoardLog",
     "TiledArray",

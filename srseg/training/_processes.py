@@ -31,11 +31,14 @@ class Processes:
     ----------
     n : int
         Number of processes.
+    n_here : int
+        How many of them share this machine.
     rank : int
         Which one this is, from 0.
     """
 
     n = 1
+    n_here = 1
     rank = 0
 
     def __init__(self, device: torch.device) -> None:
@@ -144,6 +147,7 @@ class ManyProcesses(Processes):
         self._state = PartialState(cpu=device.type == "cpu", timeout=_PATIENCE)
         super().__init__(self._state.device)
         self.n = int(self._state.num_processes)
+        self.n_here = int(os.environ.get("LOCAL_WORLD_SIZE", self.n))
         self.rank = int(self._state.process_index)
 
     def parallel(self, network: torch.nn.Module) -> torch.nn.Module:
@@ -237,7 +241,9 @@ class ManyProcesses(Processes):
             The network, on `device`.
         """
         for tensor in network.state_dict().values():
-            distributed.broadcast(tensor, 0)
+            sent = tensor.contiguous()  # convolutions lie in memory channels last
+            distributed.broadcast(sent, 0)
+            tensor.copy_(sent)
 
     def wait(self) -> None:
         """Wait until all processes are here."""
