@@ -1,4 +1,4 @@
-"""The benchmarks of prediction run, on small volumes and with networks that learn nothing."""
+"""The benchmarks of prediction and patches run, on small volumes and with untrained networks."""
 
 import json
 import os
@@ -45,3 +45,11 @@ def test_full_scan(tmp_path: Path) -> None:
     assert row["plan"]["shape"] == [70, 60, 50]
     assert 0 < told["peak"] < 6e9
     assert ["network"] in [cells[:1] for cells in table]
+
+
+def test_patches(tmp_path: Path) -> None:
+    size = ["--size", "70", "--patch", "32", "--patches", "6", "--rounds", "1", "--batch", "1"]
+    table, told = run("patches.py", tmp_path, *size)
+    assert [row[0] for row in table[2:]] == ["memory", "memory map of the chunks", "h5py"]
+    assert min(min(rates) for rates in told["patches_per_s"].values()) > 0
+    assert 0 <= told["network"]["waited"] < 1

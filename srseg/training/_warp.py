@@ -52,7 +52,7 @@ def warped(
     square : Square
         What the patch is about.
     offsets : ndarray of shape (2, H, W), float32
-        Rows and columns relative to the middle of the square, in pixels; changed.
+        Rows and columns relative to the middle of the square, in pixels.
 
     Returns
     -------
@@ -66,7 +66,9 @@ def warped(
     shape = [n for axis, n in enumerate(square.volume.image.shape) if axis != square.axis]
     # only the part that the patch shows is read, which is little of a full-size slice
     box, inside = [], None
-    for line, length, first in zip(offsets, shape, square.first, strict=True):
+    grid = np.empty_like(offsets)
+    # grid_sample wants (x, y)
+    for line, at, length, first in zip(offsets, grid[::-1], shape, square.first, strict=True):
         middle = first + (square.edge - 1) / 2
         lowest, highest = float(line.min()) + middle, float(line.max()) + middle
         if lowest < -0.5 or highest > length - 0.5:
@@ -76,18 +78,19 @@ def warped(
         high = min(max(math.ceil(highest), 0), length - 1)
         box.append(slice(low, high + 1))
         # the outer faces of the outermost pixels that are read become -1 and 1
-        line *= 2 / (high + 1 - low)
-        line += (2 * (middle - low) + 1) / (high + 1 - low) - 1
+        np.multiply(line, np.float32(2 / (high + 1 - low)), out=at)
+        at += np.float32((2 * (middle - low) + 1) / (high + 1 - low) - 1)
     pixels, labels = (
-        torch.from_numpy(np.ascontiguousarray(read_slice(a, square.axis, square.number, *box), d))
-        for a, d in ((square.volume.image, np.float32), (square.volume.classes, np.float32))
+        torch.from_numpy(
+            np.ascontiguousarray(read_slice(a, square.axis, square.number, *box), np.float32)
+        )
+        for a in (square.volume.image, square.volume.classes)
     )
-    # grid_sample wants (x, y)
-    grid = torch.from_numpy(offsets[::-1].copy()).permute(1, 2, 0)[None]
+    positions = torch.from_numpy(grid).permute(1, 2, 0)[None]
     # the outer half of the outermost pixels is theirs: image and label end at the same place
     image, classes = (
         functional.grid_sample(
-            a[None, None], grid, mode=mode, padding_mode="border", align_corners=False
+            a[None, None], positions, mode=mode, padding_mode="border", align_corners=False
         )[0, 0].numpy()
         for a, mode in ((pixels, "bilinear"), (labels, "nearest"))
     )
