@@ -22,7 +22,7 @@ from srseg.training._log import current_logs
 from srseg.training._losses import get_loss
 from srseg.training._processes import find_processes, is_main
 from srseg.training._schedule import Schedule
-from srseg.training._step import Step, labelled_weight
+from srseg.training._step import Part, Step, labelled_weight
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -171,14 +171,14 @@ class _Training:
         self._network.eval()
         return self._history
 
-    def _work(self, progress: Task, batches: Iterator[list[Batch]]) -> bool:
+    def _work(self, progress: Task, batches: Iterator[list[Part]]) -> bool:
         """Train until the end; tell whether it was reached."""
         if self._record_is_due and not self._record():  # it was stopped in the midst of it
             return False
         asked = False
         while not self._ended:
             parts = next(batches)
-            labelled, wishes = self._processes.add([sum(map(labelled_weight, parts)), asked])
+            labelled, wishes = self._processes.add([sum(part.labelled for part in parts), asked])
             if wishes:  # of any process: all stop before the same iteration
                 return False
             self._iterate(parts, labelled)
@@ -192,7 +192,7 @@ class _Training:
                 asked = True
         return True
 
-    def _batches(self) -> Generator[list[Batch]]:
+    def _batches(self) -> Generator[list[Part]]:
         """Draw this process's parts of the batches to come, ahead in threads."""
         size, parts = self._recipe.batch_size, self._recipe.accumulate
         total, first = parts * self._processes.n, parts * self._processes.rank
@@ -204,17 +204,20 @@ class _Training:
         bounds = [n * size // total for n in range(first, first + parts + 1)]
         on_gpu = self._device.type == "cuda"
 
-        def draw(iteration: int) -> list[Batch]:
-            ranges = (range(a, b) for a, b in pairwise(bounds))
-            batches = [self._sampler.draw(iteration, patches) for patches in ranges]
-            return [_pinned(batch) for batch in batches] if on_gpu else batches
+        def draw(iteration: int) -> list[Part]:
+            parts = []
+            for start, stop in pairwise(bounds):
+                batch = self._sampler.draw(iteration, range(start, stop))
+                labelled = labelled_weight(batch)
+                parts.append(Part(_pinned(batch) if on_gpu else batch, labelled))
+            return parts
 
         # on a CPU the network needs the cores
         threads = min(usable_cores(), _AHEAD) if on_gpu else 1
         iterations = range(self._history.n_iter + 1, self._recipe.max_iter + 1)
         yield from ahead(draw, iterations, threads)
 
-    def _iterate(self, parts: list[Batch], labelled: float) -> None:
+    def _iterate(self, parts: list[Part], labelled: float) -> None:
         iteration = self._history.n_iter + 1
         self._rate.before(iteration)
         if labelled:  # else there is nothing to learn from

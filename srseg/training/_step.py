@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -16,6 +16,21 @@ if TYPE_CHECKING:
     from srseg.training._losses import Loss
     from srseg.training._patches import Batch
     from srseg.training._processes import Processes
+
+
+class Part(NamedTuple):
+    """Patches that go through the network at once.
+
+    Parameters
+    ----------
+    batch : Batch
+        The patches.
+    labelled : float
+        What `labelled_weight` is of them: found where they are drawn, beside the network's work.
+    """
+
+    batch: Batch
+    labelled: float
 
 
 class Step:
@@ -60,17 +75,17 @@ class Step:
         self._seed = seed
         self._buffers = list(network.buffers())
 
-    def __call__(self, iteration: int, parts: Sequence[Batch], labelled: float) -> float:
+    def __call__(self, iteration: int, parts: Sequence[Part], labelled: float) -> float:
         """Take a step.
 
         Parameters
         ----------
         iteration : int
             Its number, from 1.
-        parts : sequence of Batch
+        parts : sequence of Part
             This process's parts of the batch.
         labelled : float
-            What `labelled_weight` is of the whole batch, over all processes; not 0.
+            The sum of `labelled` over all parts of all processes; not 0.
 
         Returns
         -------
@@ -97,19 +112,19 @@ class Step:
         self._optimizer.step()
         return self._processes.add([float(loss)])[0]
 
-    def _backward(self, iteration: int, number: int, part: Batch, labelled: float) -> torch.Tensor:
+    def _backward(self, iteration: int, number: int, part: Part, labelled: float) -> torch.Tensor:
         """Add the gradients of a part of the batch."""
         device = self._processes.device
         # whatever was drawn before, and however many processes there are
         state = np.random.SeedSequence([self._seed, iteration, number])
         torch.manual_seed(int(state.generate_state(1, np.uint64)[0]))
-        images = part.images.to(device, non_blocking=True, memory_format=torch.channels_last)
+        batch, own = part
+        images = batch.images.to(device, non_blocking=True, memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=self._bf16):
             logits = self._network(images)
-        own = labelled_weight(part)
         if own:
-            weights = None if part.weights is None else part.weights.to(device, non_blocking=True)
-            loss = self._loss(logits.float(), part.classes.to(device, non_blocking=True), weights)
+            weights = None if batch.weights is None else batch.weights.to(device, non_blocking=True)
+            loss = self._loss(logits.float(), batch.classes.to(device, non_blocking=True), weights)
             loss = loss * (own / labelled)
         else:  # a mean over no pixel would be 0 / 0, and the others wait for these gradients
             loss = logits.float().sum() * 0
