@@ -15,6 +15,7 @@ from srseg.cli._options import (
     choose_samples,
     quantity,
 )
+from srseg.cli._output import note
 
 if TYPE_CHECKING:
     from srseg.evaluation import KeptFit
@@ -25,6 +26,7 @@ EXAMPLES = (
     "--slurm gres=gpu:1 --slurm time=24:00:00 --slurm mem=64G --jobs 8"
 )
 _FOLD = "fold"
+_CAREFUL = "HQ"
 
 
 def search(
@@ -159,6 +161,7 @@ def search(
     place = place_of(jobs, scheduler, slurm or [], out)
     whole = choose_samples(dataset, samples, select)
     chosen = choose_labelled(whole, [target], {}, named=bool(samples))
+    _tell_of_hq(chosen.samples, target)
     given = {
         "voxel_size": size,
         "recipe": recipe,
@@ -223,6 +226,17 @@ def _kept(
     return KeptFit(
         segmenter, out.absolute(), planes=planes, voting=voting, judges=judges  # type: ignore[arg-type]
     )  # fmt: skip
+
+
+def _tell_of_hq(samples: list[Any], target: str) -> None:
+    """Say which samples can no longer judge what is chosen here."""
+    careful = [s.name for s in samples if target != _CAREFUL and _CAREFUL in s.label_sets]
+    if careful:
+        note(
+            f"srseg: {', '.join(careful)} {'has' if len(careful) == 1 else 'have'} {_CAREFUL} "
+            "labels too: models that learn from a sample cannot be judged by it; to keep them "
+            "apart, name the samples to learn from"
+        )
 
 
 def _whole_numbers(text: str, option: str) -> list[int]:

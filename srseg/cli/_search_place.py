@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from srseg.cli._output import note
+from srseg.cli._output import counted, note
 
 if TYPE_CHECKING:
     from srseg.estimators import VolumeSegmenter
@@ -106,11 +106,14 @@ def place_of(jobs: int, scheduler: str | None, slurm: list[str], out: Path) -> P
                 f"{text!r} is not NAME=VALUE, such as partition=gpu", param_hint="--slurm"
             )
         options[name] = value
+    if not options.get("cpus-per-task", "1").isdecimal():
+        raise typer.BadParameter("cpus-per-task is a number", param_hint="--slurm")
     for name, example in (("mem", "64G"), ("time", "24:00:00")):
         if name not in options:
             raise typer.BadParameter(
                 f"say {name}, for example --slurm {name}={example}", param_hint="--slurm"
             )
+    _dask_size(options["mem"])  # refuses another size
     return Place(jobs, None, options, out.absolute() / "slurm")
 
 
@@ -139,14 +142,16 @@ def parallel(client: Any) -> AbstractContextManager[Any]:
 
 
 def speed_and_memory(
-    client: Any, segmenter: "VolumeSegmenter", n_classes: int
+    client: Any, jobs: int, segmenter: "VolumeSegmenter", n_classes: int
 ) -> tuple[float, int | None]:
-    """Find how fast a process trains, and how much memory it may have, where fits run.
+    """Find how fast a process trains, and how much memory a fit may have, where fits run.
 
     Parameters
     ----------
     client : Client or None
         Of the cluster; None for this machine.
+    jobs : int
+        How many fits share this machine; of a cluster, the threads of a worker count.
     segmenter : VolumeSegmenter
         What is trained for three steps.
     n_classes : int
@@ -160,11 +165,12 @@ def speed_and_memory(
         Bytes.
     """
     if client is None:
-        return _measure(segmenter, n_classes)
-    found: tuple[float, int | None] = client.submit(
-        _measure, segmenter, n_classes, pure=False
+        speed, memory = _measure(segmenter, n_classes)
+        return speed, None if memory is None else memory // jobs
+    there: tuple[float, int | None] = client.submit(
+        _measure_there, segmenter, n_classes, pure=False
     ).result()
-    return found
+    return there
 
 
 def _measure(segmenter: "VolumeSegmenter", n_classes: int) -> tuple[float, int | None]:
@@ -173,44 +179,79 @@ def _measure(segmenter: "VolumeSegmenter", n_classes: int) -> tuple[float, int |
     return training_speed(segmenter, n_classes), training_memory(segmenter.device)
 
 
+def _measure_there(segmenter: "VolumeSegmenter", n_classes: int) -> tuple[float, int | None]:
+    from distributed import get_worker
+
+    speed, memory = _measure(segmenter, n_classes)
+    worker: Any = get_worker()
+    known = [n for n in (memory, worker.memory_manager.memory_limit) if n]
+    return speed, min(known) // worker.state.nthreads if known else None
+
+
 @contextmanager
 def _slurm_client(jobs: int, options: dict[str, str], logs: Path | None) -> Iterator[Any]:
     from srseg.errors import MissingPackageError
 
     try:
         import dask
-        from dask_jobqueue import SLURMCluster
         from distributed import Client
+    except ImportError:
+        raise MissingPackageError(
+            "--slurm needs the packages distributed and dask-jobqueue; install them with: "
+            "pip install 'srseg[distributed]'"
+        ) from None
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": _LOST_WORKERS}),
+        slurm_cluster(options, logs) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        # a job whose time is up is followed by another
+        cluster.adapt(minimum_jobs=jobs, maximum_jobs=jobs)
+        note(f"srseg: asked SLURM for {counted(jobs, 'job')}; waiting for one (squeue shows them)")
+        client.wait_for_workers(1)
+        yield client
+
+
+def slurm_cluster(options: dict[str, str], logs: Path | None) -> Any:
+    """Make a cluster of Dask whose workers are jobs of SLURM; none is asked for yet.
+
+    Parameters
+    ----------
+    options : dict
+        Options of sbatch, among them ``mem`` and ``time``.
+    logs : Path or None
+        Where jobs put what they say.
+
+    Returns
+    -------
+    dask_jobqueue.SLURMCluster
+        One fit at a time in each job.
+    """
+    from srseg.errors import MissingPackageError
+
+    try:
+        from dask_jobqueue import SLURMCluster
     except ImportError:
         raise MissingPackageError(
             "--slurm needs the package dask-jobqueue; install it with: "
             "pip install 'srseg[distributed]'"
         ) from None
     further = dict(options)
-    cores = int(further.pop("cpus-per-task", "1"))
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": _LOST_WORKERS}),
-        SLURMCluster(
-            queue=further.pop("partition", None),
-            account=further.pop("account", None),
-            walltime=further.pop("time"),
-            memory=_dask_size(further.pop("mem")),
-            cores=1,  # one fit at a time
-            processes=1,
-            job_cpu=cores,
-            job_extra_directives=[f"--{name}={value}" for name, value in further.items()],
-            # Dask would give its workers one thread
-            job_script_prologue=[f"export OMP_NUM_THREADS={cores}"],
-            python=sys.executable,
-            log_directory=None if logs is None else str(logs),
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        # a job whose time is up is followed by another
-        cluster.adapt(minimum_jobs=jobs, maximum_jobs=jobs)
-        note(f"srseg: asked SLURM for {jobs} jobs; waiting for the first (squeue shows it)")
-        client.wait_for_workers(1)
-        yield client
+    cores = further.pop("cpus-per-task", "1")
+    return SLURMCluster(
+        queue=further.pop("partition", None),
+        account=further.pop("account", None),
+        walltime=further.pop("time"),
+        memory=_dask_size(further.pop("mem")),
+        cores=1,  # one fit at a time
+        processes=1,
+        job_cpu=int(cores),
+        job_extra_directives=[f"--{name}={value}" for name, value in further.items()],
+        # Dask would give its workers one thread
+        job_script_prologue=[f"export OMP_NUM_THREADS={cores}"],
+        python=sys.executable,
+        log_directory=None if logs is None else str(logs),
+    )
 
 
 def _dask_size(text: str) -> str:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from srseg.evaluation import CandidatePlan, SearchJob
 
 
-def plan_study(study: Study, client: Any) -> Plan:
+def plan_study(study: Study, client: Any, jobs: int) -> Plan:
     """Reckon what a search takes; three steps of the smallest candidate are all that is trained.
 
     Parameters
@@ -19,6 +19,8 @@ def plan_study(study: Study, client: Any) -> Plan:
         What is searched.
     client : Client or None
         Of the cluster where fits run; None for this machine.
+    jobs : int
+        How many fits share this machine.
 
     Returns
     -------
@@ -44,7 +46,7 @@ def plan_study(study: Study, client: Any) -> Plan:
     speed, memory = None, None
     if least is not None:
         estimator = clone(kept).set_params(**least.parameters).estimator
-        speed, memory = speed_and_memory(client, estimator, study.classes)
+        speed, memory = speed_and_memory(client, jobs, estimator, study.classes)
     plans = plan_search(
         kept,
         candidates,

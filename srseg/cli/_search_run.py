@@ -34,7 +34,7 @@ def run_study(study: Study, place: Place, *, dry_run: bool, as_json: bool) -> No
     folder = Path(study.kept.folder)
     if dry_run and place.slurm is not None:
         # nothing is asked of SLURM: reckoned as if it were here
-        answer_plan(study, place, plan_study(study, None), as_json=as_json)
+        answer_plan(study, place, plan_study(study, None, 1), as_json=as_json)
         return
     if not dry_run:
         folder.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ def run_study(study: Study, place: Place, *, dry_run: bool, as_json: bool) -> No
     with place.opened(study.dataset, seen) as client:
         if client is not None and place.scheduler:
             place = Place(max(1, sum(client.nthreads().values())), place.scheduler)
-        plan = plan_study(study, client)
+        plan = plan_study(study, client, place.jobs)
         if dry_run:
             answer_plan(study, place, plan, as_json=as_json)
             return

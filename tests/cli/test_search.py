@@ -303,6 +303,8 @@ def test_other_parameters_are_searched_too(run, command, tmp_path):
         (("--target", "best"), 1, "no label set 'best'"),
         (("--scheduler", "x", "--slurm", "mem=1G"), 2, "give one of them"),
         (("--slurm", "mem=1G"), 2, "say time, for example --slurm time=24:00:00"),
+        (("--slurm", "mem=lots", "--slurm", "time=1"), 2, "mem='lots' is not a size such as 64G"),
+        (("--slurm", "mem=1G", "--slurm", "time=1", "--slurm", "cpus-per-task=x"), 2, "a number"),
         (("--slurm", "mem"), 2, "'mem' is not NAME=VALUE"),
     ],
 )
@@ -312,6 +314,44 @@ def test_what_cannot_be_searched(run, command, tmp_path, monkeypatch, words, cod
     assert (result.exit_code, result.stdout) == (code, "")
     assert says in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_samples_that_could_judge_are_named(run, command, tmp_path):
+    result = run(*command(tmp_path / "out", "--dry-run"))
+    assert "C has HQ labels too: models that learn from a sample cannot" in result.stderr
+
+
+def test_jobs_of_slurm_are_asked_for_as_their_options_say(tmp_path):
+    pytest.importorskip("dask_jobqueue")
+    from srseg.cli._search_place import place_of, slurm_cluster
+
+    options = ["partition=gpu", "gres=gpu:1", "cpus-per-task=8", "mem=64G", "time=24:00:00"]
+    place = place_of(3, None, options, tmp_path)
+    with slurm_cluster(place.slurm, place.logs) as cluster:
+        script = cluster.job_script()
+    for line in ("-p gpu", "--gres=gpu:1", "--cpus-per-task=8", "--mem=64G", "-t 24:00:00"):
+        assert f"#SBATCH {line}\n" in script
+    assert "export OMP_NUM_THREADS=8\n" in script
+    assert f"{sys.executable} -m distributed" in script
+    assert "--nthreads 1 " in script
+
+
+def slurm_is_up():
+    try:
+        done = subprocess.run(["sinfo", "-h"], capture_output=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return b"idle" in done.stdout
+
+
+@pytest.mark.skipif(not slurm_is_up(), reason="no SLURM with an idle node")
+def test_a_search_in_jobs_of_slurm(run, command, tmp_path):
+    here = answer(run(*command(tmp_path / "here")))
+    words = ("--slurm", "mem=1500M", "--slurm", "time=00:20:00", "--jobs", 2)
+    there = run(*command(tmp_path / "there", *words))
+    require_same(answer(there)["cv_results"], here["cv_results"])
+    assert "asked SLURM for 2 jobs" in there.stderr
+    assert list((tmp_path / "there" / "slurm").glob("dask-worker-*"))
 
 
 def test_sigterm_stops_it_and_the_same_command_goes_on(run, command, tmp_path):
