@@ -213,14 +213,16 @@ class PlanePrediction:
             return
         return_freed_memory()
         plan = self._opened = self._layout
-        device = self._votes_device(plan)
-        for _, ballot in self._choices:
-            if plan.votes_in_memory:
-                self._votes.append(MemoryVotes(ballot, self.shape, plan.edge, device))
-                continue
-            self.folder = self._scratch or self._own_folder(plan.scratch)
+        ballots = [ballot for _, ballot in self._choices]
+        if plan.votes_in_memory:
+            device = self._votes_device(plan)
+            self._votes += [MemoryVotes(b, self.shape, plan.edge, device) for b in ballots]
+            return
+        self.folder = self._scratch or self._own_folder(plan.scratch)
+        for number, ballot in enumerate(ballots):
+            folder = self.folder if self._scratch else self.folder / str(number)
             votes = ScratchVotes.open(
-                self.folder, self._facts(plan), ballot, self.shape, plan.edge, restart=self._restart
+                folder, self._facts(plan), ballot, self.shape, plan.edge, restart=self._restart
             )
             self._votes.append(self._exit.enter_context(votes))
 
@@ -283,7 +285,7 @@ class PlanePrediction:
         self.close()
 
     def _own_folder(self, n_bytes: int) -> Path:
-        """Give a folder for a prediction that nobody goes on with."""
+        """Give a folder for a prediction that nobody goes on with, with space for all choices."""
         folder = Path(tempfile.mkdtemp(prefix="srseg-votes-", dir=scratch_folder(n_bytes)))
         self._exit.callback(shutil.rmtree, folder, ignore_errors=True)
         return folder

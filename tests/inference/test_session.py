@@ -194,6 +194,29 @@ def test_asked_twice_the_answer_is_the_same(unet, image, expected):
         same(labels(prediction, image), expected)
 
 
+def test_several_choices_share_a_file_system_and_no_file(unet, image, monkeypatch, tmp_path):
+    """Votes that do not fit into memory have a folder for each choice, and space is asked once."""
+    choices = [*NINE, (NINE[0][0], "hard")]
+    with session(unet, choices) as prediction:
+        expected = [labels(prediction, image, i) for i in range(2)]
+    monkeypatch.setattr(
+        "srseg.inference._session.plan_prediction",
+        lambda *args, in_scratch, **settings: plan_prediction(*args, in_scratch=True, **settings),
+    )
+    asked = []
+
+    def place(n_bytes):
+        asked.append(n_bytes)
+        return tmp_path
+
+    monkeypatch.setattr("srseg.inference._session.scratch_folder", place)
+    with session(unet, choices) as prediction:
+        for i in range(2):
+            same(labels(prediction, image, i), expected[i])
+        assert asked == [prediction._opened.scratch]
+    assert not list(tmp_path.iterdir())
+
+
 def test_votes_in_memory_that_were_stopped_are_not_counted_twice(unet, image):
     calls = 0
 
