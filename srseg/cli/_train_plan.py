@@ -58,8 +58,13 @@ def result_of(plan: dict[str, Any], segmenter: "VolumeSegmenter") -> dict[str, A
         "best_iteration": segmenter.history_.best_iter,
         "loss": last["loss"],
         "validation_iou": last.get("validation_iou"),
-        "training_samples": list(dict.fromkeys(segmenter.training_samples_)),
-        "validation_samples": list(dict.fromkeys(segmenter.validation_samples_)),
+        # not what a model was trained on that this one started from
+        "training_samples": [
+            name
+            for name in plan["samples"]
+            if name in segmenter.training_samples_ and name not in segmenter.validation_samples_
+        ],
+        "validation_samples": segmenter.validation_samples_,
     }
 
 

@@ -129,7 +129,10 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
     n_iter_ : int
         Iterations done.
     training_samples_, validation_samples_ : list of str
-        Names of the samples trained on and held out.
+        Names of the samples trained on and held out; what a model was trained on that this one
+        started from is among them.
+    started_from_ : str or None
+        Checksum of the weights that `start_from` had.
 
     See Also
     --------
@@ -244,6 +247,7 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         self.n_iter_ = found.history.n_iter
         self.training_samples_ = found.training
         self.validation_samples_ = found.held_out
+        self.started_from_ = found.started_from
         if found.history.stopped:
             raise Stopped
         return self

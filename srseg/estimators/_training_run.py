@@ -11,6 +11,7 @@ from srseg.backbones import create_backbone
 from srseg.errors import ParameterError
 from srseg.estimators._domain import Domain
 from srseg.estimators._holdout import hold_out
+from srseg.estimators._identity import model_hash
 from srseg.estimators._inputs import read_inputs
 from srseg.estimators._parameters import bytes_of, check_parameters
 from srseg.estimators._randomness import seeded
@@ -61,7 +62,9 @@ class Trained:
     history : History
         What happened.
     training, held_out : list of str
-        Names of the samples.
+        Names of the samples, each once; those that a model was trained on before are among them.
+    started_from : str or None
+        What tells the model that was trained on from others.
     """
 
     network: torch.nn.Module
@@ -71,6 +74,7 @@ class Trained:
     history: History
     training: list[str]
     held_out: list[str]
+    started_from: str | None
 
 
 def train_segmenter(segmenter: VolumeSegmenter, X: Any, y: Any, sample_weight: Any) -> Trained:
@@ -156,10 +160,17 @@ def train_segmenter(segmenter: VolumeSegmenter, X: Any, y: Any, sample_weight: A
             checkpoint=checkpoint,
             seed=int(seeds[1]),
         )
+    before = [] if start is None else start.training_samples_
     return Trained(
-        network, table, voxel_size, domain if start is None else domain | start.domain_, history,
-        [sample.name for sample in training], [sample.name for sample in held_out],
-    )  # fmt: skip
+        network,
+        table,
+        voxel_size,
+        domain if start is None else domain | start.domain_,
+        history,
+        list(dict.fromkeys([*before, *(sample.name for sample in training)])),
+        list(dict.fromkeys(sample.name for sample in held_out)),
+        None if start is None else model_hash(start, {}),
+    )
 
 
 def divide(

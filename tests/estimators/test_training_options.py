@@ -158,8 +158,11 @@ def test_a_model_is_trained_on(small, make_sample, trained, tmp_path):
         assert segmenter.domain_.voxel_size[0] <= low
         assert segmenter.domain_.voxel_size[1] >= high
         segmenter.save(tmp_path / "on.srseg", overwrite=True)
-        assert load_model(tmp_path / "on.srseg").start_from is None
-    assert "start_from" not in str(trained.get_params()["start_from"])
+        loaded = load_model(tmp_path / "on.srseg")
+        assert loaded.start_from is None
+        assert loaded.training_samples_ == ["volume0", "volume1", "volume2", "S0"]
+        assert loaded.started_from_ == segmenter.started_from_ != ""
+    assert trained.started_from_ is None
 
 
 def test_another_network_table_or_voxel_size_is_refused(small, make_sample, trained):
