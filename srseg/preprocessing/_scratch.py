@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import math
-import os
 import tempfile
 import threading
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
 import numpy as np
 
 from srseg.errors import StorageError
+from srseg.storage import reserve_space
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
 
     from srseg.volumes import Region
-
-# what a file system answers that cannot reserve space
-_CANNOT_RESERVE = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.ENODEV)
 
 _WIDE = 4  # of lines that are longer than this many times what is wanted, only that is read
 
@@ -126,13 +122,10 @@ class Scratch:
             done += n
 
     def _reserve(self, n_bytes: int) -> None:
-        if not hasattr(os, "posix_fallocate"):
-            return
         try:
-            os.posix_fallocate(self._file.fileno(), 0, n_bytes)
+            reserve_space(self._file.fileno(), n_bytes)
         except OSError as error:
-            if error.errno not in _CANNOT_RESERVE:
-                raise self._failed(error) from error
+            raise self._failed(error) from error
 
     def _failed(self, error: OSError) -> StorageError:
         return StorageError(

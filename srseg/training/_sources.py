@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import mmap
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from srseg.errors import MissingFileError, ParameterError, StorageError
+from srseg.errors import FileFormatError, MissingFileError, ParameterError, StorageError
 from srseg.storage import require_free_space, reserve_space
 from srseg.volumes import StoredTiles
 
@@ -46,8 +47,10 @@ class TiledArray:
     ------
     MissingFileError
         If the file is gone.
+    FileFormatError
+        If it was changed or replaced since, or is shorter than the tiles need.
     StorageError
-        If it is shorter than the tiles need.
+        If it cannot be mapped.
 
     Examples
     --------
@@ -145,7 +148,8 @@ class TiledArray:
                 ) from error
             raise
         offsets = np.arange(nz * ny * nx, dtype=np.int64).reshape(nz, ny, nx) * size
-        return cls(StoredTiles(path, (depth, rows, columns), stored, tile, offsets, scale))
+        stamp = _stamp(path.stat())
+        return cls(StoredTiles(path, (depth, rows, columns), stored, tile, offsets, stamp, scale))
 
     @property
     def ndim(self) -> int:
@@ -249,18 +253,27 @@ def _mapped(tiles: StoredTiles) -> mmap.mmap:
     needed = int(tiles.offsets.max()) + tiles.stored.itemsize * int(np.prod(tiles.tile))
     try:
         with tiles.path.open("rb") as file:
+            if _stamp(os.fstat(file.fileno())) != tiles.stamp:
+                raise FileFormatError(f"{tiles.path} changed since it was opened")
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except FileNotFoundError:
         raise MissingFileError(
             f"{tiles.path} does not exist; was it moved, or is its disk not connected?"
         ) from None
-    except (OSError, ValueError) as error:  # ValueError: an empty file
-        raise StorageError(f"{tiles.path} cannot be mapped into memory ({error})") from error
-    if len(mapped) < needed:
+    except OSError as error:
         raise StorageError(
-            f"{tiles.path} has {len(mapped)} bytes, its voxels need {needed}; it is cut short"
+            error.errno, f"{tiles.path} cannot be mapped into memory: {error.strerror}"
+        ) from error
+    if len(mapped) < needed:
+        raise FileFormatError(
+            f"{tiles.path} has {len(mapped)} bytes, its voxels need {needed}; it is damaged or cut "
+            "short, so take it from a backup"
         )
     return mapped
+
+
+def _stamp(facts: os.stat_result) -> tuple[int, int, int]:
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 
 def _cuts(start: int, stop: int, edge: int) -> list[tuple[int, slice, slice]]:

@@ -26,6 +26,8 @@ class StoredTiles(NamedTuple):
         Shape of a tile.
     offsets : ndarray of shape (nz, ny, nx), int64
         Where each tile begins in the file, in bytes.
+    stamp : tuple of int
+        Number (inode), size and time of change of the file, of which this is true.
     scale : tuple of float, optional
         Factor and offset; the voxels are then ``stored * factor + offset`` in float32.
     """
@@ -35,4 +37,5 @@ class StoredTiles(NamedTuple):
     stored: np.dtype[Any]
     tile: tuple[int, int, int]
     offsets: NDArray[np.int64]
+    stamp: tuple[int, int, int]
     scale: tuple[float, float] | None = None

@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srseg.errors import MissingFileError, ParameterError, StorageError
+from srseg.errors import FileFormatError, MissingFileError, ParameterError, StorageError
 from srseg.io import Reading, create_hdf5, open_volume
 from srseg.planes import standard_planes
 from srseg.training import Augmentation, LabelledVolume, PatchSampler, TiledArray
@@ -163,17 +163,32 @@ def test_a_full_disk_is_told_before_anything_is_written(tmp_path, monkeypatch):
     assert not path.exists()
 
 
-def test_a_file_that_is_gone_or_cut_short_is_told(tmp_path):
+def test_a_file_that_is_gone_changed_or_cut_short_is_told(tmp_path):
     path = tmp_path / "own"
     array = noise()
-    kept = pickle.dumps(TiledArray.write(path, SHAPE, array.dtype, slabs_of(array)))
+    tiled = TiledArray.write(path, SHAPE, array.dtype, slabs_of(array))
+    kept = pickle.dumps(tiled)
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size - 1)
-    with pytest.raises(StorageError, match="cut short"):
+    with pytest.raises(FileFormatError, match="changed since"):
         pickle.loads(kept)
+    facts = path.stat()
+    stamp = facts.st_ino, facts.st_size, facts.st_mtime_ns
+    with pytest.raises(FileFormatError, match="cut short"):
+        TiledArray(tiled.tiles._replace(stamp=stamp))
     path.unlink()
     with pytest.raises(MissingFileError, match="does not exist"):
         pickle.loads(kept)
+
+
+def test_a_scan_that_was_replaced_while_it_was_open_is_not_mapped(tmp_path):
+    array = noise()
+    volume = written(tmp_path / "scan.h5", array)
+    np.testing.assert_array_equal(volume.read(), array)
+    written(tmp_path / "new.h5", array[::-1], chunks=(16, 16, 16))
+    (tmp_path / "new.h5").replace(tmp_path / "scan.h5")
+    with pytest.raises(FileFormatError, match="changed since"):
+        TiledArray.of(volume)
 
 
 def test_steps_are_refused(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,11 +24,14 @@ class Chunks(NamedTuple):
         Shape of a chunk; of voxels that lie one after the other, that of the volume.
     offsets : ndarray of shape (nz, ny, nx), int64
         Where each chunk begins in the file, in bytes.
+    stamp : tuple of int
+        Number, size and time of change of the file that is open.
     """
 
     stored: np.dtype[Any]
     shape: tuple[int, int, int]
     offsets: NDArray[np.int64]
+    stamp: tuple[int, int, int]
 
 
 def unfiltered_chunks(dataset: Any) -> Chunks | None:
@@ -57,7 +61,8 @@ def unfiltered_chunks(dataset: Any) -> Chunks | None:
         offset = dataset.id.get_offset()  # None: the voxels are in the header
         if offset is None:
             return None
-        return Chunks(dataset.dtype, dataset.shape, np.full((1, 1, 1), offset, np.int64))
+        offsets = np.full((1, 1, 1), offset, np.int64)
+        return Chunks(dataset.dtype, dataset.shape, offsets, _stamp(dataset))
     z, y, x = chunk = dataset.chunks
     n_bytes = math.prod(chunk) * dataset.dtype.itemsize
     counts = [-(-n // c) for n, c in zip(dataset.shape, chunk, strict=True)]
@@ -67,4 +72,9 @@ def unfiltered_chunks(dataset: Any) -> Chunks | None:
         if info.byte_offset is None or info.size != n_bytes:
             return None
         offsets[i, j, k] = info.byte_offset
-    return Chunks(dataset.dtype, chunk, offsets)
+    return Chunks(dataset.dtype, chunk, offsets, _stamp(dataset))
+
+
+def _stamp(dataset: Any) -> tuple[int, int, int]:
+    facts = os.fstat(dataset.file.id.get_vfd_handle())
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns
