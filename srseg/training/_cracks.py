@@ -86,4 +86,5 @@ def _usual(values: NDArray[np.float32]) -> NDArray[np.float32]:
     if not values.size:
         return values
     away = np.abs(values - np.median(values))
-    return values[away <= _USUAL * np.median(away)]
+    usual: NDArray[np.float32] = values[away <= _USUAL * np.median(away)]
+    return usual

@@ -8,6 +8,7 @@ import numpy as np
 
 from srseg.errors import TrainingError
 from srseg.labels import UNLABELLED
+from srseg.progress import task
 from srseg.training._sources import read_slice, slabs
 from srseg.training._warp import Square
 
@@ -108,12 +109,13 @@ class ClassPlaces:
             tuple[list[tuple[LabelledVolume, NDArray[np.int32]]], NDArray[np.float64]]
         ] = []
         found: dict[int, list[tuple[LabelledVolume, NDArray[np.int32], float]]] = {}
-        for number, volume in enumerate(volumes):
-            sequence = np.random.SeedSequence(seed, spawn_key=(number,))
-            for position, (count, voxels) in voxels_by_class(
-                volume, np.random.default_rng(sequence)
-            ).items():
-                found.setdefault(position, []).append((volume, voxels, count * volume.weight))
+        with task("looking for classes", len(volumes)) as progress:
+            for number, volume in enumerate(volumes):
+                sequence = np.random.SeedSequence(seed, spawn_key=(number,))
+                index = voxels_by_class(volume, np.random.default_rng(sequence))
+                for position, (count, voxels) in index.items():
+                    found.setdefault(position, []).append((volume, voxels, count * volume.weight))
+                progress.advance(1, volume.name)
         for position in sorted(found):
             shares = np.cumsum([share for _, _, share in found[position]])
             kept = [(volume, voxels) for volume, voxels, _ in found[position]]
@@ -199,8 +201,13 @@ def voxels_by_class(
         For each class that occurs, by its position: how many voxels it has, and up to 20,000 of
         them (z, y, x).
     """
+    # slice by slice: positions and counts take 8 bytes a voxel
     counts = np.array(
-        [np.bincount(slab.ravel(), minlength=256) for _, slab in slabs(volume.classes)]
+        [
+            np.bincount(plane.ravel(), minlength=256)
+            for _, slab in slabs(volume.classes)
+            for plane in slab
+        ]
     )
     totals = counts.sum(0)
     totals[UNLABELLED] = 0
@@ -210,14 +217,16 @@ def voxels_by_class(
     }
     ends = np.cumsum(counts, 0)
     found: dict[int, list[NDArray[np.int32]]] = {c: [] for c in chosen}
-    for number, (start, slab) in enumerate(slabs(volume.classes)):
-        for c, ranks in chosen.items():
-            before = ends[number, c] - counts[number, c]
-            low, high = np.searchsorted(ranks, (before, ends[number, c]))
-            if low < high:
-                flat = np.flatnonzero(slab.ravel() == c)[ranks[low:high] - before]
-                voxels = np.stack(np.unravel_index(flat, slab.shape), axis=1)
-                found[c].append((voxels + np.array([start, 0, 0])).astype(np.int32))
+    for start, slab in slabs(volume.classes):
+        for z, plane in enumerate(slab, start):
+            for c, ranks in chosen.items():
+                before = ends[z, c] - counts[z, c]
+                low, high = np.searchsorted(ranks, (before, ends[z, c]))
+                if low < high:
+                    flat = np.flatnonzero(plane.ravel() == c)[ranks[low:high] - before]
+                    rows, columns = np.divmod(flat, plane.shape[1])
+                    voxels = np.stack([np.full_like(rows, z), rows, columns], axis=1)
+                    found[c].append(voxels.astype(np.int32))
     return {c: (int(totals[c]), np.concatenate(parts)) for c, parts in found.items()}
 
 
