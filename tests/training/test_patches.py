@@ -15,6 +15,7 @@ from srseg.errors import ParameterError, TrainingError
 from srseg.planes import Plane, standard_planes
 from srseg.training import Augmentation, LabelledVolume, PatchSampler
 from srseg.training._boundaries import near_boundary
+from srseg.training._places import voxels_by_class
 
 IGNORED = 255
 GEOMETRY = Augmentation(brightness=0.0, contrast=0.0)
@@ -298,6 +299,25 @@ def test_classes_are_drawn_evenly_and_their_voxels_too():
     # the second volume has one slice of the first class: 462 of 9240 - 13 + 462 voxels
     share = float((patches[labels[:, 2, 2] == 0] > 0.9).any(dim=(1, 2, 3)).float().mean())
     assert share == pytest.approx(462 / 9689, abs=0.03)
+
+
+def test_of_a_large_class_some_voxels_are_kept_evenly(monkeypatch):
+    monkeypatch.setattr("srseg.training._places._KEPT", 600)
+    _, classes = coded((70, 12, 13))
+    classes[30:40] = IGNORED
+    volume = LabelledVolume(np.zeros(classes.shape, np.float32), classes)
+    index = voxels_by_class(volume, np.random.default_rng(0))
+    assert sorted(index) == [0, 1, 2, 3]
+    for position, (count, voxels) in index.items():
+        assert count == (classes == position).sum()
+        assert len(np.unique(voxels, axis=0)) == len(voxels) == 600
+        assert (classes[tuple(voxels.T)] == position).all()
+        for axis, n in enumerate(classes.shape):
+            labelled = np.bincount(np.nonzero(classes == position)[axis], minlength=n)
+            times = np.bincount(voxels[:, axis], minlength=n)
+            some = labelled > 0
+            expected = labelled[some] * 600 / labelled.sum()
+            assert stats.chisquare(times[some], expected).pvalue > 0.001
 
 
 @settings(max_examples=60, deadline=None)
