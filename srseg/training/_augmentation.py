@@ -94,7 +94,7 @@ class Augmentation:
                 )
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, (int, float)) and value < 0:
+            if isinstance(value, (int, float)) and not value >= 0:
                 raise ParameterError(f"augmentation {field.name} must not be negative, got {value}")
         for name in _PROBABILITIES:
             if getattr(self, name) > 1:

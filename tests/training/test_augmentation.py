@@ -237,6 +237,7 @@ def test_classes_of_cracks_are_looked_up_in_the_table():
         ({"elastic_points": 1}, "2 or more"),
         ({"cracks": 1.5}, "cracks is a probability"),
         ({"noise": -0.1}, "noise must not be negative"),
+        ({"elastic": float("nan")}, "elastic must not be negative"),
     ],
 )
 def test_what_cannot_be_is_refused(parameters, words):
