@@ -94,7 +94,8 @@ def train(
         typer.Option(help="Adam's rate (default: the recipe's).", show_default=False),
     ] = None,
     loss: Annotated[
-        str, typer.Option(help="What is made small; a wrong name is answered with a list.")
+        str, typer.Option(help="cross-entropy, cross-entropy+dice, boundary, generalized or "
+                          "symmetric.")
     ] = "cross-entropy",
     label_smoothing: Annotated[
         float,

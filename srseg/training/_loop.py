@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from srseg.training._recipes import Recipe
     from srseg.training._validation import ValidationSlices
 
-_AHEAD = 4  # threads that draw patches beside a GPU
+_AHEAD = 8  # threads that draw patches beside a GPU
 
 
 def train_network(
@@ -213,7 +213,7 @@ class _Training:
             return parts
 
         # on a CPU the network needs the cores
-        threads = min(usable_cores(), _AHEAD) if on_gpu else 1
+        threads = max(1, min(usable_cores() // self._processes.n_here, _AHEAD)) if on_gpu else 1
         iterations = range(self._history.n_iter + 1, self._recipe.max_iter + 1)
         yield from ahead(draw, iterations, threads)
 

@@ -256,10 +256,10 @@ def launched() -> bool:
     Returns
     -------
     bool
-        Whether ``WORLD_SIZE``, which launchers set, is more than 1.
+        Whether ``WORLD_SIZE``, which launchers set beside ``RANK``, is more than 1.
     """
     size = os.environ.get("WORLD_SIZE", "1")
-    return size.isdecimal() and int(size) > 1
+    return "RANK" in os.environ and size.isdecimal() and int(size) > 1
 
 
 def is_main() -> bool:
@@ -270,7 +270,7 @@ def is_main() -> bool:
     bool
         Whether it is; known without waiting for the others.
     """
-    return not launched() or os.environ.get("RANK", "0") == "0"
+    return not launched() or os.environ["RANK"] == "0"
 
 
 def find_processes(device: torch.device) -> Processes:

@@ -13,6 +13,7 @@ from srseg import ArraySample, MultiAxisEnsemble, Volume
 from srseg.errors import LabelError
 from srseg.estimators import predict_together
 from srseg.estimators._training_data import load_labelled
+from srseg.estimators._volume_store import VolumeStore
 from srseg.preprocessing import prepare, seen_blocks, seen_voxels
 from srseg.volumes import FieldOfView, Grid, RigidTransform
 
@@ -47,7 +48,9 @@ def test_what_is_outside_changes_nothing(trained, small, make_sample):
 
 def test_labels_outside_are_ignored(make_sample):
     sample = in_circle(make_sample(0))
-    (volume,), _ = load_labelled([sample], [], 5.0, (0.5, 99.9), sample.labels().table)
+    store = VolumeStore([sample], 5.0, None, None)
+    table = sample.labels().table
+    (volume,), _ = load_labelled([sample], [], 5.0, (0.5, 99.9), table, [1.0], store)
     assert (volume.classes[:, ~INSIDE] == 255).all()
     truth = sample.labels().read()
     np.testing.assert_array_equal(volume.classes[:, INSIDE], truth[:, INSIDE])
