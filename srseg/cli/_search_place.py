@@ -1,5 +1,6 @@
 """Where the fits of a search run: processes here, a Dask cluster, jobs of SLURM."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -63,7 +64,7 @@ class Place:
             Of the cluster; None where fits run on this machine.
         """
         if self.slurm is not None:
-            with _slurm_client(self.jobs, self.slurm, self.logs) as client:
+            with _slurm_client(self.jobs, self.slurm, self.logs) as client, _ending_quietly():
                 yield client
             return
         if self.scheduler is None:
@@ -71,9 +72,23 @@ class Place:
             return
         from srseg.cli._predict_cluster import check_workers, connected
 
-        with connected(self.scheduler) as client:
+        with connected(self.scheduler) as client, _ending_quietly():
             check_workers(client, self.scheduler, dataset, [folder])
             yield client
+
+
+@contextmanager
+def _ending_quietly() -> Iterator[None]:
+    """Let Dask say nothing of exchanges that were broken off because the command is stopped."""
+    from srseg.progress import Stopped
+
+    try:
+        yield
+    except (KeyboardInterrupt, Stopped):
+        for name in ("asyncio", "distributed", "tornado"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        note("srseg: workers finish the fits that they are at")
+        raise
 
 
 def place_of(jobs: int, scheduler: str | None, slurm: list[str], out: Path) -> Place:

@@ -354,10 +354,14 @@ def test_a_search_in_jobs_of_slurm(run, command, tmp_path):
     assert list((tmp_path / "there" / "slurm").glob("dask-worker-*"))
 
 
-def test_sigterm_stops_it_and_the_same_command_goes_on(run, command, tmp_path):
+@pytest.mark.parametrize("how", ["SIGTERM, two processes here", "Ctrl-C, a cluster"])
+def test_a_signal_stops_it_and_the_same_command_goes_on(run, command, tmp_path, start_cluster, how):
     out = tmp_path / "out"
+    asked, code, words = signal.SIGTERM, 143, ("--jobs", 2)
+    if how.startswith("Ctrl-C"):
+        asked, code, words = signal.SIGINT, 130, ("--scheduler", start_cluster()[1])
     process = subprocess.Popen(
-        [sys.executable, "-m", "srseg", *command(out, "--jobs", 2, iterations=40)],
+        [sys.executable, "-m", "srseg", *command(out, *words, iterations=40)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
@@ -365,12 +369,11 @@ def test_sigterm_stops_it_and_the_same_command_goes_on(run, command, tmp_path):
     while not list((out / "scores").glob("*.json")):
         assert time.monotonic() < end
         time.sleep(0.02)
-    process.terminate()
+    process.send_signal(asked)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 143, errors
-    assert "run the same command again" in errors
+    assert process.returncode == code, errors
+    assert "what was finished before is kept" in errors
     assert "Traceback" not in errors
-    done = len(list(scores_in(out).folder.glob("*.json")))
-    assert 0 < done < 8
+    assert 0 < len(list(scores_in(out).folder.glob("*.json"))) < 8
     answer(run(*command(out, iterations=40)))
     assert all(events.count("done") == 1 for events in history(out).values())
