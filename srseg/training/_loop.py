@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import math
-import time
 from contextlib import closing, nullcontext
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,11 +15,11 @@ from srseg.machine import ahead, usable_cores
 from srseg.metrics import mean_iou
 from srseg.progress import Stopped, task
 from srseg.training._average import running_average, weights_of
-from srseg.training._history import History
 from srseg.training._log import current_logs
 from srseg.training._losses import get_loss
 from srseg.training._processes import find_processes, is_main
 from srseg.training._schedule import Schedule
+from srseg.training._state import TrainingState
 from srseg.training._step import Part, Step, labelled_weight
 
 if TYPE_CHECKING:
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
 
     from srseg.progress import Task
     from srseg.training._checkpoint import Checkpoint
+    from srseg.training._history import History
     from srseg.training._losses import Loss
     from srseg.training._patches import Batch, PatchSampler
     from srseg.training._recipes import Recipe
@@ -109,7 +108,7 @@ def train_network(
 
 
 class _Training:
-    """All that changes while a network is trained."""
+    """One training: steps, records, checkpoints, and when it ends."""
 
     def __init__(
         self,
@@ -130,46 +129,40 @@ class _Training:
         network.to(device=self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._sampler, self._recipe, self._n_classes = sampler, recipe, n_classes
         self._validation = validation
-        self._optimizer = torch.optim.Adam(
-            network.parameters(), lr=recipe.learning_rate, fused=True
-        )
-        self._rate = Schedule(self._optimizer, recipe)
-        self._averaged = running_average(network, recipe) if self._processes.main else None
+        optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, fused=True)
+        # the first process has it, and judges
+        averaged = running_average(network, recipe) if self._processes.main else None
+        self._state = TrainingState(network, optimizer, Schedule(optimizer, recipe), averaged)
         self._every = max(1, min(recipe.validate_every, recipe.max_iter // 10))
-        self._history = History()
-        self._best_loss = math.inf
-        self._best_weights: dict[str, Any] | None = None
-        self._recent: list[float] = []
         self._status = ""
         self._checkpoint = checkpoint
-        self._began = time.monotonic()
         if checkpoint is not None:
             self._resume(checkpoint)
             self._processes.wait()  # before the first process writes it again
-        self._step = Step(network, self._optimizer, loss, self._processes, precision, seed)
+        self._step = Step(network, optimizer, loss, self._processes, precision, seed)
         self._logs = current_logs() if self._processes.main else ()
 
     def run(self) -> History:
         """Train until the end, or until asked to stop."""
         for log in self._logs:
-            log.begin(self._history)
+            log.begin(self._state.history)
         with (
             task("training", self._recipe.max_iter) as progress,
             closing(self._batches()) as batches,
         ):
-            progress.advance(self._history.n_iter)
-            self._history.stopped = not self._work(progress, batches)
-        if self._history.stopped:
+            progress.advance(self._state.history.n_iter)
+            self._state.history.stopped = not self._work(progress, batches)
+        if self._state.history.stopped:
             self._write()
-        best = self._best_weights
+        best = self._state.best_weights
         if best is None:
-            best = weights_of(self._judged)
-        if math.isinf(self._best_loss):
-            self._history.best_iter = self._history.n_iter
+            best = weights_of(self._state.judged)
+        if math.isinf(self._state.best_loss):
+            self._state.history.best_iter = self._state.history.n_iter
         self._network.load_state_dict(best)
         self._processes.share(self._network)
         self._network.eval()
-        return self._history
+        return self._state.history
 
     def _work(self, progress: Task, batches: Iterator[list[Part]]) -> bool:
         """Train until the end; tell whether it was reached."""
@@ -214,30 +207,30 @@ class _Training:
 
         # on a CPU the network needs the cores
         threads = max(1, min(usable_cores() // self._processes.n_here, _AHEAD)) if on_gpu else 1
-        iterations = range(self._history.n_iter + 1, self._recipe.max_iter + 1)
+        iterations = range(self._state.history.n_iter + 1, self._recipe.max_iter + 1)
         yield from ahead(draw, iterations, threads)
 
     def _iterate(self, parts: list[Part], labelled: float) -> None:
-        iteration = self._history.n_iter + 1
-        self._rate.before(iteration)
+        iteration = self._state.history.n_iter + 1
+        self._state.rate.before(iteration)
         if labelled:  # else there is nothing to learn from
             loss = self._step(iteration, parts, labelled)
-            _require_finite(loss, "loss", iteration, self._rate.value)
-            self._recent.append(loss)
-            if self._averaged is not None:
-                self._averaged.update_parameters(self._network)
-        self._history.n_iter = iteration
+            _require_finite(loss, "loss", iteration, self._state.rate.value)
+            self._state.recent.append(loss)
+            if self._state.averaged is not None:
+                self._state.averaged.update_parameters(self._network)
+        self._state.history.n_iter = iteration
 
     @property
     def _record_is_due(self) -> bool:
-        done, records = self._history.n_iter, self._history.records
+        done, records = self._state.history.n_iter, self._state.history.records
         if records and records[-1]["iteration"] == done:
             return False
         return done > 0 and (done % self._every == 0 or done == self._recipe.max_iter)
 
     @property
     def _ended(self) -> bool:
-        history, patience = self._history, self._recipe.stop_after
+        history, patience = self._state.history, self._recipe.stop_after
         if history.n_iter >= self._recipe.max_iter:
             return True
         if self._validation is None or patience is None or not history.records:
@@ -246,10 +239,10 @@ class _Training:
 
     def _record(self) -> bool:
         """Validate, and write down how it goes; tell whether it came to an end."""
-        iteration, rate = self._history.n_iter, self._rate.value
+        iteration, rate = self._state.history.n_iter, self._state.rate.value
         record = {
             "iteration": iteration,
-            "loss": float(np.mean(self._recent)) if self._recent else math.nan,
+            "loss": float(np.mean(self._state.recent)) if self._state.recent else math.nan,
             "learning_rate": rate,
         }
         self._status = f"loss {record['loss']:.3f}"
@@ -261,98 +254,47 @@ class _Training:
             _require_finite(found, "validation loss", iteration, rate)
             record |= {"validation_loss": found, "validation_iou": iou}
             self._status += f" · IoU {iou:.3f}"
-            if found < self._best_loss:
-                self._best_loss, self._history.best_iter = found, iteration
+            if found < self._state.best_loss:
+                self._state.best_loss, self._state.history.best_iter = found, iteration
                 if self._processes.main:
-                    self._best_weights = copy.deepcopy(weights_of(self._judged))
-            self._rate.after(iteration, self._history.best_iter)
-        record["seconds"] = round(time.monotonic() - self._began, 3)
-        self._recent.clear()
-        self._history.records.append(record)
+                    self._state.keep_best()
+            self._state.rate.after(iteration, self._state.history.best_iter)
+        record["seconds"] = round(self._state.seconds, 3)
+        self._state.recent.clear()
+        self._state.history.records.append(record)
         for log in self._logs:
             log.add(record)
         return True
-
-    @property
-    def _judged(self) -> torch.nn.Module:
-        return self._network if self._averaged is None else self._averaged
 
     def _score(self) -> tuple[float, float] | None:
         """Give loss and IoU on the held-out slices; None where it was asked to stop meanwhile."""
         assert self._validation is not None  # noqa: S101
         try:
-            found, counts = self._validation.score(self._judged, self._n_classes, self._device)
+            found, counts = self._validation.score(
+                self._state.judged, self._n_classes, self._device
+            )
         except Stopped:
             return None
         return found, float(mean_iou(counts))
 
     def _write(self) -> None:
         """Write the checkpoint."""
-        if self._checkpoint is None or not self._processes.main:
-            return
-        tensors = {f"network/{k}": v for k, v in self._network.state_dict().items()}
-        if self._averaged is not None:
-            tensors |= {f"average/{k}": v for k, v in self._averaged.state_dict().items()}
-        if self._best_weights is not None:
-            tensors |= {f"best/{k}": v for k, v in self._best_weights.items()}
-        for name, parameter in self._network.named_parameters():
-            for key, value in self._optimizer.state.get(parameter, {}).items():
-                tensors[f"adam/{name}/{key}"] = value
-        state = {
-            "history": {**self._history.to_dict(), "stopped": False},
-            "best_loss": None if math.isinf(self._best_loss) else self._best_loss,
-            "recent": self._recent,
-            "rate": self._rate.value,
-            "last_cut": self._rate.last_cut,
-            "seconds": time.monotonic() - self._began,
-        }
-        self._checkpoint.write(state, tensors)
+        if self._checkpoint is not None and self._processes.main:
+            self._checkpoint.write(*self._state.pack())
 
     def _resume(self, checkpoint: Checkpoint) -> None:
         """Take up what a checkpoint holds."""
         found = checkpoint.read()
         if found is None:
             return
-        state, tensors = found
-        kinds: dict[str, dict[str, Any]] = {"network": {}, "average": {}, "best": {}, "adam": {}}
-        for name, tensor in tensors.items():
-            kind, _, rest = name.partition("/")
-            kinds[kind][rest] = tensor
         try:
-            self._network.load_state_dict(kinds["network"])
-            if self._averaged is not None:
-                self._averaged.load_state_dict(kinds["average"])
-            if kinds["best"] and self._processes.main:
-                self._best_weights = copy.deepcopy(weights_of(self._network))
-                for name, value in self._best_weights.items():
-                    value.copy_(kinds["best"][name])
-            self._resume_optimizer(kinds["adam"])
-            self._history = History.from_dict(state["history"])
-            best = state["best_loss"]
-            self._best_loss = math.inf if best is None else best
-            self._recent = state["recent"]
-            self._rate.value, self._rate.last_cut = state["rate"], state["last_cut"]
-            self._began = time.monotonic() - state["seconds"]
+            self._state.unpack(*found)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise StorageError(
                 f"{checkpoint.path} does not fit this network ({reason}); begin anew with "
                 "--restart (from Python: remove the file)"
             ) from error
-
-    def _resume_optimizer(self, kept: dict[str, torch.Tensor]) -> None:
-        for name, parameter in self._network.named_parameters():
-            state: dict[str, Any] = {}
-            for key in ("step", "exp_avg", "exp_avg_sq"):
-                value = kept.get(f"{name}/{key}")
-                if value is None:
-                    continue
-                if key == "step":
-                    state[key] = value.to(self._device)
-                else:  # laid out in memory as the weights are: the fused step goes through both
-                    state[key] = torch.empty_like(parameter).copy_(value)
-            if state:
-                self._optimizer.state[parameter] = state
 
 
 def _pinned(batch: Batch) -> Batch:
