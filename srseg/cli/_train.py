@@ -18,6 +18,7 @@ from srseg.cli._options import (
 from srseg.cli._output import note
 from srseg.cli._prediction_settings import parse_memory
 from srseg.cli._signals import stopping_on_interrupt
+from srseg.cli._train_augmentation import parse_augmentation
 from srseg.cli._train_log import training_logs
 from srseg.cli._train_plan import (
     answer,
@@ -117,6 +118,12 @@ def train(
     augment: Annotated[
         bool, typer.Option("--augment/--no-augment", help="Vary patches as the paper does.")
     ] = True,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=AMOUNT", help="Vary patches in this too, or more or less: "
+                     "cracks=0.3 draws cracks into 0.3 of them; gamma, blur, noise, rings, …",
+                     show_default=False),
+    ] = None,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
     seed: Annotated[
@@ -165,6 +172,7 @@ def train(
     size = None if voxel_size == "scan" else quantity(voxel_size, "um", "--voxel-size")
     held_out = _validation(validation)
     memory = parse_memory(max_memory)
+    augmentation = parse_augmentation(augment, vary)
     targets = list(dict.fromkeys(target or ["WF"]))
     weights = parse_weights(weight, targets)
     path = out or Path(f"{'-'.join(targets).lower()}.srseg")
@@ -194,7 +202,7 @@ def train(
         draw=draw,
         ignore_boundary=ignore_boundary,
         validation=held_out,
-        augment=augment,
+        augment=augmentation,
         precision=precision,  # type: ignore[arg-type]
         device=device,
         start_from=start,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import torch
 
 from srseg import Dataset, load_model
 from srseg.backbones import describe_backbone
-from srseg.training import iterations_done
+from srseg.training import Augmentation, iterations_done
 
 SMALL = ("--width", 4, "--depth", 2, "--input-size", 32, "--voxel-size", "scan")
 
@@ -356,6 +357,9 @@ def test_two_label_sets_with_weights(run, tiny):
         (("--ignore-boundary", -1), "ignore-boundary"),
         (("--accumulate", 0), "accumulate"),
         (("--max-memory", "much"), "max-memory"),
+        (("--vary", "cracks"), "'cracks' is not NAME=AMOUNT with one of: flip, rotation, "),
+        (("--vary", "area=0.3"), "'area=0.3' is not NAME=AMOUNT"),
+        (("--vary", "noise=-1"), "noise"),
     ],
 )
 def test_new_options_are_checked(run, tiny, arguments, says, monkeypatch):
@@ -370,12 +374,14 @@ def test_more_options_reach_the_model(run, tiny):
     result = run(
         "train", "A", "B", *SMALL, "--max-iter", 2, "--loss", "cross-entropy+dice",
         "--label-smoothing", 0.1, "--draw", "by class", "--ignore-boundary", 1.5,
-        "--accumulate", 2, "--checkpoint-every", 3, "--out", "m.srseg", "-d", tiny.path,
+        "--accumulate", 2, "--checkpoint-every", 3, "--vary", "cracks=0.5", "--vary", "flip=0",
+        "--no-augment", "--out", "m.srseg", "-d", tiny.path,
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     wanted = {
         "loss": "cross-entropy+dice", "label_smoothing": 0.1, "draw": "by class",
         "ignore_boundary": 1.5, "accumulate": 2, "checkpoint_every": 3, "checkpoint": None,
+        "augment": replace(Augmentation.none(), cracks=0.5),
     }  # fmt: skip
     found = load_model("m.srseg").get_params()
     assert {name: found[name] for name in wanted} == wanted
