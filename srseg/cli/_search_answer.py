@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srseg.cli._output import note, say, say_json
+from srseg.cli._output import note, say, say_json, size
 from srseg.cli._search_study import Plan, Study, failures, words
 from srseg.cli._search_watch import duration
 
@@ -55,6 +55,9 @@ def answer_plan(
     for one in plan.candidates:
         if one.problem:
             tell(f"{words(one.parameters)}: {one.problem}")
+    unable = sum(bool(one.problem) for one in plan.candidates)
+    if unable:
+        tell(f"{unable} of {len(plan.candidates)} candidates cannot work and do not count below")
     tell(f"folds: {study.folds.how}; held out: {_held_out(study)}")
     if len(plan.rounds) > 1:
         steps = ", ".join(f"{n} for {most}" for n, most in plan.rounds)
@@ -65,6 +68,7 @@ def answer_plan(
         f"{duration(plan.seconds)} one after the other, {left} left with {place.jobs} at a time "
         "(reckoned from three steps of the smallest; reading scans comes on top)"
     )
+    tell(f"their models take {size(plan.disk)} on disk, where {size(plan.free)} are free")
 
 
 def answer_results(study: Study, plan: Plan, search: Any, *, as_json: bool) -> None:
@@ -134,6 +138,8 @@ def _plan_document(study: Study, place: "Place", plan: Plan) -> dict[str, Any]:
         "seconds": plan.seconds,
         "seconds_left": plan.seconds_left,
         "jobs": place.jobs,
+        "disk": plan.disk,
+        "free": plan.free,
     }
 
 
@@ -179,7 +185,7 @@ def _table(study: Study, plan: Plan, results: dict[str, Any]) -> str:
         known = dict(parameters)
         if study.halving:
             known.pop("max_iter", None)
-        size = sizes.get(tuple(sorted(known.items())))
+        one = sizes.get(tuple(sorted(known.items())))
         mean = results["mean_test_score"][i]
         error = float(standard_error([split[i] for split in splits]))
         iou = "failed" if math.isnan(mean) else f"{100 * mean:.2f} ± {100 * error:.2f}"
@@ -187,8 +193,8 @@ def _table(study: Study, plan: Plan, results: dict[str, Any]) -> str:
             [
                 str(results["rank_test_score"][i]),
                 words(parameters),
-                f"{size.weights / 1e6:.3g} M" if size else "-",
-                f"{size.flops / 1e9:.3g} G" if size else "-",
+                f"{one.weights / 1e6:.3g} M" if one else "-",
+                f"{one.flops / 1e9:.3g} G" if one else "-",
                 iou,
                 duration(results["mean_fit_time"][i]),
             ]

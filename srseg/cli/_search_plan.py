@@ -1,5 +1,7 @@
 """Reckoning what a search takes, before anything runs."""
 
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srseg.cli._search_place import speed_and_memory
@@ -8,6 +10,8 @@ from srseg.cli._search_watch import Watched
 
 if TYPE_CHECKING:
     from srseg.evaluation import CandidatePlan, SearchJob
+
+_FLOAT32 = 4  # bytes of a weight
 
 
 def plan_study(study: Study, client: Any, jobs: int) -> Plan:
@@ -77,7 +81,17 @@ def plan_study(study: Study, client: Any, jobs: int) -> Plan:
     done = [one for one in work if fits_store.record(one.job.fit) is not None]
     left = max(0.0, seconds - sum(one.seconds for one in done))
     fits = sum(n * n_folds for n, _ in rounds)
-    return Plan(plans, work, rounds, fits, seconds, len(done), left)
+    weights = sum(c.weights for c in able) / max(1, len(able))
+    disk = int(_FLOAT32 * weights * (fits - len(done)))
+    return Plan(plans, work, rounds, fits, seconds, len(done), left, disk, _free(kept.folder))
+
+
+def _free(folder: str | Path) -> int:
+    """Tell how many bytes are free where a folder is, or will be."""
+    there = Path(folder)
+    while not there.is_dir():
+        there = there.parent
+    return shutil.disk_usage(there).free
 
 
 def _watched(job: "SearchJob", plan: "CandidatePlan", most: int, halving: bool) -> Watched:

@@ -30,6 +30,7 @@ def run_study(study: Study, place: Place, *, dry_run: bool, as_json: bool) -> No
         Whether the answer is one JSON document.
     """
     from srseg.errors import ParameterError
+    from srseg.storage import require_free_space
 
     folder = Path(study.kept.folder)
     if dry_run and place.slurm is not None:
@@ -57,6 +58,7 @@ def run_study(study: Study, place: Place, *, dry_run: bool, as_json: bool) -> No
         able = [c.parameters for c in plan.candidates if not c.problem]
         if not able:
             raise ParameterError("no candidate is left; see them with --dry-run")
+        require_free_space(folder, plan.disk, "keeping the models of this search")
         if not as_json:
             answer_plan(study, place, plan, as_json=False, as_note=True)
         search = _run(study, place, plan, able, client)

@@ -70,6 +70,10 @@ class Plan:
         How many are done.
     seconds_left : float
         How long the others take one after the other.
+    disk : int
+        Bytes that the models of the others take.
+    free : int
+        Bytes that are free where they go.
     """
 
     candidates: "list[CandidatePlan]"
@@ -79,6 +83,8 @@ class Plan:
     seconds: float
     done: int
     seconds_left: float
+    disk: int
+    free: int
 
 
 def words(parameters: dict[str, Any]) -> str:

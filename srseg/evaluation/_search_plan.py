@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,7 +20,7 @@ from srseg.training import get_recipe
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from srseg.backbones import BackboneInfo
+    from srseg.backbones import BackboneFactory, BackboneInfo
     from srseg.estimators import VolumeSegmenter
     from srseg.evaluation._kept_fit import KeptFit
     from srseg.volumes import Sample
@@ -307,12 +308,17 @@ def _problem(
 
 
 def _describe(estimator: VolumeSegmenter, n_classes: int) -> BackboneInfo:
+    sizes = (estimator.width, estimator.depth, estimator.input_size)
+    return _described(estimator.backbone, n_classes, *sizes)
+
+
+@cache
+def _described(
+    backbone: str | BackboneFactory, n_classes: int, width: int, depth: int, input_size: int
+) -> BackboneInfo:
+    """Keep what a network takes: a plan asks for each of them more than once."""
     return describe_backbone(
-        estimator.backbone,
-        n_classes=n_classes,
-        width=estimator.width,
-        depth=estimator.depth,
-        input_size=estimator.input_size,
+        backbone, n_classes=n_classes, width=width, depth=depth, input_size=input_size
     )
 
 

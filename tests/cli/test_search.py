@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -79,6 +80,7 @@ def test_the_plan_says_what_it_takes_and_writes_nothing(run, tiny, command, tmp_
     np.testing.assert_allclose(seconds, seconds[0])
     total = 2 * sum(one["fit_seconds"] + one["score_seconds"] for one in plan["candidates"])
     assert plan["seconds"] == pytest.approx(total)
+    assert plan["disk"] == 2 * 4 * sum(one["weights"] for one in plan["candidates"])
     text = run(*[word for word in command(tmp_path / "out", "--dry-run") if word != "--json"])
     assert "8 fits on this machine, 0 of them done: about" in text.stdout
     assert "folds: 2 folds by subject" in text.stdout
@@ -288,6 +290,14 @@ def test_other_parameters_are_searched_too(run, command, tmp_path):
     found = answer(run(*command(tmp_path / "out", grid=grid)))
     assert found["cv_results"]["param_learning_rate"] == [0.01, 0.001]
     assert set(found["cv_results"]["param_recipe"]) == {"fast"}
+
+
+def test_a_disk_that_is_too_small_is_told(run, command, tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    result = run(*command(tmp_path / "out"))
+    assert result.exit_code == 1
+    assert "keeping the models of this search needs" in result.stderr
+    assert "choose another place" in result.stderr
 
 
 @pytest.mark.parametrize(
