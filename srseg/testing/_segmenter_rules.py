@@ -6,7 +6,7 @@ import pickle
 import warnings
 from typing import TYPE_CHECKING, Any
 
-import joblib  # type: ignore[import-untyped]
+import joblib
 import numpy as np
 import torch
 from sklearn.base import clone

@@ -113,6 +113,17 @@ def test_weights_that_cannot_be_are_refused(small, make_sample, given):
     assert joblib.hash(given) == before
 
 
+def test_a_grid_search_divides_the_weights_with_the_samples(small, make_sample, samplers):
+    samples = [make_sample(i) for i in range(4)]
+    search = GridSearchCV(small(max_iter=1), {"width": [2, 3]}, cv=2, error_score="raise")
+    search.fit(samples, sample_weight=[1.0, 2.0, 3.0, 4.0])
+    assert len(samplers) == 2 * 2 + 1
+    for sampler, _ in samplers:
+        assert [v.weight for v in sampler.volumes] == [
+            1.0 + int(v.name[1]) for v in sampler.volumes
+        ]
+
+
 def test_a_sample_with_two_label_sets_is_held_out_as_a_whole(small, make_sample, samplers):
     wf = [make_sample(i) for i in range(4)]
     hq = [make_sample(i) for i in range(2)]
