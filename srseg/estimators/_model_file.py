@@ -22,10 +22,13 @@ from srseg.errors import MissingFileError, ModelFileError, ParameterError, Unkno
 from srseg.estimators._domain import Domain
 from srseg.estimators._randomness import seeded
 from srseg.labels import LabelTable
+from srseg.preprocessing import LabelCleaning
 from srseg.storage import atomic_path
 from srseg.training import Augmentation, History, digest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from srseg.estimators._segmenter import VolumeSegmenter
 
 _FORMAT = "srseg-model"
@@ -189,6 +192,8 @@ def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
     plain = dict(parameters)
     if isinstance(plain["augment"], Augmentation):
         plain["augment"] = dataclasses.asdict(plain["augment"])
+    if isinstance(plain["clean_labels"], LabelCleaning):
+        plain["clean_labels"] = dataclasses.asdict(plain["clean_labels"])
     if isinstance(plain["labels"], LabelTable):
         plain["labels"] = plain["labels"].to_dicts()
     if not isinstance(plain["validation"], (str, numbers.Real, type(None))):
@@ -206,12 +211,15 @@ def _item(value: Any) -> Any:
 
 def _unplain(plain: dict[str, Any]) -> dict[str, Any]:
     parameters = dict(plain)
-    if isinstance(parameters["augment"], dict):
-        values: dict[str, Any] = {
-            name: tuple(v) if isinstance(v, list) else v
-            for name, v in parameters["augment"].items()
-        }
-        parameters["augment"] = Augmentation(**values)
+    settings: dict[str, Callable[..., Any]] = {
+        "augment": Augmentation, "clean_labels": LabelCleaning,
+    }  # fmt: skip
+    for name, kind in settings.items():
+        if isinstance(parameters[name], dict):
+            values = {
+                key: tuple(v) if isinstance(v, list) else v for key, v in parameters[name].items()
+            }
+            parameters[name] = kind(**values)
     if parameters["labels"] is not None:
         parameters["labels"] = LabelTable.from_dicts(parameters["labels"])
     low, high = parameters["clip"]

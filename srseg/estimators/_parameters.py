@@ -11,6 +11,7 @@ import numpy as np
 
 from srseg.errors import ParameterError
 from srseg.labels import LabelTable
+from srseg.preprocessing import LabelCleaning
 from srseg.training import Augmentation, Recipe, get_loss, get_recipe
 from srseg.units import parse_size
 
@@ -51,6 +52,10 @@ def check_parameters(segmenter: VolumeSegmenter) -> Recipe:
     if not isinstance(segmenter.augment, (bool, np.bool_, Augmentation)):
         raise ParameterError(
             f"augment is True, False or an Augmentation, found {segmenter.augment!r}"
+        )
+    if not isinstance(segmenter.clean_labels, (bool, np.bool_, LabelCleaning)):
+        raise ParameterError(
+            f"clean_labels is True, False or a LabelCleaning, found {segmenter.clean_labels!r}"
         )
     get_loss(segmenter.loss, label_smoothing=segmenter.label_smoothing)
     if segmenter.draw not in ("uniform", "by class"):

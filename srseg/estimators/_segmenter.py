@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from srseg.inference import SlicePredictor
     from srseg.labels import LabelTable
     from srseg.planes import Plane
+    from srseg.preprocessing import LabelCleaning
     from srseg.training import Augmentation
     from srseg.volumes import Sample
 
@@ -71,6 +72,9 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         or the middle of a patch is of each class equally often.
     ignore_boundary : float, default=0.0
         Pixels of a patch within so many pixels of another label teach nothing.
+    clean_labels : bool or LabelCleaning, default=False
+        Whether labels are corrected by the grey values of their scan before they are learned, near
+        boundaries and where the degradation layer is cracked; label set HQ is left as it is.
     source_size : int, optional
         Edge in pixels of the square of a slice that a patch shows; `input_size` where it is None,
         so that the full resolution is kept.
@@ -171,6 +175,7 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         label_smoothing: float = 0.0,
         draw: Literal["uniform", "by class"] = "uniform",
         ignore_boundary: float = 0.0,
+        clean_labels: bool | LabelCleaning = False,
         source_size: int | None = None,
         augment: bool | Augmentation = True,
         validation: Literal["auto"] | float | Sequence[Sample] | None = "auto",
@@ -201,6 +206,7 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         self.label_smoothing = label_smoothing
         self.draw = draw
         self.ignore_boundary = ignore_boundary
+        self.clean_labels = clean_labels
         self.source_size = source_size
         self.augment = augment
         self.validation = validation

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from srseg.estimators._volume_store import VolumeStore
+    from srseg.preprocessing import LabelCleaning
     from srseg.volumes import Sample, Volume, VoxelSource
 
 
@@ -32,6 +33,7 @@ def load_labelled(
     table: LabelTable,
     weights: Sequence[float],
     store: VolumeStore,
+    cleaning: LabelCleaning | None = None,
 ) -> tuple[list[LabelledVolume], list[LabelledVolume]]:
     """Read and prepare samples with their labels; what a scan did not see is unlabelled.
 
@@ -49,6 +51,8 @@ def load_labelled(
         How often slices of each training sample are drawn.
     store : VolumeStore
         Where they are kept.
+    cleaning : LabelCleaning, optional
+        How labels are corrected; not at all where it is None.
 
     Returns
     -------
@@ -80,6 +84,8 @@ def load_labelled(
             key = sample.name if names[sample.name] == 1 else _scan_key(sample, volume)
             if key not in images:
                 images[key] = store.image(volume)
+            if cleaning is not None and sample.target not in cleaning.spared:
+                classes = cleaning.apply(images[key], classes, table)
             progress.advance(1, sample.name)
             kept = store.classes(classes)
             return LabelledVolume(images[key], kept, sample.name, seen, weight)

@@ -9,6 +9,7 @@ import torch
 
 from srseg._version import __version__
 from srseg.estimators._identity import fingerprint, model_hash
+from srseg.preprocessing import LabelCleaning
 from srseg.training import Augmentation
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _add(facts: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _named(value: Any) -> Any:
-    if isinstance(value, Augmentation):
+    if isinstance(value, (Augmentation, LabelCleaning)):
         return dataclasses.asdict(value)
     if callable(value):
         return f"{value.__module__}.{getattr(value, '__qualname__', type(value).__qualname__)}"

@@ -22,6 +22,7 @@ from srseg.estimators._training_memory import require_memory
 from srseg.estimators._volume_store import VolumeStore
 from srseg.inference import choose_device, choose_precision
 from srseg.planes import standard_planes
+from srseg.preprocessing import LabelCleaning
 from srseg.training import (
     Augmentation,
     Checkpoint,
@@ -131,8 +132,9 @@ def train_segmenter(segmenter: VolumeSegmenter, X: Any, y: Any, sample_weight: A
             processes.n_here,
         )  # fmt: skip
         volumes, judged = load_labelled(
-            training, held_out, voxel_size, segmenter.clip, table, weights, store
-        )
+            training, held_out, voxel_size, segmenter.clip, table, weights, store,
+            _cleaning(segmenter.clean_labels, table),
+        )  # fmt: skip
         planes = standard_planes(segmenter.training_planes)
         validation = ValidationSlices(judged, planes, stride_of(network)) if judged else None
         del judged  # its slices are copied
@@ -295,6 +297,12 @@ def _is_weight(value: Any) -> bool:
         and isinstance(value, numbers.Real)
         and 0 < float(value) < math.inf
     )
+
+
+def _cleaning(clean_labels: bool | LabelCleaning, table: LabelTable) -> LabelCleaning | None:
+    if isinstance(clean_labels, LabelCleaning):
+        return clean_labels.for_table(table)
+    return LabelCleaning().for_table(table) if clean_labels else None
 
 
 def _augmentation(augment: bool | Augmentation) -> Augmentation:

@@ -6,6 +6,7 @@ normalised again.
 """
 
 from srseg.preprocessing._align import Registration, register
+from srseg.preprocessing._clean_labels import LabelCleaning
 from srseg.preprocessing._coarse import coarse_copy
 from srseg.preprocessing._everywhere import labels_everywhere
 from srseg.preprocessing._field import find_field
@@ -19,6 +20,7 @@ from srseg.preprocessing._survey import Survey, survey, tilt_after
 from srseg.preprocessing._upright import upright
 
 __all__ = [
+    "LabelCleaning",
     "Normalisation",
     "Registration",
     "Survey",
