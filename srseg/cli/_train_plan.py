@@ -17,6 +17,7 @@ def plan_of(
     """Say what would be trained, and refuse what training would refuse later."""
     from srseg.backbones import describe_backbone
     from srseg.errors import ParameterError
+    from srseg.estimators import require_memory
     from srseg.inference import choose_device, choose_precision
     from srseg.training import get_recipe
 
@@ -35,7 +36,9 @@ def plan_of(
             f"--input-size {segmenter.input_size} is no multiple of the network's stride, "
             f"{info.stride}; use {lower} or {lower + info.stride}"
         )
-    segmenter.divide(chosen.samples)  # a dry run refuses what training would refuse
+    # a dry run refuses what training would refuse
+    segmenter.divide(chosen.samples)
+    require_memory(segmenter, len(chosen.table))
     return {
         "model": str(path),
         "backbone": segmenter.backbone,

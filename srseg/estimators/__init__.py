@@ -8,6 +8,7 @@ from srseg.estimators._part import SamplePart
 from srseg.estimators._prediction import Prediction
 from srseg.estimators._protocol import SliceSegmenter
 from srseg.estimators._segmenter import VolumeSegmenter
+from srseg.estimators._training_memory import require_memory
 from srseg.estimators._voting import predict_together
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "model_hash",
     "predict_together",
     "read_inputs",
+    "require_memory",
 ]

@@ -9,25 +9,20 @@ import torch
 
 from srseg.backbones import describe_backbone
 from srseg.errors import NotEnoughMemoryError, PluginError
+from srseg.estimators._parameters import check_parameters
+from srseg.inference import choose_device, choose_precision
 from srseg.machine import usable_memory
+from srseg.training import find_processes
 
 if TYPE_CHECKING:
     from srseg.estimators._segmenter import VolumeSegmenter
-    from srseg.training import Processes, Recipe
 
 _FLOAT32 = 4
 _MOST = 8000  # numbers that a network keeps of a pixel at the most (width 112: 3700)
 
 
-def require_memory(
-    segmenter: VolumeSegmenter,
-    recipe: Recipe,
-    n_classes: int,
-    device: torch.device,
-    precision: str,
-    processes: Processes,
-) -> None:
-    """Refuse a batch that cannot fit into the memory there is.
+def require_memory(segmenter: VolumeSegmenter, n_classes: int) -> None:
+    """Refuse a batch that cannot fit into the memory there is, as `fit` does.
 
     What is counted is the least that a step takes: the tensors of the network. What just fits by
     this count may still fail.
@@ -35,23 +30,19 @@ def require_memory(
     Parameters
     ----------
     segmenter : VolumeSegmenter
-        Network and size of the patches.
-    recipe : Recipe
-        Size of the batch, and into how many parts it is divided.
+        Network, patches, recipe, device.
     n_classes : int
         Number of classes K.
-    device : torch.device
-        Where it trains.
-    precision : str
-        ``"bf16"`` halves what is kept for the way back.
-    processes : Processes
-        Over which a batch is divided.
 
     Raises
     ------
     NotEnoughMemoryError
         If it cannot fit; the message says what would.
     """
+    recipe = check_parameters(segmenter)
+    processes = find_processes(choose_device(segmenter.device))
+    device = processes.device
+    precision = choose_precision(segmenter.precision, device)
     free = _free(device, processes.n_here)
     pixels = recipe.batch_size * segmenter.input_size**2
     if free is None or _FLOAT32 * _MOST * pixels <= free:

@@ -109,7 +109,7 @@ def train_segmenter(segmenter: VolumeSegmenter, X: Any, y: Any, sample_weight: A
         require_voxel_size(start, voxel_size)
     processes = find_processes(device)
     device = processes.device
-    require_memory(segmenter, recipe, len(table), device, precision, processes)
+    require_memory(segmenter, len(table))
     checkpoint = None
     if segmenter.checkpoint is not None:
         checkpoint = Checkpoint(

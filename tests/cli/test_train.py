@@ -347,6 +347,16 @@ def test_two_label_sets_with_weights(run, tiny):
     assert not same(weights("wf-hq.srseg"), weights("even.srseg"))
 
 
+def test_a_batch_that_cannot_fit_is_refused_before_anything_is_read_or_written(run, tiny):
+    big = ("train", "--width", 96, "--depth", 5, "--input-size", 640, "--voxel-size", "scan")
+    for dry in ((), ("--dry-run",)):
+        result = run(*big, "--batch-size", 100_000, "--device", "cpu", "-d", tiny.path, *dry)
+        assert result.exit_code == 1
+        assert "patches of 640 x 640 pixels at once takes at least" in result.stderr
+        assert "--accumulate" in result.stderr
+    assert beside() == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
