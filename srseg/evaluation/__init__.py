@@ -11,12 +11,11 @@ from srseg.evaluation._search_plan import (
     CandidatePlan,
     halving_rounds,
     plan_search,
-    training_memory,
-    training_speed,
     voxels_seen,
 )
 from srseg.evaluation._slabs import Slab, cut_into_slabs
 from srseg.evaluation._table import ScoreRow, ScoreTable
+from srseg.evaluation._training_speed import training_memory, training_speed
 
 __all__ = [
     "CandidatePlan",

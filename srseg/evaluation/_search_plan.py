@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import asdict, dataclass, replace
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import torch
 from sklearn.base import clone
-from torch.nn import functional
 
-from srseg.backbones import create_backbone, describe_backbone
+from srseg.evaluation._training_speed import BACK, describe_network
 from srseg.inference import choose_device, choose_precision
-from srseg.machine import usable_memory
 from srseg.training import get_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from srseg.backbones import BackboneFactory, BackboneInfo
+    from srseg.backbones import BackboneInfo
     from srseg.estimators import VolumeSegmenter
     from srseg.evaluation._kept_fit import KeptFit
     from srseg.volumes import Sample
-
-_BACK = 2  # the way back of a training step takes twice the operations of the way there
-_STEPS = 2  # that are timed
-_WARM = 1  # and one before them, in which libraries choose how to compute
 
 
 @dataclass(frozen=True)
@@ -123,75 +114,6 @@ def plan_search(
     ]
 
 
-def training_speed(estimator: VolumeSegmenter, n_classes: int) -> float:
-    """Find by three steps of training how many operations a second this machine does.
-
-    Small networks reach less of what a GPU can do than large ones: what is reckoned from the
-    smallest candidate is rather too long for the others.
-
-    Parameters
-    ----------
-    estimator : VolumeSegmenter
-        Not fitted; its network is built, and trained on noise.
-    n_classes : int
-        Number of classes.
-
-    Returns
-    -------
-    float
-        Operations a second, in the sense of `srseg.backbones.describe_backbone`.
-    """
-    device = choose_device(estimator.device)
-    precision = choose_precision(estimator.precision, device)
-    info = _describe(estimator, n_classes)
-    most = estimator.batch_size or get_recipe(estimator.recipe).batch_size
-    batch = min(most, 8 if device.type == "cuda" else 2)  # enough to keep it busy
-    shape = (batch, info.input_size, info.input_size)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        network = create_backbone(
-            estimator.backbone,
-            n_classes=n_classes,
-            width=estimator.width,
-            depth=estimator.depth,
-        ).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        images = torch.rand(shape[0], 1, *shape[1:], device=device)
-        classes = torch.randint(n_classes, shape, device=device)
-    optimizer = torch.optim.Adam(network.parameters())
-    network.train()
-    start = 0.0
-    for step in range(_WARM + _STEPS):
-        if step == _WARM:
-            _wait_for(device)
-            start = time.perf_counter()
-        optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            logits = network(images)
-        loss = functional.cross_entropy(logits.float(), classes)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-    _wait_for(device)
-    return _STEPS * (1 + _BACK) * info.flops * batch / (time.perf_counter() - start)
-
-
-def training_memory(device: str) -> int | None:
-    """Tell how many bytes training may take on this machine.
-
-    Parameters
-    ----------
-    device : str
-        As for `VolumeSegmenter`.
-
-    Returns
-    -------
-    int or None
-        What is free of the GPU's memory, or of this machine's; None where nothing says it.
-    """
-    chosen = choose_device(device)
-    if chosen.type == "cuda":
-        return int(torch.cuda.mem_get_info(chosen)[0])
-    return usable_memory()
-
-
 def voxels_seen(samples: Iterable[Sample], voxel_size: float | None) -> int:
     """Count the voxels of samples as a network sees them.
 
@@ -259,7 +181,7 @@ def _plan_one(
     scored: float,
 ) -> CandidatePlan:
     estimator = clone(kept).set_params(**parameters).estimator
-    info = _describe(estimator, n_classes)
+    info = describe_network(estimator, n_classes)
     recipe = get_recipe(estimator.recipe)
     batch = int(estimator.batch_size or recipe.batch_size)
     at_once = math.ceil(batch / (estimator.accumulate or recipe.accumulate))
@@ -278,7 +200,7 @@ def _plan_one(
         slices = kept.planes * scored / info.input_size**2
         plan = replace(
             plan,
-            fit_seconds=plan.iterations * batch * (1 + _BACK) * info.flops / speed,
+            fit_seconds=plan.iterations * batch * (1 + BACK) * info.flops / speed,
             score_seconds=slices * info.flops / speed,
         )
     if memory is not None:
@@ -305,23 +227,3 @@ def _problem(
             plan.largest_batch
         )
     return f"{needs}, too little for a batch of one; use a machine with more"
-
-
-def _describe(estimator: VolumeSegmenter, n_classes: int) -> BackboneInfo:
-    sizes = (estimator.width, estimator.depth, estimator.input_size)
-    return _described(estimator.backbone, n_classes, *sizes)
-
-
-@cache
-def _described(
-    backbone: str | BackboneFactory, n_classes: int, width: int, depth: int, input_size: int
-) -> BackboneInfo:
-    """Keep what a network takes: a plan asks for each of them more than once."""
-    return describe_backbone(
-        backbone, n_classes=n_classes, width=width, depth=depth, input_size=input_size
-    )
-
-
-def _wait_for(device: Any) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
