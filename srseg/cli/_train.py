@@ -111,6 +111,12 @@ def train(
         typer.Option(min=0, metavar="PIXELS", help="Learn nothing from pixels this near to another "
                      "label."),
     ] = 0.0,
+    clean_labels: Annotated[
+        bool,
+        typer.Option("--clean-labels", help="Correct labels by the grey values of their scan "
+                     "before they are learned: near boundaries, and cracks in the degradation "
+                     "layer. HQ is left as it is."),
+    ] = False,
     validation: Annotated[
         str, typer.Option(metavar="auto|none|N|SHARE", help="Subjects held out of training to "
                           "judge it: a number, a share, none, or auto (a fifth of four or more).")
@@ -201,6 +207,7 @@ def train(
         label_smoothing=label_smoothing,
         draw=draw,
         ignore_boundary=ignore_boundary,
+        clean_labels=clean_labels,
         validation=held_out,
         augment=augmentation,
         precision=precision,  # type: ignore[arg-type]
