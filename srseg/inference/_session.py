@@ -197,7 +197,7 @@ class PlanePrediction:
             in_scratch=True if self._scratch is not None else None,
             beside=self._beside,
             thickness=kept.get("thickness"),
-            edge=kept.get("tile edge"),
+            edge=kept.get("edge"),
             trial=trial,
         )
 
@@ -220,7 +220,8 @@ class PlanePrediction:
             return
         self.folder = self._scratch or self._own_folder(plan.scratch)
         for number, ballot in enumerate(ballots):
-            folder = self.folder if self._scratch else self.folder / str(number)
+            # by a name of ours: a copy of the scan refuses a folder with files of others
+            folder = self.folder if self._scratch else self.folder / f"srseg-choice-{number}"
             votes = ScratchVotes.open(
                 folder, self._facts(plan), ballot, self.shape, plan.edge, restart=self._restart
             )

@@ -8,7 +8,13 @@ import torch
 
 from srseg.backbones import create_backbone
 from srseg.errors import NotEnoughMemoryError, ParameterError, PluginError, StorageError
-from srseg.inference import FunctionPredictor, PlanePrediction, SlicePredictor, plan_prediction
+from srseg.inference import (
+    FunctionPredictor,
+    PlanePrediction,
+    ScratchImage,
+    SlicePredictor,
+    plan_prediction,
+)
 from srseg.machine import resident_memory
 from srseg.planes import WANTED, standard_planes
 from srseg.progress import Stopped, reporting, stoppable
@@ -188,6 +194,25 @@ def test_what_was_begun_with_thick_slabs_goes_on_with_them(
         same(labels(prediction, image), expected)
 
 
+def test_what_was_begun_with_small_tiles_goes_on_with_them(
+    unet, image, expected, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("srseg.inference._planner._LARGE", 16)
+    monkeypatch.setattr("srseg.inference._planner._SMALL", 8)
+    monkeypatch.setattr("srseg.inference._planner._THICKNESSES", (6, 1))
+    folder = tmp_path / "votes"
+    with (
+        stoppable() as stop,
+        session(unet, scratch=folder) as prediction,
+        reporting(StopAfter(stop, 0.4)),
+        pytest.raises(Stopped),
+    ):
+        prediction.run(lambda box: image[box])
+    with session(unet, scratch=folder) as prediction:
+        assert prediction.plan.edge == 8
+        same(labels(prediction, image), expected)
+
+
 def test_asked_twice_the_answer_is_the_same(unet, image, expected):
     with session(unet) as prediction:
         same(labels(prediction, image), expected)
@@ -214,6 +239,8 @@ def test_several_choices_share_a_file_system_and_no_file(unet, image, monkeypatc
         for i in range(2):
             same(labels(prediction, image, i), expected[i])
         assert asked == [prediction._opened.scratch]
+        with ScratchImage.open(prediction.folder, {}, SHAPE) as beside:
+            assert not beside.complete
     assert not list(tmp_path.iterdir())
 
 
