@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenVINORuntime"]
 
+_compiling = threading.Lock()
+
 
 class OpenVINORuntime:
     """Runs a network with OpenVINO on the CPU: one model, compiled once, for slices of any size.
@@ -112,18 +114,20 @@ class _Softmax(nn.Module):
 def _without_kept_primitives() -> Iterator[None]:
     """Let OpenVINO's oneDNN, which asks once, keep nothing of sizes that are done.
 
-    torch has a oneDNN of its own, which has asked when the network was followed.
+    torch has a oneDNN of its own, which has asked when the network was followed. One thread at a
+    time: another would take ours for what was there before.
     """
     name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
-    before = os.environ.get(name)
-    os.environ[name] = "0"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+    with _compiling:
+        before = os.environ.get(name)
+        os.environ[name] = "0"
+        try:
+            yield
+        finally:
+            if before is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = before
 
 
 def _openvino() -> Any:

@@ -4,6 +4,7 @@ import copy
 import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
@@ -16,6 +17,7 @@ from srseg.backbones import create_backbone, describe_backbone
 from srseg.errors import ParameterError
 from srseg.inference import SlicePredictor, _choices, choose_runtime
 from srseg.inference._repeatable import repeatable
+from srseg.inference._runtime_openvino import _without_kept_primitives
 from srseg.machine import usable_cores
 
 CPU = torch.device("cpu")
@@ -324,3 +326,23 @@ print((resident_memory() - before) / len(sizes))
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
     assert float(done.stdout) < 1e6
+
+
+def test_two_that_compile_at_once_leave_the_environment_as_it_was(monkeypatch):
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    monkeypatch.delenv(name, raising=False)
+    entered, left = threading.Event(), threading.Event()
+
+    def other():
+        with _without_kept_primitives():
+            entered.set()
+            left.wait(10)
+
+    thread = threading.Thread(target=other)
+    with _without_kept_primitives():
+        thread.start()
+        assert not entered.wait(0.2)
+        assert os.environ[name] == "0"
+    left.set()
+    thread.join()
+    assert name not in os.environ
