@@ -82,13 +82,19 @@ def _ending_quietly() -> Iterator[None]:
     """Let Dask say nothing of exchanges that were broken off because the command is stopped."""
     from srseg.progress import Stopped
 
+    # asyncio tells of such exchanges before the exception that broke them off comes here
+    _silence("asyncio", "tornado")
     try:
         yield
     except (KeyboardInterrupt, Stopped):
-        for name in ("asyncio", "distributed", "tornado"):
-            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        _silence("distributed")
         note("srseg: workers finish the fits that they are at")
         raise
+
+
+def _silence(*names: str) -> None:
+    for name in names:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def place_of(jobs: int, scheduler: str | None, slurm: list[str], out: Path) -> Place:
