@@ -315,6 +315,7 @@ from srseg.inference import SlicePredictor
 from srseg.machine import resident_memory
 network = create_backbone("unet", n_classes=4, width=16, depth=3).eval()
 predictor = SlicePredictor(network, n_classes=4, device="cpu", precision="fp32", runtime="openvino")
+assert predictor.runtime == "openvino", predictor.notes
 sizes = [(1, 64, 64 + 8 * i) for i in range(24)]
 predictor(torch.rand(sizes[-1])), predictor(torch.rand(sizes[0]))
 before = resident_memory()
