@@ -87,7 +87,8 @@ class PatchSampler:
 
     A patch shows 85–100 % of a square of `source_size` pixels at full resolution, resized to
     `input_size`. Where it reaches over the edge of its slice, the image is the normalised 0 and the
-    label is *unlabelled*. Slices and squares without a labelled voxel are not drawn.
+    label is *unlabelled*. Squares without a labelled pixel are not drawn, and where
+    a few slices along one axis are labelled, none along the others, which show lines of labels.
 
     Each patch depends on the seed, the iteration and its number alone: it does not matter who draws
     it, when, and what else was drawn. Threads may draw at the same time.
@@ -156,7 +157,7 @@ class PatchSampler:
         # it finds volumes without labels, also where it does not draw
         uniform = UniformPlaces(volumes, axes, self.source_size)
         self.n_slices = uniform.n_slices
-        """Number of slices with a labelled voxel."""
+        """Number of slices that are drawn from."""
         self._places = (
             uniform
             if draw == "uniform"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
     from srseg.training._patches import LabelledVolume
 
 _TRIES = 16
+_LITTLE = 0.1  # of what is labelled of slices along the best axis
 _KEPT = 20_000  # voxels of a class in a volume
 
 
 class UniformPlaces:
-    """Squares drawn uniformly over the slices that have a labelled voxel, and over each slice.
+    """Squares drawn uniformly over the slices that are labelled, and over each slice.
 
     Parameters
     ----------
@@ -40,7 +42,7 @@ class UniformPlaces:
         self._edge = edge
         self._groups: list[tuple[LabelledVolume, int, NDArray[np.intp], bool]] = []
         for volume in volumes:
-            labelled, complete = labelled_slices(volume)
+            labelled, complete = labelled_slices(volume, axes)
             for axis in axes:
                 self._groups.append((volume, axis, labelled[axis], complete))
         counts = [len(indices) for _, _, indices, _ in self._groups]
@@ -149,18 +151,26 @@ class ClassPlaces:
         return Square(volume, axis, index, (row, column), self._edge)
 
 
-def labelled_slices(volume: LabelledVolume) -> tuple[list[NDArray[np.intp]], bool]:
-    """Find the slices with a labelled voxel, along each axis.
+def labelled_slices(
+    volume: LabelledVolume, axes: Sequence[int]
+) -> tuple[dict[int, NDArray[np.intp]], bool]:
+    """Find the slices with labels, along the axes on which they are well labelled.
+
+    Where somebody has labelled a few slices along one axis, those along the others show no more
+    than lines of labels. An axis whose slices are labelled less than a tenth as much as those of
+    the best is left out, and no label with it.
 
     Parameters
     ----------
     volume : LabelledVolume
         The volume.
+    axes : sequence of int
+        The axes that slices are stacked along.
 
     Returns
     -------
-    slices : list of three ndarray of int
-        Their numbers.
+    slices : dict of int to ndarray of int
+        Their numbers, for each axis; none of an axis that is left out.
     complete : bool
         Whether every voxel is labelled.
 
@@ -169,18 +179,25 @@ def labelled_slices(volume: LabelledVolume) -> tuple[list[NDArray[np.intp]], boo
     TrainingError
         If there is none.
     """
-    lowest = [np.full(n, UNLABELLED, np.uint8) for n in volume.classes.shape]
-    highest = 0
+    shape = volume.classes.shape
+    counts = [np.zeros(n, np.int64) for n in shape]
     for start, slab in slabs(volume.classes):
-        highest = max(highest, int(slab.max()))
-        lowest[0][start : start + len(slab)] = slab.min((1, 2))
-        flat = slab.min(0)
-        np.minimum(lowest[1], flat.min(1), out=lowest[1])
-        np.minimum(lowest[2], flat.min(0), out=lowest[2])
-    found = [np.flatnonzero(line != UNLABELLED) for line in lowest]
-    if not len(found[0]):
+        labelled = slab != UNLABELLED
+        counts[0][start : start + len(slab)] = np.count_nonzero(labelled, axis=(1, 2))
+        flat = np.count_nonzero(labelled, axis=0)
+        counts[1] += flat.sum(1)
+        counts[2] += flat.sum(0)
+    total = math.prod(shape)
+    if not counts[0].any():
         raise TrainingError(f"{volume.name or 'a volume'} has no labelled voxel")
-    return found, highest != UNLABELLED
+    found = {axis: np.flatnonzero(counts[axis]) for axis in axes}
+    # mean share that is labelled of such a slice
+    shares = {axis: counts[axis].sum() * shape[axis] / (total * len(found[axis])) for axis in axes}
+    best = max(shares.values())
+    for axis in axes:
+        if shares[axis] < _LITTLE * best:
+            found[axis] = found[axis][:0]
+    return found, int(counts[0].sum()) == total
 
 
 def voxels_by_class(

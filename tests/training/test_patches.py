@@ -249,6 +249,18 @@ def test_slices_without_a_labelled_voxel_are_never_drawn():
     assert set(numbers) == set(range(50))
 
 
+def test_of_a_few_labelled_slices_those_across_are_not_drawn():
+    """They would show lines of labels, and most of a batch would teach nothing."""
+    classes = np.full((40, 30, 20), 255, np.uint8)
+    classes[[7, 21, 22]] = 1
+    image = np.zeros(classes.shape, np.float32)
+    assert sampler_of(image, classes, 8).n_slices == 3
+    across = [plane for plane in standard_planes(3) if plane.stacking]
+    volume = LabelledVolume(image, classes)
+    alone = PatchSampler([volume], across, 8, Augmentation.none())
+    assert alone.n_slices == 30 + 20  # there is nothing better
+
+
 def test_a_labelled_pixel_in_a_large_slice_is_found():
     image, classes = coded((2, 300, 300))
     classes[:] = IGNORED
