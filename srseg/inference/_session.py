@@ -219,13 +219,15 @@ class PlanePrediction:
             self._votes += [MemoryVotes(b, self.shape, plan.edge, device) for b in ballots]
             return
         self.folder = self._scratch or self._own_folder(plan.scratch)
+        opened: list[Votes] = []
         for number, ballot in enumerate(ballots):
             # by a name of ours: a copy of the scan refuses a folder with files of others
             folder = self.folder if self._scratch else self.folder / f"srseg-choice-{number}"
             votes = ScratchVotes.open(
                 folder, self._facts(plan), ballot, self.shape, plan.edge, restart=self._restart
             )
-            self._votes.append(self._exit.enter_context(votes))
+            opened.append(self._exit.enter_context(votes))
+        self._votes = opened  # all of them, or none
 
     def run(self, read: Read) -> list[Fused]:
         """Predict what is not done yet.
