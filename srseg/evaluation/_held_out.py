@@ -31,11 +31,16 @@ def held_out_samples(models: Sequence[Any], samples: Iterable[Sample]) -> list[l
     -------
     list of list of Sample
         For each model, the samples that another of the models was trained on and this one was not.
-        Empty for all where the models were trained on the same.
+        Those that judged its training are left out too, unless nothing else was held out, as where
+        the held-out fold is the judge. Empty for all where the models were trained on the same.
     """
     trained = [set(model.training_samples_) for model in models]
     took_part = set().union(*trained)
     given = [sample for sample in samples if sample.name in took_part]
+    seen = [mine.union(m.validation_samples_) for mine, m in zip(trained, models, strict=True)]
+    unseen = [[sample for sample in given if sample.name not in mine] for mine in seen]
+    if all(unseen):
+        return unseen
     return [[sample for sample in given if sample.name not in mine] for mine in trained]
 
 

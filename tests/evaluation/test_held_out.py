@@ -1,5 +1,7 @@
 """Models of folds on what they did not see."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -53,3 +55,20 @@ def test_models_that_saw_the_same_have_nothing_held_out(samples, models):
         evaluate_held_out([models[0], models[0]], samples)
     with pytest.raises(ParameterError, match="the models of the folds of one cross-validation"):
         evaluate_held_out([], samples)
+
+
+def test_what_judged_a_training_is_not_held_out_unless_it_is_all_there_is(samples):
+    def names(judges):
+        told = [
+            SimpleNamespace(training_samples_=m.training_samples_, validation_samples_=judge)
+            for m, judge in zip(trained, judges, strict=True)
+        ]
+        return [[sample.name for sample in fold] for fold in held_out_samples(told, samples)]
+
+    trained = [SimpleNamespace(training_samples_=[one]) for one in ("S0", "S1", "S2")]
+    # each learned from one, was judged by another, and has the third for its fold
+    assert names([["S1"], ["S2"], ["S0"]]) == [["S2"], ["S0"], ["S1"]]
+    # the held-out fold as the judge
+    assert names([["S1", "S2"], ["S0", "S2"], ["S0", "S1"]]) == [
+        ["S1", "S2"], ["S0", "S2"], ["S0", "S1"]
+    ]  # fmt: skip
