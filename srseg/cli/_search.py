@@ -30,6 +30,7 @@ _CAREFUL = "HQ"
 
 
 def search(
+    context: typer.Context,
     samples: SamplesArgument = None,
     width: Annotated[
         str, typer.Option(metavar="N,N,…", help="Channels of the first convolution to try.")
@@ -136,11 +137,13 @@ def search(
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Choose a model size by cross-validation; what is done is kept, and never done twice."""
+    further = _further(grid or [])
+    _require_said_once(context, further, halving=halving)
     candidates = {
         "width": _whole_numbers(width, "--width"),
         "depth": _whole_numbers(depth, "--depth"),
         "input_size": _whole_numbers(input_size, "--input-size"),
-        **_further(grid or []),
+        **further,
     }
     if scheduler is not None and slurm:
         raise typer.BadParameter(
@@ -261,6 +264,22 @@ def _further(texts: list[str]) -> dict[str, list[Any]]:
             )
         found[name] = [_value(value.strip()) for value in values.split(",")]
     return found
+
+
+def _require_said_once(context: typer.Context, further: dict[str, Any], *, halving: bool) -> None:
+    """Refuse what --grid says of a parameter that another option says something of."""
+    for name in further:
+        source = context.get_parameter_source({"random_state": "seed"}.get(name, name))
+        if source is not None and source.name == "COMMANDLINE":
+            option = {"random_state": "seed"}.get(name, name).replace("_", "-")
+            raise typer.BadParameter(
+                f"{name} is given with --{option} too; leave one of them out", param_hint="--grid"
+            )
+        if halving and name == "max_iter":
+            raise typer.BadParameter(
+                "--halving varies max_iter itself; give the most iterations with --max-iter",
+                param_hint="--grid",
+            )
 
 
 def _value(text: str) -> Any:

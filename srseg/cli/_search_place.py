@@ -93,8 +93,11 @@ def _ending_quietly() -> Iterator[None]:
 
 
 def _silence(*names: str) -> None:
+    """Silence loggers and those below them, some of which Dask gives levels of their own."""
     for name in names:
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        below = [other for other in logging.root.manager.loggerDict if other.startswith(f"{name}.")]
+        for one in (name, *below):
+            logging.getLogger(one).setLevel(logging.CRITICAL + 1)
 
 
 def place_of(jobs: int, scheduler: str | None, slurm: list[str], out: Path) -> Place:

@@ -275,6 +275,13 @@ def test_successive_halving(run, command, tmp_path):
     assert answer(run(*command(tmp_path / "out", "--halving", iterations=9))) == found
 
 
+def test_halving_varies_the_iterations_itself(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")
+    result = run("search", "--halving", "--grid", "max_iter=2,4", "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "--halving varies max_iter itself; give the most iterations" in result.stderr
+
+
 def test_one_scan_is_cut_into_slabs(run, tiny, command, tmp_path):
     words = [w for w in command(tmp_path / "out", grid=("--folds", 2, "--width", 2, "--depth", 1,
                                 "--input-size", 16)) if w not in ("B", "C")]  # fmt: skip
@@ -308,6 +315,8 @@ def test_a_disk_that_is_too_small_is_told(run, command, tmp_path, monkeypatch):
         (("--planes", "4"), 2, "4 is not 1, 3 or 9"),
         (("--voting", "loud"), 2, "'loud' is not soft or hard"),
         (("--grid", "width"), 2, "'width' is not NAME=VALUE"),
+        (("--grid", "depth=3"), 2, "depth is given with --depth too"),
+        (("--grid", "random-state=3", "--seed", 3), 2, "random_state is given with --seed too"),
         (("--grid", "breadth=3"), 2, "VolumeSegmenter has no parameter 'breadth'"),
         (("--folds", "4"), 1, "4 folds need at least as many subjects, found 3"),
         (("--target", "best"), 1, "no label set 'best'"),
