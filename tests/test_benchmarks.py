@@ -1,4 +1,4 @@
-"""The benchmarks of prediction and patches run, on small volumes and with untrained networks."""
+"""The benchmarks run, on small volumes and with untrained networks."""
 
 import json
 import os
@@ -7,7 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
+from scipy import stats
+from scipy.ndimage import gaussian_filter
 
 SCRIPTS = Path(__file__).parents[1] / "examples" / "benchmarks"
 SMALL = ("--width", "2", "--depth", "1", "--iterations", "1")
@@ -53,3 +57,61 @@ def test_patches(tmp_path: Path) -> None:
     assert [row[0] for row in table[2:]] == ["memory", "memory map of the chunks", "h5py"]
     assert min(min(rates) for rates in told["patches_per_s"].values()) > 0
     assert 0 <= told["network"]["waited"] < 1
+
+
+def test_accuracy(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    masks, kept = tmp_path / "masks", tmp_path / "kept"
+    masks.mkdir()
+    for number in range(3):
+        bone = gaussian_filter(generator.normal(size=(48, 48, 48)), 4) > 0
+        tifffile.imwrite(masks / f"{number}.tif", bone.astype(np.uint8) * 255)
+    size = ["--size", "48", "--training", "3", "--width", "4", "--depth", "1"]
+    spent = ["--minutes", "0.01", "0.06", "--seeds", "0", "--threads", "1", "--planes", "1"]
+    words = [sys.executable, "-W", "ignore", SCRIPTS / "accuracy.py", masks, "--folder", kept,
+             *size, *spent, "--rows", "srseg fast", "ceiling"]  # fmt: skip
+
+    def run_it() -> list[list[str]]:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        rows = [line.split("|") for line in done.stdout.splitlines() if line.startswith("|")]
+        return [[cell.strip() for cell in row[1:-1]] for row in rows]
+
+    table = run_it()
+    assert [row[:3] for row in table[2:]] == [
+        ["WF labels", "", ""],
+        *([row, minutes, "1"] for minutes in ("0.01", "0.06") for row in ("srseg fast", "ceiling")),
+    ]
+    told = {path: path.stat().st_mtime_ns for path in kept.glob("*.json")}
+    assert len(told) == 2 * 2
+    runs = [json.loads(path.read_text("utf-8")) for path in told]
+    longer, shorter = (
+        sum(run["iterations"] for run in runs if run["minutes"] == minutes)
+        for minutes in (0.06, 0.01)
+    )
+    assert longer > shorter  # the time is filled
+    assert all(run["beamlines"].keys() == run["scores"]["1"].keys() for run in runs)
+    assert (kept / "curves.png").stat().st_size > 0
+    # nothing is trained twice
+    assert run_it() == table
+    assert {path: path.stat().st_mtime_ns for path in kept.glob("*.json")} == told
+
+
+def test_paired_interval() -> None:
+    sys.path.insert(0, str(SCRIPTS))
+    try:
+        from accuracy_report import paired
+    finally:
+        sys.path.remove(str(SCRIPTS))
+    generator = np.random.default_rng(1)
+    of_one_seed = generator.normal(0.02, 0.01, (1, 5))
+    mean, margin = paired(of_one_seed)
+    expected = stats.ttest_1samp(of_one_seed[0], 0).confidence_interval(0.95)
+    assert [mean - margin, mean + margin] == pytest.approx(expected)
+    # samples and seeds that both differ: 95 in 100 intervals hold the true difference, or more
+    held = 0
+    for _ in range(400):
+        drawn = generator.normal(size=(3, 1)) + generator.normal(size=(1, 4))
+        mean, margin = paired(0.5 + drawn + 0.5 * generator.normal(size=(3, 4)))
+        held += abs(mean - 0.5) <= margin
+    assert held >= 0.93 * 400

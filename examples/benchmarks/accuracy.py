@@ -2,9 +2,10 @@ r"""srseg beside nnU-Net and volume-segmantics: the same labels, the same time, 
 
 Every method trains on the WF-like labels of the study in ``bone_study.py``, for as many minutes,
 and is scored against the truth on the held-out samples: two bones, each at two beamlines, one of
-which no training sample is of. The schedule of each method is fitted to the time by a short
-calibration before it, so that it ends with the budget and is not cut off; the time it took is in
-the table. The other programs run in environments of their own::
+which no training sample is of. The schedule of each method is fitted to the time by a calibration
+before it that does not count (a twentieth of the budget), so that it ends with the budget and is
+not cut off. The time it took is in the table: let nothing else run meanwhile. The other programs
+run in environments of their own::
 
     python -m venv nnu && nnu/bin/pip install nnunetv2==2.8.1
     python -m venv vs && vs/bin/pip install volume-segmantics==0.4.0
@@ -42,6 +43,7 @@ from srseg.volumes import ArraySample, Volume
 NNUNET, VOLUME_SEGMANTICS = "nnU-Net 2D", "volume-segmantics"
 PARTS = {NNUNET: "train_nnunet.py", VOLUME_SEGMANTICS: "train_volume_segmantics.py"}
 NAMES = (*ROWS, *PARTS)
+CALIBRATION = 0.05  # of the budget, and not of it
 
 
 def main() -> None:
@@ -119,6 +121,7 @@ def measure(
         "seconds": 60 * minutes, "seed": seed, "planes": sorted(options.planes),
         "width": options.width, "depth": options.depth, "input_size": options.input_size,
         "batch_size": options.batch_size, "threads": options.threads,
+        "calibration": CALIBRATION * 60 * minutes,
     }  # fmt: skip
     # of this process and of those that it starts
     os.environ["OMP_NUM_THREADS"] = str(options.threads)
@@ -136,7 +139,9 @@ def measure(
     }
     answer["WF labels"] = {s.name: score(truths[s.name], s.labels("WF")) for s in study.held_out}
     answer["beamlines"] = {s.name: s.metadata["beamline"] for s in study.held_out}
-    answer["machine"] = {"processor": processor(), "threads": options.threads}
+    answer["machine"] = {
+        "processor": processor(), "threads": options.threads, "load": os.getloadavg()
+    }  # fmt: skip
     return {"row": row, "minutes": minutes, "seed": seed, **answer}
 
 

@@ -18,7 +18,7 @@ from srseg.progress import reporting
 from srseg.training import get_recipe
 from srseg.volumes import ArraySample, Volume
 
-CALIBRATION = 21  # iterations
+CALIBRATION, SLOW = 21, 2  # iterations, of which the first are not timed
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,9 @@ def train_srseg(
         )  # fmt: skip
 
     told = calibrate(make(CALIBRATION), samples)
+    more = int(job["calibration"] / told["iteration"])
+    if more > CALIBRATION:
+        told = calibrate(make(more), samples)
     iterations = fit_iterations(told, job["seconds"], get_recipe(ROWS[row].settings["recipe"]))
     segmenter = make(iterations)
     began = time.perf_counter()
@@ -106,12 +109,13 @@ def calibrate(segmenter: VolumeSegmenter, samples: list[ArraySample]) -> dict[st
         segmenter.fit(samples)
     whole = time.perf_counter() - began
     steps = [b - a for a, b in pairwise(clock.ticks)]
-    # of so few iterations every second is followed by a validation, and the last; the first is slow
-    plain, validated = steps[2:-1:2], steps[3::2]
-    if not segmenter.validation_samples_:
-        plain, validated = steps[2:], []
+    ends = {record["iteration"] for record in segmenter.history_.records}
+    plain = [t for n, t in enumerate(steps, 1) if n not in ends and n > SLOW]
+    validated = [t for n, t in enumerate(steps, 1) if n in ends and n > SLOW]
     iteration = statistics.mean(plain)
-    validation = max(0.0, statistics.mean(validated) - iteration) if validated else 0.0
+    validation = 0.0
+    if segmenter.validation_samples_:
+        validation = max(0.0, statistics.mean(validated) - iteration)
     return {
         "seconds": whole,
         "iterations": len(steps),

@@ -29,7 +29,8 @@ from measuring import give, read_job
 
 DATASET, PLANS = "Dataset001_Study", "nnUNetPlans"
 SPACING = 0.005  # mm; all scans have the same
-CALIBRATION, SLOW = 20, 3  # iterations, of which the first are not timed
+CALIBRATION, SLOW = 20, 3  # iterations at least, of which the first are not timed
+ENDLESS = 10**6
 
 
 def main() -> None:
@@ -48,7 +49,7 @@ def main() -> None:
     answer_to, sys.stdout = sys.stdout, sys.stderr
     plans = prepare(job, folder / "preprocessed" / DATASET)
     dataset = json.loads((folder / "raw" / DATASET / "dataset.json").read_text())
-    told = calibrate(make_trainer(plans, dataset, job["seed"], CALIBRATION))
+    told = calibrate(make_trainer(plans, dataset, job["seed"], ENDLESS), job["calibration"])
     iterations = max(10, int((job["seconds"] - told["before"]) / told["iteration"]))
     began = time.perf_counter()
     trainer = make_trainer(plans, dataset, job["seed"], iterations)
@@ -134,8 +135,11 @@ def make_trainer(plans: dict[str, Any], dataset: dict[str, Any], seed: int, iter
     return trainer
 
 
-def train(trainer: Any) -> list[float]:
-    """Train as ``run_training`` does, without validating; give when each iteration ended."""
+def train(trainer: Any, seconds: float = float("inf")) -> list[float]:
+    """Train as ``run_training`` does, without validating; give when each iteration ended.
+
+    It ends with its schedule, or after so many seconds and a few iterations.
+    """
     trainer.on_train_start()
     ticks = [time.perf_counter()]
     trainer.network.train()
@@ -143,16 +147,18 @@ def train(trainer: Any) -> list[float]:
         trainer.lr_scheduler.step(iteration)
         trainer.train_step(next(trainer.dataloader_train))
         ticks.append(time.perf_counter())
+        if iteration + 1 >= CALIBRATION and ticks[-1] - ticks[0] > seconds:
+            break
     for loader in (trainer.dataloader_train, trainer.dataloader_val):
         loader._finish()
     trainer.network.eval()
     return ticks
 
 
-def calibrate(trainer: Any) -> dict[str, float]:
-    """Train for a few iterations that do not count; give seconds of what training is made of."""
+def calibrate(trainer: Any, seconds: float) -> dict[str, float]:
+    """Train for a while that does not count; give seconds of what training is made of."""
     began = time.perf_counter()
-    ticks = train(trainer)
+    ticks = train(trainer, seconds)
     ended = time.perf_counter()
     shutil.rmtree(trainer.output_folder_base)
     steps = [b - a for a, b in pairwise(ticks)]

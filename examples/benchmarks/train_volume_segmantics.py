@@ -32,7 +32,8 @@ from measuring import give, let_torchvision_import, read_job
 
 CYCLES = 13  # 8 frozen and 5 not, in its settings
 TRAINED_ON = 0.85  # share of the slices
-CALIBRATION, SLOW = 16, 3  # iterations, of which the first are not timed
+CALIBRATION, SLOW = 16, 3  # iterations at least, of which the first are not timed
+ENDLESS = 10**6
 QUALITIES = {1: "low", 3: "medium"}
 
 
@@ -68,7 +69,7 @@ def main() -> None:
     folder = Path(job["folder"])
     settings = settings_of(job)
     write_slices(job, folder, settings)
-    told = calibrate(make_trainer(job, folder, settings))
+    told = calibrate(make_trainer(job, folder, settings), job["calibration"])
     began = time.perf_counter()
     trainer = make_trainer(job, folder, settings)
     cycles, iterations = fit(trainer, told, job["seconds"])
@@ -158,23 +159,24 @@ def make_trainer(job: dict[str, Any], folder: Path, settings: SimpleNamespace) -
     return trainer
 
 
-def calibrate(trainer: Any) -> dict[str, float]:
-    """Train for a few iterations that do not count; give seconds of what training is made of."""
+def calibrate(trainer: Any, seconds: float) -> dict[str, float]:
+    """Train for a while that does not count; give seconds of what training is made of."""
     import torch
 
     began = time.perf_counter()
     trainer._create_model_and_optimiser(trainer.starting_lr)
-    rate = trainer._create_oc_lr_scheduler(1, trainer.starting_lr)
+    rate = trainer._create_oc_lr_scheduler(ENDLESS, trainer.starting_lr)
     trainer.model.train()
     steps, validations = [], []
-    training = Share(trainer.training_loader, CALIBRATION)
     last = time.perf_counter()
     before = last - began
-    for batch in training:
+    for batch in Share(trainer.training_loader, ENDLESS):
         trainer._train_one_batch(rate, batch)
         now = time.perf_counter()
         steps.append(now - last)
         last = now
+        if len(steps) >= CALIBRATION and sum(steps) > seconds:
+            break
     trainer.model.eval()
     with torch.no_grad():
         for batch in Share(trainer.validation_loader, CALIBRATION // 2):
