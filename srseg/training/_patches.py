@@ -161,7 +161,7 @@ class PatchSampler:
         self._places = (
             uniform
             if draw == "uniform"
-            else ClassPlaces(volumes, axes, self.source_size, self.seed)
+            else ClassPlaces(volumes, uniform.axes, self.source_size, self.seed)
         )
 
     def draw(self, iteration: int, patches: Sequence[int]) -> Batch:

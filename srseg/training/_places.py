@@ -49,6 +49,15 @@ class UniformPlaces:
         self.n_slices = sum(counts)
         weights = [volume.weight for volume, _, _, _ in self._groups]
         self._ends = np.cumsum(np.multiply(counts, weights))
+        self.axes = [
+            [
+                axis
+                for _, axis, indices, _ in self._groups[first : first + len(axes)]
+                if len(indices)
+            ]
+            for first in range(0, len(self._groups), len(axes))
+        ]
+        """For each volume, the axes that its slices are drawn along."""
 
     def draw(self, generator: np.random.Generator) -> Square:
         """Draw a square with a labelled pixel.
@@ -94,8 +103,8 @@ class ClassPlaces:
     ----------
     volumes : sequence of LabelledVolume
         What is trained on.
-    axes : sequence of int
-        The axes that slices are stacked along.
+    axes : sequence of sequence of int
+        For each volume, the axes that slices are stacked along.
     edge : int
         Edge of the squares, in pixels.
     seed : int
@@ -103,24 +112,26 @@ class ClassPlaces:
     """
 
     def __init__(
-        self, volumes: Sequence[LabelledVolume], axes: Sequence[int], edge: int, seed: int
+        self,
+        volumes: Sequence[LabelledVolume],
+        axes: Sequence[Sequence[int]],
+        edge: int,
+        seed: int,
     ) -> None:
-        self._axes, self._edge = axes, edge
-        # for each class: volumes that have it, some of its voxels in each, and how often
-        self._classes: list[
-            tuple[list[tuple[LabelledVolume, NDArray[np.int32]]], NDArray[np.float64]]
-        ] = []
-        found: dict[int, list[tuple[LabelledVolume, NDArray[np.int32], float]]] = {}
+        self._volumes, self._axes, self._edge = list(volumes), axes, edge
+        # for each class: numbers of volumes that have it, some of its voxels in each, and how often
+        self._classes: list[tuple[list[tuple[int, NDArray[np.int32]]], NDArray[np.float64]]] = []
+        found: dict[int, list[tuple[int, NDArray[np.int32], float]]] = {}
         with task("looking for classes", len(volumes)) as progress:
             for number, volume in enumerate(volumes):
                 sequence = np.random.SeedSequence(seed, spawn_key=(number,))
                 index = voxels_by_class(volume, np.random.default_rng(sequence))
                 for position, (count, voxels) in index.items():
-                    found.setdefault(position, []).append((volume, voxels, count * volume.weight))
+                    found.setdefault(position, []).append((number, voxels, count * volume.weight))
                 progress.advance(1, volume.name)
         for position in sorted(found):
             shares = np.cumsum([share for _, _, share in found[position]])
-            kept = [(volume, voxels) for volume, voxels, _ in found[position]]
+            kept = [(number, voxels) for number, voxels, _ in found[position]]
             self._classes.append((kept, shares))
 
     def draw(self, generator: np.random.Generator) -> Square:
@@ -138,9 +149,10 @@ class ClassPlaces:
         """
         kept, shares = self._classes[generator.integers(len(self._classes))]
         at = generator.random() * shares[-1]
-        volume, voxels = kept[min(int(np.searchsorted(shares, at, side="right")), len(kept) - 1)]
+        number, voxels = kept[min(int(np.searchsorted(shares, at, side="right")), len(kept) - 1)]
+        volume, axes = self._volumes[number], self._axes[number]
         voxel = voxels[generator.integers(len(voxels))].tolist()
-        axis = self._axes[int(generator.integers(len(self._axes)))]
+        axis = axes[int(generator.integers(len(axes)))]
         index = voxel.pop(axis)
         row, column = (
             _centred(pixel, length, self._edge)

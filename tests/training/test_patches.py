@@ -259,6 +259,8 @@ def test_of_a_few_labelled_slices_those_across_are_not_drawn():
     volume = LabelledVolume(image, classes)
     alone = PatchSampler([volume], across, 8, Augmentation.none())
     assert alone.n_slices == 30 + 20  # there is nothing better
+    for how in ("uniform", "by class"):
+        assert not (draw(sampler_of(image, classes, 8, draw=how), 60)[1] == IGNORED).any()
 
 
 def test_a_labelled_pixel_in_a_large_slice_is_found():
