@@ -184,13 +184,18 @@ def train(
     path = out or Path(f"{'-'.join(targets).lower()}.srseg")
     checkpoint = path.parent / f"{path.name}.checkpoint"
     replace = may_replace(path, checkpoint, overwrite)
+    if start is not None and start.exists() and path.exists() and path.samefile(start):
+        # stopped, it would have replaced what it begins with, and could not go on
+        raise typer.BadParameter(
+            f"{path} is the model that --from names; give another file", param_hint="--out"
+        )
     chosen = choose_labelled(
         choose_samples(dataset, samples, select), targets, weights, named=bool(samples)
     )
     from srseg.estimators import VolumeSegmenter
     from srseg.inference import choose_device
     from srseg.progress import Stopped
-    from srseg.training import find_processes, is_main, iterations_done, logging_to
+    from srseg.training import Checkpoint, find_processes, is_main, iterations_done, logging_to
 
     segmenter = VolumeSegmenter(
         backbone,
@@ -231,7 +236,8 @@ def train(
     logs, curve = training_logs(path, tensorboard)
     if restart:
         if main:
-            checkpoint.unlink(missing_ok=True)
+            with Checkpoint(checkpoint, {}).held():  # not that of a training that is running
+                checkpoint.unlink(missing_ok=True)
         find_processes(choose_device(device)).wait()
     if main and not as_json:
         note(summary(plan, "training"))

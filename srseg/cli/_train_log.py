@@ -51,8 +51,10 @@ def training_logs(model: Path, tensorboard: Path | None) -> "tuple[list[Training
     """Give the logs of a training, and of them the picture."""
     from srseg.training import CsvLog, TensorBoardLog
 
-    curve = CurveLog(model.with_suffix(".train.png"), model.stem)
-    logs: list[TrainingLog] = [CsvLog(model.with_suffix(".train.csv")), curve]
+    # of m.1 and m.2 each has its own
+    name = model.stem if model.suffix == ".srseg" else model.name
+    curve = CurveLog(model.with_name(f"{name}.train.png"), name)
+    logs: list[TrainingLog] = [CsvLog(model.with_name(f"{name}.train.csv")), curve]
     if tensorboard is not None:
         logs.append(TensorBoardLog(tensorboard))
     return logs, curve

@@ -54,13 +54,16 @@ def plan_of(
 
 def result_of(plan: dict[str, Any], segmenter: "VolumeSegmenter") -> dict[str, Any]:
     """Say what came out of it."""
-    last = segmenter.history_.records[-1]
+    history = segmenter.history_.to_dict()  # NaN is None: JSON has no word for it
+    last = history["records"][-1]
+    kept = [r for r in history["records"] if r["iteration"] == history["best_iter"]]
     return {
         **plan,
         "iterations": segmenter.n_iter_,
-        "best_iteration": segmenter.history_.best_iter,
+        "best_iteration": history["best_iter"],
         "loss": last["loss"],
-        "validation_iou": last.get("validation_iou"),
+        # of the weights that are kept, not of the last ones
+        "validation_iou": (kept or [last])[-1].get("validation_iou"),
         # not what a model was trained on that this one started from
         "training_samples": [
             name
@@ -78,11 +81,15 @@ def answer(result: dict[str, Any], as_json: bool, done: str) -> None:
         return
     say(summary(result, done))
     if "loss" in result:
-        text = f"loss {result['loss']:.3f} after {result['iterations']} iterations"
+        loss = "none (no labelled pixel)" if result["loss"] is None else f"{result['loss']:.3f}"
+        text = f"loss {loss} after {result['iterations']} iterations"
         if result["validation_iou"] is not None:
             held = ", ".join(result["validation_samples"])
             targets = " and ".join(result["targets"])
-            text += f"; IoU {result['validation_iou']:.3f} on {targets} of {held}"
+            text += (
+                f"; IoU {result['validation_iou']:.3f} on {targets} of {held} "
+                f"(iteration {result['best_iteration']}, which is kept)"
+            )
         say(text)
 
 

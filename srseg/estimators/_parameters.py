@@ -87,7 +87,13 @@ def _recipe(segmenter: VolumeSegmenter) -> Recipe:
     if segmenter.learning_rate is not None:
         _positive("learning_rate", segmenter.learning_rate)
         overrides["learning_rate"] = float(segmenter.learning_rate)
-    return dataclasses.replace(get_recipe(segmenter.recipe), **overrides)
+    recipe = dataclasses.replace(get_recipe(segmenter.recipe), **overrides)
+    if recipe.accumulate > recipe.batch_size:
+        raise ParameterError(
+            f"a batch of {recipe.batch_size} patches cannot be divided into accumulate="
+            f"{recipe.accumulate} parts; give a larger batch_size, or fewer parts"
+        )
+    return recipe
 
 
 def _integer(name: str, value: Any, least: int) -> None:

@@ -19,7 +19,7 @@ import torch
 
 from srseg import Dataset, load_model
 from srseg.backbones import describe_backbone
-from srseg.training import Augmentation, iterations_done
+from srseg.training import Augmentation, Checkpoint, iterations_done
 
 SMALL = ("--width", 4, "--depth", 2, "--input-size", 32, "--voxel-size", "scan")
 
@@ -139,6 +139,7 @@ def test_subjects_held_out(run, tiny, validation, held_out):
         (("--device", "moon"), 1, "device 'moon' cannot be used here"),
         (("--input-size", 30), 1, "no multiple of the network's stride, 4; use 28 or 32"),
         (("--validation", 4), 1, "would hold out 4 of 4 subjects"),
+        (("--batch-size", 2, "--accumulate", 4), 1, "a batch of 2 patches cannot be divided"),
         (("--validation", "loud"), 2, "a number of subjects"),
         (("--validation", 1.5), 2, "a number of subjects"),
         (("--validation", -1), 2, "a number of subjects"),
@@ -328,6 +329,42 @@ def test_a_model_is_trained_on_with_what_it_is(run, tiny):
     result = run("train", "A", "--from", "none.srseg", "-d", tiny.path)
     assert result.exit_code == 1
     assert "none.srseg: no such model file" in result.stderr
+
+
+def test_the_model_that_is_trained_on_is_not_replaced(run, tiny, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")
+    before = tiny.model.read_bytes()
+    command = ("train", "A", "--from", tiny.model, "--max-iter", 2, "-d", tiny.path)
+    result = run(*command, "--out", tiny.model, "--overwrite")
+    assert result.exit_code == 2
+    assert "is the model that --from names; give another file" in result.stderr
+    assert tiny.model.read_bytes() == before
+
+
+def test_each_model_has_its_own_log_and_the_score_of_what_is_kept(run, tiny):
+    # a rate at which it gets worse again and again
+    command = (
+        "train", *SMALL, "--max-iter", 10, "-d", tiny.path, "--validation", 1, "--json",
+        "--recipe", "paper", "--batch-size", 2, "--learning-rate", 0.3,
+    )  # fmt: skip
+    for name in ("m.1", "m.2"):
+        result = run(*command, "--out", name)
+        assert result.exit_code == 0, result.stderr
+        answer, history = json.loads(result.stdout), load_model(name).history_
+        scores = {r["iteration"]: r["validation_iou"] for r in history.records}
+        assert answer["best_iteration"] == history.best_iter < 10
+        assert answer["validation_iou"] == scores[history.best_iter] != scores[10]
+    assert beside("*.csv") == ["m.1.train.csv", "m.2.train.csv"]
+
+
+def test_a_training_that_runs_is_not_begun_anew_beside_it(run, tiny):
+    checkpoint = Path("wf.srseg.checkpoint")
+    checkpoint.write_bytes(b"of a training that runs")
+    with Checkpoint(checkpoint, {}).held():
+        result = run("train", *SMALL, "--max-iter", 2, "-d", tiny.path, "--restart")
+    assert result.exit_code == 1
+    assert "in use by process" in result.stderr
+    assert checkpoint.read_bytes() == b"of a training that runs"
 
 
 def test_two_label_sets_with_weights(run, tiny):
