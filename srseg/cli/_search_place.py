@@ -184,12 +184,12 @@ def speed_and_memory(
     Returns
     -------
     speed : float
-        Operations a second.
+        Operations a second of one fit.
     memory : int or None
         Bytes.
     """
     if client is None:
-        speed, memory = _measure(segmenter, n_classes)
+        speed, memory = _measure(segmenter, n_classes, jobs)
         return speed, None if memory is None else memory // jobs
     there: tuple[float, int | None] = client.submit(
         _measure_there, segmenter, n_classes, pure=False
@@ -197,16 +197,17 @@ def speed_and_memory(
     return there
 
 
-def _measure(segmenter: "VolumeSegmenter", n_classes: int) -> tuple[float, int | None]:
+def _measure(segmenter: "VolumeSegmenter", n_classes: int, jobs: int) -> tuple[float, int | None]:
     from srseg.evaluation import training_memory, training_speed
 
-    return training_speed(segmenter, n_classes), training_memory(segmenter.device)
+    return training_speed(segmenter, n_classes, jobs), training_memory(segmenter.device)
 
 
 def _measure_there(segmenter: "VolumeSegmenter", n_classes: int) -> tuple[float, int | None]:
     from distributed import get_worker
 
-    speed, memory = _measure(segmenter, n_classes)
+    # a worker keeps the number of threads that it was started with, for each fit
+    speed, memory = _measure(segmenter, n_classes, 1)
     worker: Any = get_worker()
     known = [n for n in (memory, worker.memory_manager.memory_limit) if n]
     return speed, min(known) // worker.state.nthreads if known else None

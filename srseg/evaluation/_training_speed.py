@@ -7,6 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import torch
+from joblib import cpu_count
 from torch.nn import functional
 
 from srseg.backbones import create_backbone, describe_backbone
@@ -15,6 +16,8 @@ from srseg.machine import usable_memory
 from srseg.training import get_recipe
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from srseg.backbones import BackboneFactory, BackboneInfo
     from srseg.estimators import VolumeSegmenter
 
@@ -25,7 +28,7 @@ _STEPS = 2  # that are timed
 _WARM = 1  # and one before them, in which libraries choose how to compute
 
 
-def training_speed(estimator: VolumeSegmenter, n_classes: int) -> float:
+def training_speed(estimator: VolumeSegmenter, n_classes: int, shared_by: int = 1) -> float:
     """Find by three steps of training how many operations a second this machine does.
 
     Small networks reach less of what a GPU can do than large ones: what is reckoned from the
@@ -37,11 +40,14 @@ def training_speed(estimator: VolumeSegmenter, n_classes: int) -> float:
         Not fitted; its network is built, and trained on noise.
     n_classes : int
         Number of classes.
+    shared_by : int, default=1
+        How many processes train on this machine at once, each on its share of the cores as
+        joblib gives it, or of the GPU.
 
     Returns
     -------
     float
-        Operations a second, in the sense of `srseg.backbones.describe_backbone`.
+        Operations a second of one of them, in the sense of `srseg.backbones.describe_backbone`.
     """
     device = choose_device(estimator.device)
     precision = choose_precision(estimator.precision, device)
@@ -58,6 +64,18 @@ def training_speed(estimator: VolumeSegmenter, n_classes: int) -> float:
         ).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         images = torch.rand(shape[0], 1, *shape[1:], device=device)
         classes = torch.randint(n_classes, shape, device=device)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, min(threads, cpu_count() // shared_by)))
+    try:
+        seconds = _timed(network, images, classes, half=precision == "bf16")
+    finally:
+        torch.set_num_threads(threads)
+    speed = _STEPS * (1 + BACK) * info.flops * batch / seconds
+    return speed / shared_by if device.type == "cuda" else speed
+
+
+def _timed(network: torch.nn.Module, images: Tensor, classes: Tensor, *, half: bool) -> float:
+    device = images.device
     optimizer = torch.optim.Adam(network.parameters())
     network.train()
     start = 0.0
@@ -66,13 +84,13 @@ def training_speed(estimator: VolumeSegmenter, n_classes: int) -> float:
             _wait_for(device)
             start = time.perf_counter()
         optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
             logits = network(images)
         loss = functional.cross_entropy(logits.float(), classes)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     _wait_for(device)
-    return _STEPS * (1 + BACK) * info.flops * batch / (time.perf_counter() - start)
+    return time.perf_counter() - start
 
 
 def training_memory(device: str) -> int | None:
