@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import shlex
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +47,7 @@ def answer_plan(
             words(one.parameters),
             f"{one.weights / 1e6:.3g} M",
             f"{one.flops / 1e9:.3g} G",
-            f"{one.memory / 1e9:.3g} GB",
+            size(one.memory),
             "does not fit" if one.problem else duration(one.fit_seconds or 0.0),
         ]
         for one in plan.candidates
@@ -85,6 +86,7 @@ def answer_results(study: Study, plan: Plan, search: Any, *, as_json: bool) -> N
     as_json : bool
         Whether as the one JSON document.
     """
+    from srseg.errors import TrainingError
     from srseg.evaluation import kept_results
     from srseg.storage import write_json, write_text
 
@@ -92,8 +94,15 @@ def answer_results(study: Study, plan: Plan, search: Any, *, as_json: bool) -> N
     found = kept_results(search, study.folds.samples)
     results = _without_prefix(found)
     best = int(search.best_index_)
-    models = _keep_best(study, found["params"][best], folder / "best")
     failed = failures(study, plan)
+    for what, why in failed:
+        note(f"srseg: failed: {what}: {why}; the same command tries again")
+    if math.isnan(results["mean_test_score"][best]):
+        raise TrainingError(
+            "no candidate has a score in every fold, so none can be chosen; what was finished is "
+            f"kept in {folder}, the logs of what failed too, and the same command tries it again"
+        )
+    models = _keep_best(study, found["params"][best], folder / "best")
     document = {
         "best": {
             "parameters": results["params"][best],
@@ -110,8 +119,6 @@ def answer_results(study: Study, plan: Plan, search: Any, *, as_json: bool) -> N
     write_text(folder / "results.txt", table + "\n", overwrite=True)
     write_json(folder / "results.json", document, overwrite=True)
     _draw(study, results, folder / "scaling.png")
-    for what, why in failed:
-        note(f"srseg: failed: {what}: {why}; the same command tries again")
     if as_json:
         say_json(document)
         return
@@ -119,7 +126,7 @@ def answer_results(study: Study, plan: Plan, search: Any, *, as_json: bool) -> N
     say(f"best: {words(results['params'][best])}; its fold models: {models[0].parent}")
     say(
         "judge them on samples with HQ that took no part: srseg evaluate "
-        f"{' '.join(str(path) for path in models)} --against HQ"
+        f"{shlex.join(map(str, (*models, '-d', study.dataset)))} --against HQ"
     )
 
 
@@ -179,8 +186,11 @@ def _table(study: Study, plan: Plan, results: dict[str, Any]) -> str:
     splits = [results[f"split{i}_test_score"] for i in range(len(study.folds.splits))]
     sizes = {tuple(sorted(_short(one.parameters).items())): one for one in plan.candidates}
     rows = [["rank", "", "parameters", "FLOPs/slice", "IoU", "time/fit"]]
-    order = sorted(range(len(results["params"])), key=lambda i: results["rank_test_score"][i])
-    for i in order:
+    # with successive halving the last round decides, whatever an earlier one scored
+    rounds = results.get("iter", [0] * len(results["params"]))
+    keys = [(-of_round, rank) for of_round, rank in
+            zip(rounds, results["rank_test_score"], strict=True)]  # fmt: skip
+    for i in sorted(range(len(keys)), key=keys.__getitem__):
         parameters = dict(results["params"][i])
         known = dict(parameters)
         if study.halving:
@@ -191,7 +201,7 @@ def _table(study: Study, plan: Plan, results: dict[str, Any]) -> str:
         iou = "failed" if math.isnan(mean) else f"{100 * mean:.2f} ± {100 * error:.2f}"
         rows.append(
             [
-                str(results["rank_test_score"][i]),
+                str(1 + sum(key < keys[i] for key in keys)),
                 words(parameters),
                 f"{one.weights / 1e6:.3g} M" if one else "-",
                 f"{one.flops / 1e9:.3g} G" if one else "-",

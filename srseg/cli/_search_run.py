@@ -120,8 +120,6 @@ def _search(study: Study, plan: Plan, able: "Sequence[dict[str, Any]]", jobs: in
         refit=False,
         return_train_score=False,
         resource=ITERATIONS,
-        max_resources=plan.rounds[-1][1]
-        if len(plan.rounds) == 1
-        else plan.candidates[0].iterations,
+        max_resources=max(one.iterations for one in plan.candidates),
         factor=FACTOR,
     )

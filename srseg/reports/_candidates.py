@@ -45,6 +45,8 @@ class Candidate:
         Floating-point operations for one slice of the input size.
     by_name : bool
         Whether width and depth stand in the backbone's name, and mean nothing here.
+    stayed : bool, default=True
+        With successive halving, whether it was in the last round.
     """
 
     backbone: str | BackboneFactory
@@ -55,6 +57,7 @@ class Candidate:
     error: float
     flops: int
     by_name: bool
+    stayed: bool = True
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,10 @@ def read_candidates(
         is_later = rounds[row] > reached.get(key, -math.inf)
         if is_later or (rounds[row] == reached[key] and _is_better(mean, found[key].mean)):
             found[key], reached[key] = one, rounds[row]
-    priced = [_priced(c, n_classes) for c in found.values()]
+    last = max(rounds)
+    priced = [
+        replace(_priced(c, n_classes), stayed=reached[key] == last) for key, c in found.items()
+    ]
     others = [key.removeprefix("param_") for key in columns
               if key.startswith("param_") and key not in parameters.values()]  # fmt: skip
     many = len(found) < len(means)

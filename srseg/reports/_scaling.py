@@ -98,7 +98,8 @@ def scaling_figure(
     scored = [c for c in search.candidates if math.isfinite(c.mean)]
     if not scored:
         raise ParameterError("no candidate of the search has a score: all failed or none is done")
-    best = max(scored, key=lambda c: c.mean)
+    # scores of rounds that were trained for less do not decide
+    best = max(scored, key=lambda c: (c.stayed, c.mean))
     alone = {axis: line for axis in AXES if len(line := _from_baseline(scored, axis)) > 1}
     # with one axis varied alone, all networks stand in its panel
     whole = not alone or any(len(line) < len(scored) for line in alone.values())

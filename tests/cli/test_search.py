@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -129,6 +130,10 @@ def test_results_are_kept_in_every_form(run, tiny, command, tmp_path):
     assert answer(again) == found  # times too
     assert "8 of 8 fits are there already" in again.stderr
     assert set(map(tuple, history(out).values())) == {("begun", "done")}
+    told = run(*[word for word in command(out) if word != "--json"]).stdout
+    assert shlex.split(told.partition("took no part: ")[2]) == [
+        "srseg", "evaluate", *found["best"]["models"], "-d", str(tiny.path), "--against", "HQ"
+    ]  # fmt: skip
 
 
 def killed_after(words, out, count, cluster=None):
@@ -260,6 +265,28 @@ def test_a_failed_fit_is_named_and_tried_again(run, command, tmp_path, monkeypat
     assert "all fits failed: no power" in result.stderr
 
 
+def test_a_search_of_which_no_candidate_has_all_folds_chooses_none(
+    run, command, tmp_path, monkeypatch
+):
+    from srseg import VolumeSegmenter
+
+    fit = VolumeSegmenter.fit
+
+    def fail(self, X, y=None, **more):
+        if len(X) == 2:
+            raise RuntimeError("no power")
+        return fit(self, X, y, **more)
+
+    monkeypatch.setattr(VolumeSegmenter, "fit", fail)
+    out = tmp_path / "out"
+    grid = ("--width", 3, "--depth", 1, "--input-size", 16, "--folds", 2)
+    result = run(*command(out, grid=grid))
+    assert result.exit_code == 1
+    assert result.stderr.count(": no power; the same command tries again") == 1
+    assert "no candidate has a score in every fold, so none can be chosen" in result.stderr
+    assert sorted(path.name for path in out.iterdir()) == ["fits", "scores"]
+
+
 def test_successive_halving(run, command, tmp_path):
     plan = answer(run(*command(tmp_path / "out", "--halving", "--dry-run", iterations=9)))
     assert plan["rounds"] == [
@@ -272,6 +299,9 @@ def test_successive_halving(run, command, tmp_path):
     assert results["n_resources"] == [3, 3, 3, 3, 9, 9]
     assert found["best"]["parameters"]["max_iter"] == 9
     assert len(history(tmp_path / "out")) == plan["fits"]
+    table = (tmp_path / "out" / "results.txt").read_text().splitlines()
+    shown = [(line.split()[0], "max iter 9" in line) for line in table[1:7]]
+    assert shown == [(str(i), i < 3) for i in range(1, 7)]  # who stayed stands first
     assert answer(run(*command(tmp_path / "out", "--halving", iterations=9))) == found
 
 

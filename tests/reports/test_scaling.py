@@ -197,11 +197,12 @@ def test_of_further_parameters_the_best_counts():
 def test_of_successive_halving_the_last_round_counts():
     columns = {
         "iter": [0, 0, 1], "n_resources": [10, 10, 30], "param_max_iter": [10, 10, 30],
-        "param_width": [2, 4, 4], "mean_test_score": [0.7, 0.9, 0.8],
+        "param_width": [2, 4, 4], "mean_test_score": [0.85, 0.9, 0.8],
     }  # fmt: skip
     figure = scaling_figure(columns, depth=1, input_size=16)
     (line,) = curves(figure.axes[0]).values()
-    assert line[:, 1].tolist() == [0.7, 0.8]
+    assert line[:, 1].tolist() == [0.85, 0.8]
+    assert "Ringed: the best, $c_0$ = 4: 0.8000." in note(figure)
     assert "Successive halving: what left early was trained for less." in note(figure)
 
 
