@@ -211,16 +211,24 @@ def _plain(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     """Say what differs, key by key."""
-    found = []
-    for key in [*new, *(key for key in old if key not in new)]:
-        if key not in old:
-            found.append(f"{key} is new")
-        elif key not in new:
-            found.append(f"{key} is missing")
-        elif old[key] != new[key]:
-            found.append(f"{key} was {_short(old[key])}, is {_short(new[key])}")
+    found = list(_each_difference(old, new))
     more = [f"and {len(found) - _MOST} more"] if len(found) > _MOST else []
     return "; ".join([*found[:_MOST], *more])
+
+
+def _each_difference(
+    old: Mapping[str, Any], new: Mapping[str, Any], inside: str = ""
+) -> Iterator[str]:
+    for key in [*new, *(key for key in old if key not in new)]:
+        name = f"{inside}{key}"
+        if key not in old:
+            yield f"{name} is new"
+        elif key not in new:
+            yield f"{name} is missing"
+        elif isinstance(old[key], dict) and isinstance(new[key], dict):
+            yield from _each_difference(old[key], new[key], f"{name}, ")
+        elif old[key] != new[key]:
+            yield f"{name} was {_short(old[key])}, is {_short(new[key])}"
 
 
 def _short(value: Any) -> str:
