@@ -74,7 +74,8 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         Pixels of a patch within so many pixels of another label teach nothing.
     clean_labels : bool or LabelCleaning, default=False
         Whether labels are corrected by the grey values of their scan before they are learned, near
-        boundaries and where the degradation layer is cracked; label set HQ is left as it is.
+        boundaries and where the degradation layer is cracked; label set HQ is left as it is. The
+        labels of held-out samples are corrected too: scores with and without do not compare.
     source_size : int, optional
         Edge in pixels of the square of a slice that a patch shows; `input_size` where it is None,
         so that the full resolution is kept.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,11 @@ from srseg.errors import ParameterError
 from srseg.estimators._predictors import unwrapped
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from srseg.estimators._segmenter import VolumeSegmenter
     from srseg.labels import LabelTable
+    from srseg.volumes import Sample
 
 
 def starting_model(segmenter: VolumeSegmenter) -> VolumeSegmenter | None:
@@ -88,6 +92,33 @@ def require_voxel_size(start: VolumeSegmenter, voxel_size: float | None) -> None
         raise ParameterError(
             f"start_from was trained on voxels of {theirs} µm, and these are of {voxel_size} µm; "
             f"give voxel_size={theirs}"
+        )
+
+
+def warn_of_known(start: VolumeSegmenter, held_out: Sequence[Sample]) -> None:
+    """Warn where training is judged on samples that its first weights were trained on.
+
+    Parameters
+    ----------
+    start : VolumeSegmenter
+        The model that is trained on.
+    held_out : sequence of Sample
+        What judges the training.
+
+    Warns
+    -----
+    UserWarning
+        If the model was trained on one of them.
+    """
+    # of a scan that was cut, A:z0-120 is a slab of A
+    scans = {name.partition(":")[0] for name in start.training_samples_}
+    known = dict.fromkeys(s.name for s in held_out if s.name.partition(":")[0] in scans)
+    if known:
+        warnings.warn(
+            f"{', '.join(known)} {'judges' if len(known) == 1 else 'judge'} this training, but "
+            "start_from was trained on the same: the validation scores are too good, and the "
+            "weights that look best need not be; hold out other samples (validation=), or none",
+            stacklevel=4,
         )
 
 

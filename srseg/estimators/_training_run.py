@@ -15,7 +15,12 @@ from srseg.estimators._identity import model_hash
 from srseg.estimators._inputs import read_inputs
 from srseg.estimators._parameters import bytes_of, check_parameters
 from srseg.estimators._randomness import seeded
-from srseg.estimators._start import first_table, require_voxel_size, starting_model
+from srseg.estimators._start import (
+    first_table,
+    require_voxel_size,
+    starting_model,
+    warn_of_known,
+)
 from srseg.estimators._training_data import common_table, common_voxel_size, load_labelled
 from srseg.estimators._training_identity import training_circumstances, training_identity
 from srseg.estimators._training_memory import require_memory
@@ -100,6 +105,8 @@ def train_segmenter(segmenter: VolumeSegmenter, X: Any, y: Any, sample_weight: A
     inputs = read_inputs(X, y, voxel_size=segmenter.voxel_size, labelled=True)
     seeds = draw_seeds(segmenter.random_state)
     training, held_out = divide(segmenter, inputs.samples, recipe, int(seeds[0]))
+    if start is not None and not inputs.arrays:  # whose names are numbers
+        warn_of_known(start, held_out)
     weights = _weights(sample_weight, inputs.samples, training)
     table = first_table(start, segmenter.labels) or common_table([*training, *held_out])
     voxel_size = segmenter.voxel_size

@@ -197,6 +197,16 @@ def test_another_network_table_or_voxel_size_is_refused(small, make_sample, trai
         small(**right).fit([make_sample(0, table=DEFAULT_LABELS)])
 
 
+def test_what_a_model_was_trained_on_is_no_judge_of_going_on(small, make_sample, trained):
+    table = trained.label_table_
+    known, other = make_sample(1, table=table), make_sample(0, table=table)
+    known.name = "volume1"
+    on = small(width=8, depth=2, max_iter=1, start_from=trained)
+    with pytest.warns(UserWarning, match="volume1 judges this training, but start_from was"):
+        on.set_params(validation=[known]).fit([other])
+    on.set_params(validation=[other]).fit([known])
+
+
 def test_a_grid_search_from_a_model(small, make_sample, trained):
     samples = [make_sample(i, table=trained.label_table_) for i in range(2)]
     start = small(width=8, depth=2, max_iter=1, start_from=FrozenEstimator(trained))
@@ -266,11 +276,11 @@ def test_other_samples_are_refused_by_name(small, make_sample, tmp_path):
     stopped(small(**make), [make_sample(0), make_sample(1)], 10)
     with pytest.raises(StorageError, match=r"training sample S1 \(WF\) is missing"):
         small(**make).fit([make_sample(0)])
-    with pytest.raises(StorageError, match=r"training sample S1 \(WF\) was"):
+    with pytest.raises(StorageError, match=r"sample S1 \(WF\), weight was 1.0, is 2.0\. Give"):
         small(**make).fit([make_sample(0), make_sample(1)], sample_weight=[1, 2])
     changed = make_sample(1)
     changed.label_sets["WF"].source[3, 3, 3] ^= 2
-    with pytest.raises(StorageError, match=r"training sample S1 \(WF\) was"):
+    with pytest.raises(StorageError, match=r"training: training sample S1 \(WF\), labels, "):
         small(**make).fit([make_sample(0), changed])
     other = make_sample(1)
     other.target = "HQ"
