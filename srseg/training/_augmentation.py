@@ -88,14 +88,16 @@ class Augmentation:
     def __post_init__(self) -> None:
         for name in ("area", "aspect"):
             low, high = getattr(self, name)
-            if not 0 < low <= high:
+            if not 0 < low <= high < math.inf:
                 raise ParameterError(
-                    f"augmentation {name}: need 0 < low <= high, got {low}, {high}"
+                    f"augmentation {name}: need 0 < low <= high, both finite, got {low}, {high}"
                 )
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, (int, float)) and not value >= 0:
-                raise ParameterError(f"augmentation {field.name} must not be negative, got {value}")
+            if isinstance(value, (int, float)) and not 0 <= value < math.inf:
+                raise ParameterError(
+                    f"augmentation {field.name} must be a number of 0 or more, got {value}"
+                )
         for name in _PROBABILITIES:
             if getattr(self, name) > 1:
                 raise ParameterError(

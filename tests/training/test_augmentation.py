@@ -233,11 +233,13 @@ def test_classes_of_cracks_are_looked_up_in_the_table():
         ({"area": (0.0, 1.0)}, "area"),
         ({"aspect": (2.0, 1.0)}, "aspect"),
         ({"flip": 1.5}, "probability"),
-        ({"rotation": -1.0}, "rotation must not be negative"),
+        ({"rotation": -1.0}, "rotation must be a number of 0 or more"),
         ({"elastic_points": 1}, "2 or more"),
         ({"cracks": 1.5}, "cracks is a probability"),
-        ({"noise": -0.1}, "noise must not be negative"),
-        ({"elastic": float("nan")}, "elastic must not be negative"),
+        ({"noise": -0.1}, "noise must be a number of 0 or more"),
+        ({"elastic": float("nan")}, "elastic must be a number of 0 or more"),
+        ({"gamma": float("inf")}, "gamma must be a number of 0 or more"),
+        ({"aspect": (1.0, float("inf"))}, "both finite"),
     ],
 )
 def test_what_cannot_be_is_refused(parameters, words):
