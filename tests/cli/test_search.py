@@ -10,12 +10,15 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from srseg import Dataset, load_model
+from srseg.cli import app
 from srseg.evaluation import fits_in, scores_in
 
 GRID = ("--width", "2,3", "--depth", "1,2", "--input-size", "16", "--folds", "2")
@@ -26,18 +29,26 @@ SMALL = (
 TIMES = ("mean_fit_time", "std_fit_time", "mean_score_time", "std_score_time")
 
 
+def words_of(dataset, out, *further, iterations=3, grid=GRID):
+    return tuple(
+        str(word)
+        for word in (
+            "search", "A", "B", "C", "-d", dataset, *grid, *SMALL, "--max-iter", iterations,
+            "--out", out, "--json", *further,
+        )
+    )  # fmt: skip
+
+
 @pytest.fixture
 def command(tiny):
-    def make(out, *further, iterations=3, grid=GRID):
-        return tuple(
-            str(word)
-            for word in (
-                "search", "A", "B", "C", "-d", tiny.path, *grid, *SMALL, "--max-iter", iterations,
-                "--out", out, "--json", *further,
-            )
-        )  # fmt: skip
+    return partial(words_of, tiny.path)
 
-    return make
+
+@pytest.fixture(scope="module")
+def undisturbed(_tiny, tmp_path_factory):
+    """Give the answer of a search of twenty iterations that nothing stopped."""
+    out = tmp_path_factory.mktemp("undisturbed") / "out"
+    return answer(CliRunner().invoke(app, words_of(_tiny.path, out, iterations=20)))
 
 
 def answer(result):
@@ -175,9 +186,8 @@ def require_gone_on(out, kept, found, undisturbed):
     assert np.mean(times) == pytest.approx(np.mean(seconds))
 
 
-def test_a_killed_search_goes_on(run, command, tmp_path):
+def test_a_killed_search_goes_on(run, command, tmp_path, undisturbed):
     """Two folds x four candidates in two processes; what was killed midway is what runs again."""
-    undisturbed = answer(run(*command(tmp_path / "whole", iterations=20)))
     out = tmp_path / "killed"
     words = command(out, "--jobs", 2, "--checkpoint-every", 0, iterations=20)
     kept = killed_after(words, out, 2)
@@ -224,9 +234,8 @@ def start_cluster(tmp_path):
         process.stdout.close()
 
 
-def test_a_killed_search_on_a_cluster_goes_on(run, command, tmp_path, start_cluster):
+def test_a_killed_search_on_a_cluster_goes_on(run, command, tmp_path, start_cluster, undisturbed):
     """The command and the whole cluster of two processes are killed; another cluster goes on."""
-    undisturbed = answer(run(*command(tmp_path / "whole", iterations=20)))
     out = tmp_path / "killed"
     cluster, address = start_cluster()
     words = ("--checkpoint-every", 0, "--scheduler")
@@ -406,11 +415,12 @@ def test_a_search_in_jobs_of_slurm(run, command, tmp_path):
 @pytest.mark.parametrize("how", ["SIGTERM, two processes here", "Ctrl-C, a cluster"])
 def test_a_signal_stops_it_and_the_same_command_goes_on(run, command, tmp_path, start_cluster, how):
     out = tmp_path / "out"
+    grid = ("--width", "2,3", "--depth", "1", "--input-size", "16", "--folds", "2")
     asked, code, words = signal.SIGTERM, 143, ("--jobs", 2)
     if how.startswith("Ctrl-C"):
         asked, code, words = signal.SIGINT, 130, ("--scheduler", start_cluster()[1])
     process = subprocess.Popen(
-        [sys.executable, "-m", "srseg", *command(out, *words, iterations=40)],
+        [sys.executable, "-m", "srseg", *command(out, *words, iterations=40, grid=grid)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
@@ -423,6 +433,7 @@ def test_a_signal_stops_it_and_the_same_command_goes_on(run, command, tmp_path, 
     assert process.returncode == code, errors
     assert "what was finished before is kept" in errors
     assert "Traceback" not in errors
-    assert 0 < len(list(scores_in(out).folder.glob("*.json"))) < 8
-    answer(run(*command(out, iterations=40)))
+    assert 0 < len(list(scores_in(out).folder.glob("*.json"))) < 4
+    answer(run(*command(out, iterations=40, grid=grid)))
+    assert len(history(out)) == 4
     assert all(events.count("done") == 1 for events in history(out).values())
