@@ -20,6 +20,8 @@ from typer.testing import CliRunner
 from srseg import Dataset, load_model
 from srseg.cli import app
 from srseg.evaluation import fits_in, scores_in
+from srseg.io import write_volume
+from srseg.volumes import Volume
 
 GRID = ("--width", "2,3", "--depth", "1,2", "--input-size", "16", "--folds", "2")
 SMALL = (
@@ -145,6 +147,25 @@ def test_results_are_kept_in_every_form(run, tiny, command, tmp_path):
     assert shlex.split(told.partition("took no part: ")[2]) == [
         "srseg", "evaluate", *found["best"]["models"], "-d", str(tiny.path), "--against", "HQ"
     ]  # fmt: skip
+
+
+def test_fits_of_labels_that_were_corrected_are_made_anew(run, tiny, command, tmp_path):
+    grid = ("--width", 2, "--depth", 1, "--input-size", 16, "--folds", 3)
+    words = command(tmp_path / "out", grid=grid)
+    answer(run(*words))
+    labels = Dataset(tiny.path).select(name=["A"])[0].labels()
+    changed = labels.read()
+    changed[:4, :4, :4] = 1
+    write_volume(tmp_path / "A.h5", Volume(changed, labels.grid, table=labels.table))
+    done = run(
+        "dataset", "label", tmp_path / "A.h5", "--sample", "A", "--set", "WF", "-d", tiny.path
+    )
+    assert done.exit_code == 0, done.stderr
+    # the fit that held A out is good still; the two that learned from it are not
+    assert answer(run(*words, "--dry-run"))["done"] == 1
+    answer(run(*words))
+    assert len(history(tmp_path / "out")) == 3 + 2
+    assert len(list(scores_in(tmp_path / "out").folder.glob("*.json"))) == 3 + 3
 
 
 def killed_after(words, out, count, cluster=None):
