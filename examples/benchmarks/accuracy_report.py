@@ -22,7 +22,7 @@ def show(found: Found, beside: str) -> None:
         "\nIoU against the truth of the held-out samples: mean over samples, ± standard error over "
         f"seeds where there are several. Differences of the mean IoU to {beside} with as many "
         "planes and minutes (also where it mirrors), with 95 % intervals (t) over samples and "
-        "seeds.\n"
+        "seeds (of one seed: over samples alone).\n"
     )
     columns = (
         "", "minutes", "planes", *CLASSES, "mean", f"{SEEN} (seen)", "unseen beamline",

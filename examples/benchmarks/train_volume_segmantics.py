@@ -197,12 +197,10 @@ def fit(trainer: Any, told: dict[str, float], seconds: float) -> tuple[int, int]
     whole, part = len(trainer.training_loader), (1 - TRAINED_ON) / TRAINED_ON
     left = seconds - 2 * told["before"]
     cycle = told["iteration"] + part * told["validation"]
-    iterations = int(left / (CYCLES * cycle + told["iteration"]))
-    cycles = CYCLES
-    if iterations > whole:  # a cycle is no more than all slices
-        iterations = whole
-        cycles = int((left - whole * told["iteration"]) / (whole * cycle))
+    # a cycle is no more than all slices
+    iterations = min(whole, int(left / (CYCLES * cycle + told["iteration"])))
     iterations = max(2, iterations)
+    cycles = max(1, int((left / iterations - told["iteration"]) / cycle))
     trainer.training_loader = Share(trainer.training_loader, iterations)
     trainer.lr_finder.training_loader = trainer.training_loader
     n_validated = max(1, round(iterations * part))
