@@ -131,6 +131,9 @@ def draw_curves(found: Found, path: Path) -> None:
                         marker="o", capsize=3, label=row + shown.removeprefix(column),
                     )  # fmt: skip
         axis.set(title=f"{column} plane{'s' * (column != '1')}", xlabel="minutes", xscale="log")
+        budgets = sorted({minutes for _, minutes, _ in found})
+        axis.set_xticks(budgets, [f"{minutes:g}" for minutes in budgets])
+        axis.minorticks_off()
     axes[0, 0].set_ylabel("mean IoU against the truth")
     axes[0, -1].legend(fontsize="small")
     figure.savefig(path, dpi=150)
