@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from srseg import DEFAULT_LABELS, Dataset, Volume
 from srseg.io import write_volume
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 # as the command line does, and before torch is loaded: tests run beside other work
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+
+# the same examples each time: what a change breaks is the change's
+settings.register_profile("srseg", derandomize=True)
+settings.load_profile("srseg")
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

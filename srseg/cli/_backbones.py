@@ -26,7 +26,7 @@ def list_(as_json: JsonOption = False) -> None:
 
 @app.command(
     "show",
-    epilog="Examples: srseg backbones show unet --width 96 --depth 5 --json, or the layers as a "
+    epilog="Example: srseg backbones show unet --width 96 --depth 5 --json, or the layers as a "
     "table for a paper: srseg backbones show unet --layers --format latex, or a drawing: "
     "srseg backbones show smp:unet/resnet34 --drawing network.svg",
 )

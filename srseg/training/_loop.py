@@ -152,8 +152,7 @@ class _Training:
         ):
             progress.advance(self._state.history.n_iter)
             self._state.history.stopped = not self._work(progress, batches)
-        if self._state.history.stopped:
-            self._write()
+        self._write()  # at the end, too: whoever keeps the weights may fail to
         best = self._state.best_weights
         if best is None:
             best = weights_of(self._state.judged)

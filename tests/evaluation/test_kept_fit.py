@@ -1,7 +1,8 @@
 """Fits and scores that are kept: found again, waited for, tried again, told apart."""
 
 import json
-import multiprocessing
+import subprocess
+import sys
 import time
 import warnings
 
@@ -214,11 +215,11 @@ def test_what_failed_is_tried_again(samples, tmp_path, monkeypatch):
     assert events(tmp_path)["fits", "begun"] == 6
 
 
-def _fit_slowly(folder, begun):
+def fit_slowly(folder):
     fit = VolumeSegmenter.fit
 
     def slow(self, X, y=None, **more):
-        begun.set()
+        print("begun", flush=True)
         time.sleep(1.5)
         return fit(self, X, y, **more)
 
@@ -227,14 +228,13 @@ def _fit_slowly(folder, begun):
 
 
 def test_what_another_process_is_at_is_waited_for(tmp_path):
-    spawn = multiprocessing.get_context("spawn")
-    begun = spawn.Event()
-    process = spawn.Process(target=_fit_slowly, args=(tmp_path, begun))
-    process.start()
-    assert begun.wait(60)
-    kept = KeptFit(small(), tmp_path).fit([make_sample(0)])
-    process.join()
-    assert process.exitcode == 0
+    code = "import runpy, sys; runpy.run_path(sys.argv[1])['fit_slowly'](sys.argv[2])"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, __file__, tmp_path], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "begun\n"
+        kept = KeptFit(small(), tmp_path).fit([make_sample(0)])
+    assert process.returncode == 0
     assert kept.seconds_ > 1.5
     assert events(tmp_path) == {("fits", "begun"): 1, ("fits", "done"): 1}
 

@@ -279,6 +279,26 @@ def test_it_is_written_as_often_as_asked(tmp_path, monkeypatch):
     written = []
     monkeypatch.setattr(Checkpoint, "write", lambda self, *_: written.append(1))
     train(Checkpoint(tmp_path / "c", {}, every=60), Recipe(10, 2, 0.01, "one-cycle", 5))
-    assert not written
+    assert len(written) == 1  # at the end
     train(Checkpoint(tmp_path / "c", {}, every=0), Recipe(10, 2, 0.01, "one-cycle", 5))
-    assert len(written) == 9  # not after the last one
+    assert len(written) == 1 + 10
+
+
+def test_what_is_done_is_there_once_more(tmp_path):
+    """Keeping the weights may fail, on a full disk: nothing is trained again then."""
+    first, history = train(Checkpoint(tmp_path / "c", {}))
+    counts = []
+
+    class Count:
+        def begin(self, history):
+            counts.append(history.n_iter)
+
+        def add(self, record):
+            counts.append(record)
+
+    with logging_to(Count()):
+        again, same = train(Checkpoint(tmp_path / "c", {}))
+    assert counts == [history.n_iter]
+    assert same.records == history.records
+    for ours, theirs in zip(again.parameters(), first.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
