@@ -57,8 +57,13 @@ def test_circles_anywhere(data: st.DataObject) -> None:
         return  # an object, or too near to one
     corners = inside[[0, 0, -1, -1], [0, -1, 0, -1]]
     volume = masked(shape, y, x, radius, fill=fill)
-    if corners.all() or (~inside).mean() < 0.06 or inside.mean() < 0.15:
-        return  # too little of the outside, or of the rim, for anyone to tell
+    turn = np.linspace(0, 2 * math.pi, 720, endpoint=False)
+    at = y + radius * np.sin(turn), x + radius * np.cos(turn)
+    rim = ((at[0] > 0) & (at[0] < rows - 1) & (at[1] > 0) & (at[1] < columns - 1)).mean()
+    # too little of the outside, or of the rim, for anyone to tell: a short arc says where the rim
+    # is there, and not to three pixels on the other side
+    if corners.all() or (~inside).mean() < 0.03 or inside.mean() < 0.15 or rim < 0.3:
+        return
     require_fits(volume, y, x, radius)
 
 
