@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from srseg.errors import ParameterError, UnknownNameError
 from srseg.labels import UNLABELLED
+from srseg.preprocessing._squared_distance import squared_distance
 from srseg.progress import task
 
 if TYPE_CHECKING:
@@ -221,9 +222,8 @@ class _Looks:
     def learn(self, slab: slice) -> None:
         """Look at what lies deep inside of each class."""
         grey, classes, inner = self._with_margin(slab)
-        classes = self._without_cracks(slab, classes)
+        classes = self._without_cracks(grey, classes)
         away = self._away(classes, _CORE)
-        labelled = classes != UNLABELLED
         for k in range(self._n):
             others = np.full(classes.shape, UNLABELLED, np.uint8)
             for j in range(self._n):
@@ -236,7 +236,7 @@ class _Looks:
             _add_blocks(self._counts[k], deep, slab.start, self._block)
             share = max(1, self._classes.size // (8 * _VALUES))
             self._values[k].append(values[deep][::share].copy())
-            self._shallow[k].append(values[(mine & labelled)[inner]][: _FEW * 4].copy())
+            self._shallow[k].append(values[mine[inner]][: _FEW * 4].copy())
 
     def settle(self) -> None:
         """Make means and spreads of what was seen."""
@@ -262,7 +262,7 @@ class _Looks:
         """Give the classes of a slab."""
         grey, classes, inner = self._with_margin(slab)
         reach = self._how.reach
-        classes = self._without_cracks(slab, classes)
+        classes = self._without_cracks(grey, classes)
         away = self._away(classes, math.ceil(reach))
         near = np.zeros(classes.shape, bool)
         for distance in away:
@@ -291,20 +291,22 @@ class _Looks:
         classes[where] = found
         return classes[inner]
 
-    def _without_cracks(self, slab: slice, classes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _without_cracks(
+        self, grey: NDArray[np.float32], classes: NDArray[np.uint8]
+    ) -> NDArray[np.uint8]:
         if self._how.cracks is None:
             return classes.copy()
         inside, into = (int(c) for c in self._how.cracks)
         layer, gap = self._middle[inside], self._middle[into]
-        if np.isnan(layer) or np.isnan(gap):  # not known yet, or one of them is nowhere
+        # not known yet, one of them is nowhere, or they look alike
+        if np.isnan(layer) or np.isnan(gap) or layer == gap:
             return classes.copy()
-        grey, _, _ = self._with_margin(slab, min(self._how.smoothing, 0.5))
         # written so that a gap may be brighter than what it lies in
         crack = (classes == inside) & ((grey - gap) / (layer - gap) < 0.5)
         return np.where(crack, np.uint8(into), classes)
 
     def _with_margin(
-        self, slab: slice, smoothing: float | None = None
+        self, slab: slice
     ) -> tuple[NDArray[np.float32], NDArray[np.uint8], tuple[slice, slice, slice]]:
         """Give smoothed grey values and classes of a slab and what is around, and where it lies."""
         margin = math.ceil(self._how.reach) + _CORE + 4
@@ -312,7 +314,7 @@ class _Looks:
         last = min(self._classes.shape[0], slab.stop + margin)
         _, rows, columns = self._classes.shape
         box = (slice(first, last), slice(0, rows), slice(0, columns))
-        sigma = self._how.smoothing if smoothing is None else smoothing
+        sigma = self._how.smoothing
         grey = np.asarray(self._image[box], np.float32)
         grey = gaussian_filter(grey, sigma) if sigma else grey
         inner = (slice(slab.start - first, slab.stop - first), slice(0, rows), slice(0, columns))
@@ -320,43 +322,6 @@ class _Looks:
 
     def _away(self, classes: NDArray[np.uint8], reach: int) -> list[NDArray[np.uint8]]:
         return [squared_distance(classes == k, reach) for k in range(self._n)]
-
-
-def squared_distance(mask: NDArray[np.bool_], reach: int) -> NDArray[np.uint8]:
-    """Give the squared distance to a mask, as far as it is short.
-
-    The squared distance in space is the least, over the voxels of a column, of the squared distance
-    in the other axes and the square along it: three passes over few neighbours each.
-
-    Parameters
-    ----------
-    mask : ndarray of bool
-        What the distance is to.
-    reach : int
-        The longest distance of interest, in voxels; at most 15.
-
-    Returns
-    -------
-    ndarray of uint8
-        Squared distances in voxels, exact up to the square of `reach`; what is farther is 255.
-
-    Examples
-    --------
-    >>> squared_distance(np.array([True, False, False, False]), 2).tolist()
-    [0, 1, 4, 255]
-    """
-    squared = np.where(mask, np.uint8(0), np.uint8(255))
-    for axis in range(mask.ndim):
-        column = np.moveaxis(squared, axis, 0)
-        least = column.copy()
-        for step in range(1, min(reach, len(column) - 1) + 1):
-            # 255 stays the farthest: it does not wrap around
-            farther = np.minimum(column, 255 - step**2) + np.uint8(step**2)
-            np.minimum(least[step:], farther[:-step], out=least[step:])
-            np.minimum(least[:-step], farther[step:], out=least[:-step])
-        squared = np.moveaxis(least, 0, axis)
-    squared[squared > reach**2] = 255
-    return np.ascontiguousarray(squared)
 
 
 def _slabs(n: int) -> Iterator[slice]:

@@ -12,7 +12,7 @@ from srseg.labels import DEFAULT_LABELS, LabelTable
 from srseg.metrics import confusion, iou
 from srseg.phantoms import degrade_labels, make_phantom
 from srseg.preprocessing import LabelCleaning, prepare
-from srseg.preprocessing._clean_labels import squared_distance
+from srseg.preprocessing._squared_distance import squared_distance
 
 DEFAULT = LabelCleaning()
 
@@ -96,6 +96,13 @@ def test_a_scan_of_one_slice_and_of_one_class_is_fine():
     for value in (0, 255):
         labels = np.full(grey.shape, value, np.uint8)
         np.testing.assert_array_equal(DEFAULT.apply(grey, labels, DEFAULT_LABELS), labels)
+
+
+def test_classes_that_look_alike_stay_as_they_are():
+    grey = np.full((12, 12, 12), 0.5, np.float32)
+    labels = np.zeros(grey.shape, np.uint8)
+    labels[3:9, 3:9, 3:9] = 2
+    np.testing.assert_array_equal(DEFAULT.apply(grey, labels, DEFAULT_LABELS), labels)
 
 
 def test_labels_given_are_not_changed_in_place(scan, phantom):
