@@ -1,7 +1,7 @@
 """The part of ``accuracy.py`` that trains volume-segmantics, with the Python that has it installed.
 
 Its 2D trainer with learning-rate search and one-cycle schedule, on slices along three axes, with
-its augmentation, Dice loss, clipping to 8 bits and, from its repository's settings file, all else but:
+its augmentation, Dice loss, clipping to 8 bits and, by its repository's settings, all else but:
 
 - the encoder is the smaller of the two it names, ResNet-34, with random weights: those trained on
   ImageNet are not in the package, and a benchmark is to run without them being fetched. Therefore
