@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 
 # the others wait while the first one validates or prepares: hours on a large study
 _PATIENCE = timedelta(hours=6)
+
+
+def _leave() -> None:
+    """Close the connections to the other processes before the interpreter is taken down."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 class Processes:
@@ -144,6 +151,8 @@ class ManyProcesses(Processes):
     def __init__(self, device: torch.device) -> None:
         from accelerate import PartialState
 
+        if not distributed.is_initialized():
+            atexit.register(_leave)  # threads of the connections may end in an abort otherwise
         self._state = PartialState(cpu=device.type == "cpu", timeout=_PATIENCE)
         super().__init__(self._state.device)
         self.n = int(self._state.num_processes)

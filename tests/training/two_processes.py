@@ -71,6 +71,7 @@ def main():
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
     weights["history"] = torch.tensor([history.best_iter, *said], dtype=torch.float64)
     save_file(weights, f"{out}.{processes.rank}-of-{processes.n}")
+    processes.wait()
 
 
 if __name__ == "__main__":
