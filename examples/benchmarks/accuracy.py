@@ -2,15 +2,16 @@ r"""srseg beside nnU-Net and volume-segmantics: the same labels, the same time, 
 
 Every method trains on the WF-like labels of the study in ``bone_study.py``, for as many minutes,
 and is scored against the truth on the held-out samples: two bones, each at two beamlines, one of
-which no training sample is of. The schedule of each method is fitted to the time by a calibration
-before it that does not count (a twentieth of the budget), so that it ends with the budget and is
-not cut off. The time it took is in the table: let nothing else run meanwhile. The other programs
-run in environments of their own::
+which no training sample is of. How fast each method is is measured first, for a minute, and kept in
+the folder: let nothing else run meanwhile (``--speeds`` does only this). The schedule of each
+training is then fitted to as many iterations as its minutes are enough for at that speed, so that it
+ends with the budget and is not cut off; it may run beside others, where it takes longer and learns
+no more. The other programs run in environments of their own::
 
     python -m venv nnu && nnu/bin/pip install nnunetv2==2.8.1
     python -m venv vs && vs/bin/pip install volume-segmantics==0.4.0
     python examples/benchmarks/accuracy.py MASKS --folder accuracy --minutes 20 60 \
-        --nnunet nnu/bin/python --volume-segmantics vs/bin/python --seeds 0 1 2
+        --nnunet nnu/bin/python --volume-segmantics vs/bin/python --seeds 0 1 2 --threads 1
 
 MASKS is a folder of masks of trabecular bone, see ``bone_study.py``. Each training is kept in the
 folder, so that the same command goes on where it was stopped, and rows, seeds and budgets can be
@@ -43,7 +44,7 @@ from srseg.volumes import ArraySample, Volume
 NNUNET, VOLUME_SEGMANTICS = "nnU-Net 2D", "volume-segmantics"
 PARTS = {NNUNET: "train_nnunet.py", VOLUME_SEGMANTICS: "train_volume_segmantics.py"}
 NAMES = (*ROWS, *PARTS)
-CALIBRATION = 0.05  # of the budget, and not of it
+CALIBRATION = 60.0  # seconds for which a speed is measured
 
 
 def main() -> None:
@@ -52,15 +53,21 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
     found: dict[tuple[str, float, int], dict[str, Any]] = {}
     study = None
+    for row in options.rows:
+        kept = speed_file(options, row)
+        if not kept.exists():
+            study = study or make(options)
+            answer = measure(study, options, row, 0.0, 0)
+            kept.write_text(json.dumps(answer["calibration"], indent=2) + "\n", "utf-8")
+            print(row, f"{answer['calibration']['iteration']:.4f} s an iteration", flush=True)
+    if options.speeds:
+        return
     for minutes in options.minutes:
         for seed in options.seeds:
             for row in options.rows:
                 kept = options.folder / f"{name_of(options, row, minutes, seed)}.json"
                 if not kept.exists():
-                    study = study or make_study(
-                        options.masks, size=options.size, n_training=options.training,
-                        quality=options.quality,
-                    )  # fmt: skip
+                    study = study or make(options)
                     answer = measure(study, options, row, minutes, seed)
                     kept.write_text(json.dumps(answer, indent=2) + "\n", "utf-8")
                 found[row, minutes, seed] = json.loads(kept.read_text("utf-8"))
@@ -68,6 +75,13 @@ def main() -> None:
     show(found, NNUNET)
     if len(options.minutes) > 1:
         draw_curves(found, options.folder / "curves.png")
+
+
+def make(options: argparse.Namespace) -> BoneStudy:
+    """Make the study."""
+    return make_study(
+        options.masks, size=options.size, n_training=options.training, quality=options.quality
+    )
 
 
 def parse() -> argparse.Namespace:
@@ -90,6 +104,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--input-size", type=int, help="edge of the patches (default: --size)")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--threads", type=int, default=usable_cores())
+    parser.add_argument("--speeds", action="store_true", help="measure speeds, and no more")
     options = parser.parse_args()
     options.input_size = options.input_size or options.size
     programs = {NNUNET: options.nnunet, VOLUME_SEGMANTICS: options.volume_segmantics}
@@ -105,32 +120,48 @@ def parse() -> argparse.Namespace:
 
 def name_of(options: argparse.Namespace, row: str, minutes: float, seed: int) -> str:
     """Name a training by all that it depends on."""
+    planes = "p" + "".join(str(n) for n in sorted(options.planes))
+    spent = f"m{minutes:g}t{options.threads}"
+    return "_".join((*_words(options, row), spent, planes, f"s{seed}"))
+
+
+def speed_file(options: argparse.Namespace, row: str) -> Path:
+    """Name the file of how fast a row is."""
+    words = ("speed", *_words(options, row), f"t{options.threads}")
+    path: Path = options.folder / f"{'_'.join(words)}.json"
+    return path
+
+
+def _words(options: argparse.Namespace, row: str) -> tuple[str, ...]:
     made = f"{options.size}x{options.training}q{options.quality:g}"
     network = f"w{options.width}d{options.depth}i{options.input_size}b{options.batch_size}"
-    spent = f"m{minutes:g}t{options.threads}"
-    planes = "p" + "".join(str(n) for n in sorted(options.planes))
-    words = (row.replace(",", "").replace(" ", "-"), made, network, spent, planes, f"s{seed}")
-    return "_".join(words)
+    return row.replace(",", "").replace(" ", "-"), made, network
 
 
 def measure(
     study: BoneStudy, options: argparse.Namespace, row: str, minutes: float, seed: int
 ) -> dict[str, Any]:
-    """Train by one method, and score what it predicts."""
+    """Train by one method, and score what it predicts; of no minutes, only tell its speed."""
     job = {
         "seconds": 60 * minutes, "seed": seed, "planes": sorted(options.planes),
         "width": options.width, "depth": options.depth, "input_size": options.input_size,
         "batch_size": options.batch_size, "threads": options.threads,
-        "calibration": CALIBRATION * 60 * minutes,
+        "calibration": CALIBRATION,
     }  # fmt: skip
+    if minutes:
+        job["speed"] = json.loads(speed_file(options, row).read_text("utf-8"))
     # of this process and of those that it starts
     os.environ["OMP_NUM_THREADS"] = str(options.threads)
     if row in ROWS:
         answer, predicted = train_srseg(study, row, job)
+        if not minutes:
+            return answer
     else:
         with tempfile.TemporaryDirectory(dir=options.folder) as name:
             job |= write_study(study, Path(name))
             answer = run_part(options.programs[row], PARTS[row], job)
+            if not minutes:
+                return answer
             predicted = read_labels(study, answer.pop("labels"))
     truths = {sample.name: sample.labels("HQ") for sample in study.held_out}
     answer["scores"] = {

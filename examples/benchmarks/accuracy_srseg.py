@@ -67,7 +67,10 @@ class Silence:
 def train_srseg(
     study: BoneStudy, row: str, job: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, dict[str, Volume]]]:
-    """Train one network in the time of a job; give what happened, and labels by planes."""
+    """Train one network in the time of a job; give what happened, and labels by planes.
+
+    Of a job without a speed, only the speed is told.
+    """
     torch.set_num_threads(job["threads"])
     samples = ROWS[row].samples(study)
 
@@ -78,10 +81,11 @@ def train_srseg(
             **ROWS[row].settings,
         )  # fmt: skip
 
-    told = calibrate(make(CALIBRATION), samples)
-    more = int(job["calibration"] / told["iteration"])
-    if more > CALIBRATION:
-        told = calibrate(make(more), samples)
+    if "speed" not in job:
+        told = calibrate(make(CALIBRATION), samples)
+        more = int(job["calibration"] / told["iteration"])
+        return {"calibration": calibrate(make(max(more, CALIBRATION)), samples)}, {}
+    told = job["speed"]
     iterations = fit_iterations(told, job["seconds"], get_recipe(ROWS[row].settings["recipe"]))
     segmenter = make(iterations)
     began = time.perf_counter()
