@@ -2,11 +2,11 @@ r"""srseg beside nnU-Net and volume-segmantics: the same labels, the same time, 
 
 Every method trains on the WF-like labels of the study in ``bone_study.py``, for as many minutes,
 and is scored against the truth on the held-out samples: two bones, each at two beamlines, one of
-which no training sample is of. How fast each method is is measured first, for a minute, and kept in
-the folder: let nothing else run meanwhile (``--speeds`` does only this). The schedule of each
-training is then fitted to as many iterations as its minutes are enough for at that speed, so that it
-ends with the budget and is not cut off; it may run beside others, where it takes longer and learns
-no more. The other programs run in environments of their own::
+which no training sample is of. The speed of each method is measured first, for a minute, and kept
+in the folder: let nothing else run meanwhile (``--speeds`` does only this). The schedule of each
+training is then fitted to as many iterations as its minutes are enough for at that speed, so that
+it ends with the budget and is not cut off; it may run beside others, where it takes longer and
+learns no more. The other programs run in environments of their own::
 
     python -m venv nnu && nnu/bin/pip install nnunetv2==2.8.1
     python -m venv vs && vs/bin/pip install volume-segmantics==0.4.0
