@@ -28,18 +28,22 @@ from sklearn.frozen import FrozenEstimator
 from srseg import MultiAxisEnsemble, VolumeSegmenter
 from srseg.evaluation import evaluate_labels
 from srseg.training import Augmentation
-from srseg.volumes import ArraySample
+from srseg.volumes import ArraySample, Volume
 
 WEIGHT = 100.0  # slices with true labels are drawn so often, against one of WF: a third of all
 
 
 @dataclass(frozen=True)
 class Row:
-    """What is learned from: WF labels, some slices that are labelled truly, or the truth alone."""
+    """What is learned from: WF labels, some slices that are labelled truly, or the truth alone.
+
+    With `own`, from WF labels that networks trained on the other half of the samples corrected.
+    """
 
     settings: dict[str, Any] = field(default_factory=dict)
     slices: int = 0
     truth: bool = False
+    own: bool = False
 
     def samples(self, study: BoneStudy, seed: int) -> tuple[list[ArraySample], list[float]]:
         """Give samples and weights."""
@@ -59,6 +63,8 @@ ROWS = {
     "generalized": Row({"loss": "generalized"}),
     "symmetric": Row({"loss": "symmetric"}),
     "smoothing": Row({"label_smoothing": 0.1}),
+    "self-training": Row(own=True),
+    "clean, then self-training": Row({"clean_labels": True}, own=True),
     "WF + 20": Row(slices=20),
     "clean + 20": Row({"clean_labels": True}, slices=20),
     "truth": Row(truth=True),
@@ -108,17 +114,56 @@ def name_of(options: argparse.Namespace, row: str, quality: float, seed: int) ->
     return "_".join(words).replace(" ", "").replace("+", "and")
 
 
+def fitted(
+    options: argparse.Namespace, settings: dict[str, Any], seed: int,
+    samples: list[ArraySample], weights: list[float] | None = None,
+) -> MultiAxisEnsemble:  # fmt: skip
+    """Train one network, and fuse its planes."""
+    segmenter = VolumeSegmenter(
+        width=options.width, depth=options.depth, input_size=options.size, batch_size=8,
+        max_iter=options.iterations, validation=None, random_state=seed, **settings,
+    )  # fmt: skip
+    segmenter.fit(samples, sample_weight=weights)
+    return MultiAxisEnsemble(FrozenEstimator(segmenter), planes=options.planes).fit(None)
+
+
+def corrected(
+    samples: list[ArraySample], options: argparse.Namespace, settings: dict[str, Any], seed: int
+) -> list[ArraySample]:
+    """Correct labels where networks that did not learn from them are sure (confident learning).
+
+    A voxel takes another class where its probability, fused over the planes, is at least the mean
+    probability of that class at the voxels which are labelled so (Northcutt et al. 2021, eq. 2).
+    """
+    halves = samples[::2], samples[1::2]
+    better = []
+    for learned_from, half in zip(halves, halves[::-1], strict=True):
+        ensemble = fitted(options, settings, seed, learned_from)
+        for sample in half:
+            given = sample.labels("WF")
+            labels, probability = given.read().copy(), ensemble.predict_proba(sample)
+            thresholds = [
+                probability[k][labels == k].mean() if (labels == k).any() else 1.0
+                for k in range(len(probability))
+            ]
+            found = probability.argmax(0)
+            sure = probability.max(0) >= np.array(thresholds)[found]
+            labels[sure] = found[sure]
+            volume = Volume(labels, given.grid, table=given.table)
+            better.append(replace(sample, label_sets={**sample.label_sets, "WF": volume}))
+    return better
+
+
 def train(study: BoneStudy, options: argparse.Namespace, row: str, seed: int) -> dict[str, Any]:
     """Train one network, and score it."""
     samples, weights = ROWS[row].samples(study, seed)
-    segmenter = VolumeSegmenter(
-        width=options.width, depth=options.depth, input_size=options.size, batch_size=8,
-        max_iter=options.iterations, validation=None, random_state=seed, **ROWS[row].settings,
-    )  # fmt: skip
+    settings = ROWS[row].settings
     began = time.perf_counter()
-    segmenter.fit(samples, sample_weight=weights)
+    if ROWS[row].own:
+        samples = corrected(samples, options, settings, seed)
+        settings = {}
+    ensemble = fitted(options, settings, seed, samples, weights)
     seconds = time.perf_counter() - began
-    ensemble = MultiAxisEnsemble(FrozenEstimator(segmenter), planes=options.planes).fit(None)
     answer: dict[str, Any] = {"row": row, "seconds": seconds, "samples": {}}
     for sample in study.held_out:
         pair = (sample.labels("HQ"), ensemble.predict(sample))
