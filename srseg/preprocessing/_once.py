@@ -12,11 +12,10 @@ from srseg.preprocessing._blocks import blocks
 from srseg.preprocessing._normalise import Normalisation
 from srseg.preprocessing._percentiles import PercentileSearch
 from srseg.preprocessing._prepare import normalised, prepare, settings
-from srseg.preprocessing._scratch import Scratch
 from srseg.preprocessing._through import pass_through, resample_through
 from srseg.preprocessing._unpacked import unpacked
 from srseg.progress import task
-from srseg.volumes import Volume
+from srseg.volumes import Scratch, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

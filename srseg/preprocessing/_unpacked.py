@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from srseg.machine import scratch_folder
 from srseg.preprocessing._coordinates import index_transform, is_separable
-from srseg.preprocessing._scratch import Scratch
 from srseg.preprocessing._through import pass_through
-from srseg.volumes import Volume
+from srseg.volumes import Scratch, Volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

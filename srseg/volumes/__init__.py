@@ -4,6 +4,7 @@ from srseg.volumes._field import FieldOfView
 from srseg.volumes._grid import Grid
 from srseg.volumes._rigid import RigidTransform
 from srseg.volumes._sample import ArraySample, Sample
+from srseg.volumes._scratch import Scratch
 from srseg.volumes._tiles import StoredTiles
 from srseg.volumes._volume import Region, Volume, VoxelSource
 
@@ -14,6 +15,7 @@ __all__ = [
     "Region",
     "RigidTransform",
     "Sample",
+    "Scratch",
     "StoredTiles",
     "Volume",
     "VoxelSource",

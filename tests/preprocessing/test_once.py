@@ -17,9 +17,8 @@ from srseg.io import Reading, open_volume
 from srseg.io._axes import TurnedSource
 from srseg.preprocessing import _bands, prepare, prepared_once, resample
 from srseg.preprocessing._bands import band_regions
-from srseg.preprocessing._scratch import Scratch
 from srseg.preprocessing._through import resample_through
-from srseg.volumes import FieldOfView, Grid, RigidTransform, Volume
+from srseg.volumes import FieldOfView, Grid, RigidTransform, Scratch, Volume
 
 
 class ChunkedSource:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike, NDArray
 
-    from srseg.volumes import Region
+    from srseg.volumes._volume import Region
 
 _WIDE = 4  # of lines that are longer than this many times what is wanted, only that is read
 
