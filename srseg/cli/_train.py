@@ -247,12 +247,12 @@ def train(
         except Stopped:
             if main:
                 keep_what_there_is(segmenter, path)
-                curve.draw()
+                curve.finish()
             raise
     if main:
         segmenter.save(path, overwrite=replace)
         checkpoint.unlink(missing_ok=True)
-        curve.draw()
+        curve.finish()
         answer(result_of(plan, segmenter), as_json, "trained")
 
 

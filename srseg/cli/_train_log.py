@@ -1,6 +1,7 @@
 """What ``srseg train`` leaves beside the model while it runs."""
 
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ class CurveLog:
     """
 
     def __init__(self, path: Path, title: str) -> None:
-        self._path = path
+        self.path = path
         self._title = title
         self._history: History | None = None
         self._last = -_EVERY
@@ -38,12 +39,21 @@ class CurveLog:
         if time.monotonic() - self._last >= _EVERY:
             self.draw()
 
+    def finish(self) -> None:
+        """Draw for the last time; the model is worth more than its picture."""
+        try:
+            self.draw()
+        except OSError as error:
+            warnings.warn(
+                f"{self.path} cannot be written: {error.strerror or error}", stacklevel=2
+            )
+
     def draw(self) -> None:
         """Draw all records there are."""
         from srseg.reports import save_figure, training_curve
 
         if self._history is not None and self._history.records:
-            save_figure(training_curve(self._history, self._title), self._path)
+            save_figure(training_curve(self._history, self._title), self.path)
             self._last = time.monotonic()
 
 

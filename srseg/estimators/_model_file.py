@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from srseg._version import __version__
 from srseg.backbones import create_backbone
@@ -23,8 +22,7 @@ from srseg.estimators._domain import Domain
 from srseg.estimators._randomness import seeded
 from srseg.labels import LabelTable
 from srseg.preprocessing import LabelCleaning
-from srseg.storage import atomic_path
-from srseg.training import Augmentation, History, digest
+from srseg.training import Augmentation, History, digest, write_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,8 +89,7 @@ def save_model(segmenter: VolumeSegmenter, path: str | Path, *, overwrite: bool 
     }
     text = json.dumps(document, allow_nan=False, default=_item)
     header = {"format": _FORMAT, "srseg": text, "sha256": digest(text, weights)}
-    with atomic_path(Path(path), overwrite=overwrite) as part:
-        save_file(weights, part, header)
+    write_tensors(Path(path), weights, header, overwrite=overwrite)
 
 
 def load_model(path: str | Path) -> VolumeSegmenter:

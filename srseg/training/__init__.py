@@ -9,7 +9,7 @@ from srseg.training._losses import Loss, get_loss, list_losses
 from srseg.training._patches import Batch, LabelledVolume, PatchSampler
 from srseg.training._processes import Processes, find_processes, is_main
 from srseg.training._recipes import Recipe, get_recipe, list_recipes
-from srseg.training._sealed import digest
+from srseg.training._sealed import digest, write_tensors
 from srseg.training._sources import TiledArray
 from srseg.training._validation import ValidationSlices
 
@@ -38,4 +38,5 @@ __all__ = [
     "list_recipes",
     "logging_to",
     "train_network",
+    "write_tensors",
 ]

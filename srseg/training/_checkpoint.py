@@ -96,6 +96,12 @@ class Checkpoint:
             Plain data for JSON.
         tensors : mapping of str to Tensor
             Weights and the like.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be written; what was there is kept, and it is `due` only after as long
+            again.
         """
         document = {
             "version": _VERSION,
@@ -104,8 +110,10 @@ class Checkpoint:
             "circumstances": self._circumstances,
             "state": dict(state),
         }
-        write_sealed(self.path, _KIND, document, tensors)
-        self._last = time.monotonic()
+        try:
+            write_sealed(self.path, _KIND, document, tensors)
+        finally:
+            self._last = time.monotonic()
 
     def read(self) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:
         """Read the file, if there is one.

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from srseg.errors import MissingPackageError
+from srseg.errors import MissingPackageError, StorageError
 from srseg.storage import write_text
 
 if TYPE_CHECKING:
@@ -20,7 +20,11 @@ _COLUMNS = ("iteration", "loss", "learning_rate", "validation_loss", "validation
 
 
 class TrainingLog(Protocol):
-    """Something that is told how training goes."""
+    """Something that is told how training goes.
+
+    An `OSError` of `add` is a warning, in which a `path` of the log is named, and training goes on.
+    Any other exception ends training.
+    """
 
     def begin(self, history: History) -> None:
         """Take what was done before: nothing, or what a checkpoint holds.
@@ -79,6 +83,9 @@ def current_logs() -> tuple[TrainingLog, ...]:
 class CsvLog:
     """A table with a row for each validation, which is on the disk before training goes on.
 
+    Nothing reads it again. After a row that could not be written, the next one that can is written
+    with all that are missing.
+
     Parameters
     ----------
     path : path
@@ -88,6 +95,8 @@ class CsvLog:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
+        self._history: History | None = None
+        self._behind = False
 
     def begin(self, history: History) -> None:
         """Write the rows of what was done before.
@@ -97,6 +106,7 @@ class CsvLog:
         history : History
             The records so far.
         """
+        self._history = history
         lines = [",".join(_COLUMNS) + "\n", *(_row(record) for record in history.records)]
         write_text(self.path, "".join(lines), overwrite=True)
 
@@ -107,11 +117,21 @@ class CsvLog:
         ----------
         record : mapping of str to float
             As in `History`; what it lacks is left empty.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written.
         """
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(_row(record))
-            file.flush()
-            os.fsync(file.fileno())
+        if self._behind and self._history is not None:
+            self.begin(self._history)  # which has this record; the last row may be half a one
+        else:
+            self._behind = True
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(_row(record))
+                file.flush()
+                os.fsync(file.fileno())
+        self._behind = False
 
 
 class TensorBoardLog:
@@ -129,7 +149,7 @@ class TensorBoardLog:
     """
 
     def __init__(self, folder: Path | str) -> None:
-        self.folder = Path(folder)
+        self.path = Path(folder)
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
@@ -148,7 +168,7 @@ class TensorBoardLog:
             The records so far.
         """
         done = history.records[-1]["iteration"] if history.records else 0
-        self._writer = self._make(str(self.folder), purge_step=int(done) + 1)
+        self._writer = self._make(str(self.path), purge_step=int(done) + 1)
 
     def add(self, record: Mapping[str, float]) -> None:
         """Add a point to each curve.
@@ -157,11 +177,19 @@ class TensorBoardLog:
         ----------
         record : mapping of str to float
             As in `History`.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be written.
         """
-        for name, value in record.items():
-            if name != "iteration":
-                self._writer.add_scalar(name, value, int(record["iteration"]))
-        self._writer.flush()
+        try:
+            for name, value in record.items():
+                if name != "iteration":
+                    self._writer.add_scalar(name, value, int(record["iteration"]))
+            self._writer.flush()
+        except Exception as error:  # its file systems have errors of their own
+            raise StorageError(str(error) or type(error).__name__) from error
 
 
 def _row(record: Mapping[str, float]) -> str:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from srseg.errors import ParameterError, StorageError, TrainingError
+from srseg.errors import ParameterError, TrainingError
 from srseg.machine import ahead, usable_cores
 from srseg.metrics import mean_iou
 from srseg.progress import Stopped, task
 from srseg.training._average import running_average, weights_of
+from srseg.training._keeper import Keeper
+from srseg.training._listeners import Listeners
 from srseg.training._log import current_logs
 from srseg.training._losses import get_loss
 from srseg.training._processes import find_processes, is_main
@@ -93,7 +95,12 @@ def train_network(
     TrainingError
         If the loss is no longer finite.
     StorageError
-        If the checkpoint is of another training, or cannot be written.
+        If the checkpoint is of another training, or damaged.
+
+    Warns
+    -----
+    UserWarning
+        If a log (`logging_to`) or the checkpoint cannot be written: training goes on.
     """
     device = torch.device(device)
     with (
@@ -135,24 +142,23 @@ class _Training:
         self._state = TrainingState(network, optimizer, Schedule(optimizer, recipe), averaged)
         self._every = max(1, min(recipe.validate_every, recipe.max_iter // 10))
         self._status = ""
-        self._checkpoint = checkpoint
+        self._keeper = Keeper(checkpoint, self._state, self._processes.main)
+        self._keeper.resume()
         if checkpoint is not None:
-            self._resume(checkpoint)
             self._processes.wait()  # before the first process writes it again
         self._step = Step(network, optimizer, loss, self._processes, precision, seed)
-        self._logs = current_logs() if self._processes.main else ()
+        self._logs = Listeners(current_logs() if self._processes.main else ())
 
     def run(self) -> History:
         """Train until the end, or until asked to stop."""
-        for log in self._logs:
-            log.begin(self._state.history)
+        self._logs.begin(self._state.history)
         with (
             task("training", self._recipe.max_iter) as progress,
             closing(self._batches()) as batches,
         ):
             progress.advance(self._state.history.n_iter)
             self._state.history.stopped = not self._work(progress, batches)
-        self._write()  # at the end, too: whoever keeps the weights may fail to
+        self._keeper.write()  # at the end, too: whoever keeps the weights may fail to
         best = self._state.best_weights
         if best is None:
             best = weights_of(self._state.judged)
@@ -176,8 +182,8 @@ class _Training:
             self._iterate(parts, labelled)
             if self._record_is_due and not self._record():
                 return False
-            if self._checkpoint is not None and self._checkpoint.due and not self._ended:
-                self._write()
+            if self._keeper.due and not self._ended:
+                self._keeper.write()
             try:
                 progress.advance(1, self._status)
             except Stopped:
@@ -261,8 +267,7 @@ class _Training:
         record["seconds"] = round(self._state.seconds, 3)
         self._state.recent.clear()
         self._state.history.records.append(record)
-        for log in self._logs:
-            log.add(record)
+        self._logs.add(record)
         return True
 
     def _score(self) -> tuple[float, float] | None:
@@ -275,25 +280,6 @@ class _Training:
         except Stopped:
             return None
         return found, float(mean_iou(counts))
-
-    def _write(self) -> None:
-        """Write the checkpoint."""
-        if self._checkpoint is not None and self._processes.main:
-            self._checkpoint.write(*self._state.pack())
-
-    def _resume(self, checkpoint: Checkpoint) -> None:
-        """Take up what a checkpoint holds."""
-        found = checkpoint.read()
-        if found is None:
-            return
-        try:
-            self._state.unpack(*found)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise StorageError(
-                f"{checkpoint.path} does not fit this network ({reason}); begin anew with "
-                "--restart (from Python: remove the file)"
-            ) from error
 
 
 def _pinned(batch: Batch) -> Batch:

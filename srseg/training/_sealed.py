@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -47,8 +49,38 @@ def write_sealed(
         places.add(value.data_ptr())
     text = json.dumps(document, allow_nan=False)
     header = {"format": kind, "srseg": text, "sha256": digest(text, kept)}
-    with atomic_path(path, overwrite=True) as part:
-        save_file(kept, part, header)
+    write_tensors(path, kept, header, overwrite=True)
+
+
+def write_tensors(
+    path: Path, tensors: Mapping[str, torch.Tensor], header: Mapping[str, str], *, overwrite: bool
+) -> None:
+    """Write a safetensors file, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    tensors : mapping of str to Tensor
+        On the CPU, each with memory of its own.
+    header : mapping of str to str
+        What goes into its header.
+    overwrite : bool
+        Whether an existing file is replaced.
+
+    Raises
+    ------
+    StorageError
+        If the file exists and may not be replaced, or cannot be written.
+    """
+    with atomic_path(path, overwrite=overwrite) as part:
+        try:
+            save_file(dict(tensors), part, dict(header))
+        except SafetensorError as error:  # also for a full disk
+            number = re.search(r"os error (\d+)", str(error))
+            if number is None:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
 def read_sealed(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:

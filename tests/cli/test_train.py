@@ -1,6 +1,7 @@
 """``srseg train``: from labelled samples to a model file."""
 
 import csv
+import errno
 import json
 import os
 import pty
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
@@ -17,9 +19,9 @@ import matplotlib.image
 import pytest
 import torch
 
-from srseg import Dataset, load_model
+from srseg import Dataset, load_model, reports
 from srseg.backbones import describe_backbone
-from srseg.training import Augmentation, Checkpoint, iterations_done
+from srseg.training import Augmentation, Checkpoint, CsvLog, iterations_done
 
 SMALL = ("--width", 4, "--depth", 2, "--input-size", 32, "--voxel-size", "scan")
 
@@ -298,6 +300,31 @@ def test_the_log_is_what_the_history_says(run, tiny):
     without = ("--validation", "none", "--out", "other.srseg")
     assert run("train", *SMALL, "--max-iter", 2, "-d", tiny.path, *without).exit_code == 0
     assert rows_of("other.train.csv")[0]["validation_iou"] == ""
+
+
+def test_a_log_that_cannot_be_written_ends_nothing(run, tiny, monkeypatch):
+    def add(self, record):
+        self.path.unlink(missing_ok=True)
+        self.path.mkdir(exist_ok=True)
+        log_row(self, record)
+
+    def draw(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    log_row = CsvLog.add
+    monkeypatch.setattr(CsvLog, "add", add)
+    monkeypatch.setattr(reports, "save_figure", draw)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        result = run("train", "A", *SMALL, "--max-iter", 10, "-d", tiny.path)
+    assert result.exit_code == 0, result.stderr
+    assert load_model("wf.srseg").n_iter_ == 10
+    for said in (
+        "warning: the log wf.train.csv cannot be written: Is a directory; training goes on",
+        "warning: the log wf.train.png cannot be written: No space left on device; training goes",
+        "warning: wf.train.png cannot be written: No space left on device",
+    ):
+        assert result.stderr.count(said) == 1
 
 
 @pytest.mark.skipif(find_spec("tensorboard") is not None, reason="tensorboard is installed")

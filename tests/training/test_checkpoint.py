@@ -284,6 +284,33 @@ def test_it_is_written_as_often_as_asked(tmp_path, monkeypatch):
     assert len(written) == 1 + 10
 
 
+FULL = """
+import resource, signal, sys
+sys.path.insert(0, sys.argv[1])
+from test_checkpoint import train
+from srseg.training import Checkpoint
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+network, history = train(Checkpoint(sys.argv[2], {}))
+print(history.n_iter, float(sum(v.double().sum() for v in network.state_dict().values())))
+"""
+
+
+def test_a_checkpoint_that_cannot_be_written_loses_no_training(tmp_path, uninterrupted):
+    """A process whose files may have a kilobyte, as on a full disk."""
+    path = tmp_path / "c"
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(Path(__file__).parent), str(path)],
+        capture_output=True, text=True, check=True,
+        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
+    )  # fmt: skip
+    assert f"cannot write {path}: File too large" in done.stderr
+    assert "of 40 iterations that were done, the checkpoint has 0" in done.stderr
+    expected = float(sum(v.double().sum() for v in uninterrupted[0].values()))
+    assert done.stdout.split() == ["40", str(expected)]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_done_is_there_once_more(tmp_path):
     """Keeping the weights may fail, on a full disk: nothing is trained again then."""
     first, history = train(Checkpoint(tmp_path / "c", {}))

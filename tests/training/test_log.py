@@ -1,14 +1,19 @@
 """What training writes down while it runs."""
 
 import csv
+import errno
 import math
+import os
+import shutil
 import sys
 import types
+import warnings
 
 import pytest
 
-from srseg.errors import MissingPackageError
+from srseg.errors import MissingPackageError, StorageError
 from srseg.training import CsvLog, History, TensorBoardLog
+from srseg.training._listeners import Listeners
 
 RECORDS = [
     {"iteration": 10, "loss": 0.1 + 0.2, "learning_rate": 3e-4, "seconds": 1.5},
@@ -64,6 +69,9 @@ def test_tensorboard_gets_a_curve_for_each_number(tmp_path, monkeypatch):
     log = TensorBoardLog(tmp_path / "run")
     log.begin(History(RECORDS[:1], 15))
     log.add(RECORDS[0])
+    monkeypatch.delattr(SummaryWriter, "flush")
+    with pytest.raises(StorageError, match="no attribute 'flush'"):
+        log.add({"iteration": 20})
     assert calls == [
         (str(tmp_path / "run"), 11),
         ("loss", RECORDS[0]["loss"], 10),
@@ -89,3 +97,59 @@ def test_a_history_is_plain_data_and_comes_back():
     assert (back.records[0], back.n_iter, back.best_iter, back.stopped) == (
         RECORDS[0], 25, 20, True,
     )  # fmt: skip
+
+
+def test_a_row_that_could_not_be_written_is_there_with_the_next_one(tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    history = History()
+    log = CsvLog(folder / "t.csv")
+    log.begin(history)
+    shutil.rmtree(folder)
+    for record in RECORDS:
+        history.records.append(record)
+        if record is RECORDS[1]:
+            folder.mkdir()
+            log.add(record)
+        else:
+            with pytest.raises(FileNotFoundError):
+                log.add(record)
+    assert [float(row["iteration"]) for row in rows(folder / "t.csv")] == [10, 20]
+
+
+class Failing:
+    """Cannot write the records of some iterations."""
+
+    def __init__(self, *iterations):
+        self.iterations, self.told = iterations, []
+
+    def begin(self, history):
+        pass
+
+    def add(self, record):
+        self.told.append(record["iteration"])
+        if record["iteration"] in self.iterations:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_log_that_fails_is_a_warning_once_and_told_again():
+    failing, other = Failing(2, 3, 5), Failing()
+    listeners = Listeners([failing, other])
+    for iteration in range(1, 7):
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            listeners.add({"iteration": iteration})
+        words = [str(warning.message) for warning in said]
+        # of iteration 5 again: it was well in between
+        new = ["the log Failing cannot be written: No space left on device; training goes on"]
+        assert words == (new if iteration in (2, 5) else [])
+    assert failing.told == other.told == [1, 2, 3, 4, 5, 6]
+
+
+def test_what_a_log_means_to_say_is_heard():
+    class Pruning(Failing):
+        def add(self, record):
+            raise ValueError("pruned")
+
+    with pytest.raises(ValueError, match="pruned"):
+        Listeners([Pruning()]).add({"iteration": 1})
