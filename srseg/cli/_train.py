@@ -19,15 +19,9 @@ from srseg.cli._output import note
 from srseg.cli._prediction_settings import parse_memory
 from srseg.cli._signals import stopping_on_interrupt
 from srseg.cli._train_augmentation import parse_augmentation
+from srseg.cli._train_file import model_file
 from srseg.cli._train_log import training_logs
-from srseg.cli._train_plan import (
-    answer,
-    keep_what_there_is,
-    may_replace,
-    plan_of,
-    result_of,
-    summary,
-)
+from srseg.cli._train_plan import answer, plan_of, result_of, summary
 from srseg.cli._train_samples import choose_labelled, parse_weights
 
 if TYPE_CHECKING:
@@ -159,7 +153,9 @@ def train(
         typer.Option(metavar="DIR", help="Write curves for TensorBoard too.", show_default=False),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing model file.")
+        bool, typer.Option("--overwrite", help="Replace an existing model file, when training has "
+                           "reached its end: stopped before, that file stays, and the best so far "
+                           "is kept in MODEL.stopped.")
     ] = False,
     select: SelectOption = None,
     dataset: DatasetOption = None,
@@ -182,8 +178,8 @@ def train(
     targets = list(dict.fromkeys(target or ["WF"]))
     weights = parse_weights(weight, targets)
     path = out or Path(f"{'-'.join(targets).lower()}.srseg")
-    checkpoint = path.parent / f"{path.name}.checkpoint"
-    replace = may_replace(path, checkpoint, overwrite)
+    file = model_file(path, overwrite=overwrite, restart=restart)
+    checkpoint = file.checkpoint
     if start is not None and start.exists() and path.exists() and path.samefile(start):
         # stopped, it would have replaced what it begins with, and could not go on
         raise typer.BadParameter(
@@ -246,12 +242,11 @@ def train(
             segmenter.fit(chosen.samples, sample_weight=chosen.weights)
         except Stopped:
             if main:
-                keep_what_there_is(segmenter, path)
+                file.keep_best(segmenter)
                 curve.finish()
             raise
     if main:
-        segmenter.save(path, overwrite=replace)
-        checkpoint.unlink(missing_ok=True)
+        file.finish(segmenter)
         curve.finish()
         answer(result_of(plan, segmenter), as_json, "trained")
 

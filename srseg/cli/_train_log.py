@@ -44,9 +44,7 @@ class CurveLog:
         try:
             self.draw()
         except OSError as error:
-            warnings.warn(
-                f"{self.path} cannot be written: {error.strerror or error}", stacklevel=2
-            )
+            warnings.warn(f"{self.path} cannot be written: {error.strerror or error}", stacklevel=2)
 
     def draw(self) -> None:
         """Draw all records there are."""

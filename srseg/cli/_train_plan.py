@@ -1,10 +1,9 @@
 """What ``srseg train`` is about to do, and what it did."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srseg.cli._output import note, say, say_json
+from srseg.cli._output import say, say_json
 
 if TYPE_CHECKING:
     from srseg.cli._train_samples import Chosen
@@ -104,38 +103,3 @@ def summary(plan: dict[str, Any], done: str) -> str:
     if plan["goes_on_from"] is not None and "loss" not in plan:
         text += f"; goes on after {plan['goes_on_from']} iterations"
     return text
-
-
-def keep_what_there_is(segmenter: "VolumeSegmenter", path: Path) -> None:
-    """Save the best model so far, where training was stopped after its first iteration."""
-    if hasattr(segmenter, "network_") and segmenter.n_iter_:
-        segmenter.save(path, overwrite=True)
-        note(
-            f"the best model so far, of iteration {segmenter.history_.best_iter}, is kept in {path}"
-        )
-
-
-def may_replace(path: Path, checkpoint: Path, overwrite: bool) -> bool:
-    """Refuse to replace a model, unless it is of a training that was stopped and goes on."""
-    from srseg.errors import StorageError
-
-    goes_on = path.is_file() and checkpoint.exists() and _was_stopped(path)
-    if path.exists() and not overwrite and not goes_on:
-        raise StorageError(f"{path} exists already; choose another --out or say --overwrite")
-    if path.is_dir():
-        raise StorageError(f"{path} is a folder; choose another --out")
-    if not path.absolute().parent.is_dir():
-        raise StorageError(f"{path}: the folder {path.parent} does not exist; make it first")
-    if not os.access(path.absolute().parent, os.W_OK):
-        raise StorageError(f"{path}: the folder {path.parent} cannot be written to")
-    return overwrite or goes_on
-
-
-def _was_stopped(path: Path) -> bool:
-    from srseg.errors import ModelFileError
-    from srseg.estimators import load_model
-
-    try:
-        return load_model(path).history_.stopped
-    except ModelFileError:
-        return False

@@ -240,6 +240,40 @@ def test_stopped_it_keeps_the_best_so_far_and_goes_on(run, tiny, number, code):
     assert float(first[-1]["seconds"]) > float(first[0]["seconds"]) > 0
 
 
+def stop(tiny, *more, number=signal.SIGTERM):
+    """Stop a training that has done something; give what it says."""
+    Path("wf.train.csv").unlink(missing_ok=True)
+    process = start(tiny, *LONG, *more)
+    process.send_signal(number)
+    return process.communicate(timeout=60)[1]
+
+
+def test_a_finished_model_stays_until_the_next_training_is_done(run, tiny):
+    """Stopped twice, with the finished model of another training in its place."""
+    Path("wf.srseg").write_bytes(before := tiny.model.read_bytes())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        said = stop(tiny, "--overwrite", number=number)
+        assert "wf.srseg is of another training and stays until this one is done" in said
+        assert "is kept in wf.srseg.stopped" in said
+        assert Path("wf.srseg").read_bytes() == before
+        assert load_model("wf.srseg.stopped").history_.stopped
+    result = run("train", *SMALL, *LONG, "-d", tiny.path)
+    assert result.exit_code == 1
+    assert "exists already" in result.stderr
+    assert run("train", *SMALL, *LONG, "-d", tiny.path, "--overwrite").exit_code == 0
+    assert load_model("wf.srseg").n_iter_ == 150
+    assert beside() == ["wf.srseg", "wf.train.csv", "wf.train.png"]
+
+
+def test_begun_anew_a_stopped_model_stays_too(run, tiny):
+    stop(tiny)
+    first = Path("wf.srseg").read_bytes()
+    for more in (("--restart",), ()):
+        stop(tiny, "--learning-rate", 0.5, *more)
+        assert Path("wf.srseg").read_bytes() == first
+    assert load_model("wf.srseg.stopped").learning_rate == 0.5
+
+
 def test_killed_it_goes_on(run, tiny):
     """Every iteration is kept; what the log has of those that were lost is not there twice."""
     process = start(tiny, *LONG, "--checkpoint-every", 0)
