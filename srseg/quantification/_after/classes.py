@@ -1,0 +1,26 @@
+"""Which class of a table is meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from srseg.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from srseg.labels import LabelClass, LabelTable
+
+
+def find_class(table: LabelTable, wanted: str | int) -> LabelClass:
+    """Find a class by its name, abbreviation or value.
+
+    Raises
+    ------
+    UnknownNameError
+        If the table has none such; lists what it has.
+    """
+    text = str(wanted).strip().lower()
+    for one in table:
+        if text in (one.name.lower(), one.key, one.abbreviation.lower(), str(one.value)):
+            return one
+    known = ", ".join(f"{c.name} ({c.abbreviation}, {c.value})" for c in table)
+    raise UnknownNameError(f"the label table has no class {wanted!r}; it has: {known}")
