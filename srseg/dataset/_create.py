@@ -93,6 +93,14 @@ def describe_derivative(layout: Layout, derivative: str, title: str) -> None:
         write_text(folder / ".bidsignore", "**/*.h5\n**/*.json\n", overwrite=True)
 
 
+def ignore_in_derivative(layout: Layout, derivative: str, pattern: str) -> None:
+    """Let validators of BIDS pass over files of a derivative."""
+    path = layout.derivative(derivative) / ".bidsignore"
+    there = path.read_text("utf-8") if path.is_file() else ""
+    if pattern not in there.split():
+        write_text(path, f"{there}{pattern}\n", overwrite=True)
+
+
 def _description(name: str) -> dict[str, object]:
     return {
         "Name": name,

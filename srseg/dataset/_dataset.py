@@ -9,6 +9,7 @@ from srseg.dataset._create import create_folder
 from srseg.dataset._integrity.check import check_dataset
 from srseg.dataset._labels.sets import plan_labels, write_labels
 from srseg.dataset._layout import DESCRIPTION, Layout
+from srseg.dataset._measures.write import write_measures
 from srseg.dataset._predictions.write import create_prediction, prediction_sidecar
 from srseg.dataset._sample import DatasetSample, find_sample
 from srseg.dataset._scans.plan import plan_sample
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from srseg.dataset._scans.plan import SamplePlan, ScanOptions
     from srseg.dataset._scans.prepared import Prepared
     from srseg.io import PredictionSink, Reading
+    from srseg.quantification import Measures
     from srseg.volumes import FieldOfView, Grid, Region, RigidTransform
 
 
@@ -388,6 +390,34 @@ class Dataset(SampleView):
             maps_grid=maps_grid,
             overwrite=overwrite,
         )
+
+    def keep_measures(self, sample: str, label_set: str, measures: Measures) -> Path:
+        """Keep implant numbers beside the labels that they are of; earlier ones are replaced.
+
+        Parameters
+        ----------
+        sample : str
+            Name of the sample.
+        label_set : str
+            Name of the label set or the prediction.
+        measures : Measures
+            With the fact ``labels_stamp``: what ``sample.labels_info(label_set)["Stamp"]`` was
+            before the labels were read. It tells later whether they are still the same.
+
+        Returns
+        -------
+        Path
+            The JSON file, with a table (TSV) beside it; ``sample.measures(label_set)`` reads it.
+
+        Raises
+        ------
+        DatasetError
+            If the labels were replaced meanwhile.
+        UnknownNameError
+            If there is no such sample or label set.
+        """
+        key = find_sample(self._layout, sample)
+        return write_measures(self._layout, self._sample(key).labels_sidecar(label_set), measures)
 
     def prediction_scratch(self, sample: str, model: str, *, description: str) -> Path:
         """Tell where a prediction keeps what it needs to go on after it was stopped.

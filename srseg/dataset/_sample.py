@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from srseg.dataset._labels.history import list_revisions, sidecar_of
 from srseg.dataset._labels.revisions import data_of, recorded_stamp, voxels_of
 from srseg.dataset._layout import PREDICTION_PREFIX, Layout, SampleKey
+from srseg.dataset._measures.read import read_measures
 from srseg.dataset._metadata.parse import from_sidecar
 from srseg.dataset._predictions.read import read_maps
 from srseg.dataset._scans.aligned import alignment_in, follow
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from srseg.dataset._labels.history import LabelRevision
     from srseg.dataset._metadata.values import MetadataValue
+    from srseg.quantification import Measures
     from srseg.volumes import Grid, Volume
 
 
@@ -201,6 +203,28 @@ class DatasetSample:
         """
         now = self.scan_file.alignment
         return read_maps(self.labels_sidecar(prediction), names, now)
+
+    def measures(self, label_set: str | None = None) -> Measures | None:
+        """Give the implant numbers that ``srseg quantify`` kept of a label set or a prediction.
+
+        Parameters
+        ----------
+        label_set : str, optional
+            Its name, as for `labels`; the target where it is None.
+
+        Returns
+        -------
+        Measures or None
+            None where it was not measured, or the labels were replaced since.
+
+        Raises
+        ------
+        UnknownNameError
+            If the sample has no such label set.
+        FileFormatError
+            If the file that keeps them cannot be read.
+        """
+        return read_measures(self.labels_sidecar(label_set))
 
     def revisions(self, label_set: str | None = None) -> list[LabelRevision]:
         """List the revisions of a label set.

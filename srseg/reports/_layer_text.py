@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from srseg.errors import ParameterError
+from srseg.reports._latex import escape_latex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["FORMATS", "format_layers"]
 
 FORMATS = ("text", "csv", "markdown", "latex")
-_LATEX = {"&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "×": r"$\times$", "–": "--"}
 _NUMBER = ("no.", "kernel", "stride", "in", "out", "size", "parameters", "MFLOPs", "field")
 
 
@@ -116,20 +116,16 @@ def _latex(columns: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence
     lines = [
         rf"\begin{{tabular}}{{{''.join('l' if one else 'r' for one in left)}}}",
         r"\hline",
-        " & ".join(_escaped(name) for name in columns) + r" \\",
+        " & ".join(escape_latex(name) for name in columns) + r" \\",
         r"\hline",
     ]
     for number, row in enumerate(rows):
         # a rule between stages, as between the paper's blocks
         if number and row[0] != rows[number - 1][0]:
             lines.append(r"\hline")
-        lines.append(" & ".join(_escaped(cell) for cell in row) + r" \\")
+        lines.append(" & ".join(escape_latex(cell) for cell in row) + r" \\")
     lines += [r"\hline", r"\end{tabular}"]
     return "\n".join(lines) + "\n"
-
-
-def _escaped(cell: str) -> str:
-    return "".join(_LATEX.get(letter, letter) for letter in cell)
 
 
 def _pair(values: tuple[int, int] | None) -> str:

@@ -1,0 +1,1 @@
+"""Implant numbers of a label set, kept beside it: they are of that revision and of no other."""
