@@ -16,6 +16,7 @@ from srseg.cli import (
     _preprocess,
     _search,
     _train,
+    _treat,
     dataset,
 )
 from srseg.cli._root import RootGroup, end_quietly
@@ -36,6 +37,7 @@ app.command("train", epilog=_train.EXAMPLE)(_train.train)
 app.command("search", epilog=_search.EXAMPLES)(_search.search)
 app.command("predict", epilog=_predict.EXAMPLE)(_predict.predict)
 app.command("evaluate", epilog=_evaluate.EXAMPLE)(_evaluate.evaluate)
+app.command("treat", epilog=_treat.EXAMPLE)(_treat.treat)
 app.command("demo", epilog=_demo.EXAMPLE)(_demo.demo)
 
 

@@ -8,6 +8,7 @@ from srseg.dataset._integrity.mender import Repair
 from srseg.dataset._integrity.problem import Problem
 from srseg.dataset._integrity.relocate import Relocation, relocate
 from srseg.dataset._integrity.repair import repair
+from srseg.dataset._labels.derived import derive_labels, derived_from
 from srseg.dataset._labels.diff import LabelsDiff, diff_labels
 from srseg.dataset._labels.history import LabelRevision
 from srseg.dataset._labels.placement import Placement, parse_slices
@@ -68,6 +69,8 @@ __all__ = [
     "alignment_picture",
     "apply_alignment",
     "apply_metadata",
+    "derive_labels",
+    "derived_from",
     "diff_labels",
     "export_dataset",
     "export_metadata",

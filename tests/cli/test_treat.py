@@ -1,0 +1,171 @@
+"""``srseg treat`` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from srseg.dataset import derived_from
+from srseg.io import open_volume, read_provenance, write_volume
+from srseg.preprocessing import prepare
+from srseg.quantification import FillHoles, RemoveIslands, SmoothLabels, ThresholdCracks, treat
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from srseg import Dataset
+
+STEPS = ("--smooth", "1", "--islands", "bone=60um^3", "--islands", "DL=5", "--holes", "any")
+
+
+def test_samples_get_a_new_label_set(run: Callable[..., Any], study: Dataset) -> None:
+    words = ("treat", "A", "B", "--labels", "WF", "--out-set", "WFtreated", *STEPS)
+    before = study["A"].labels("WF").read()
+    result = run(*words, "-d", study.path)
+    assert result.exit_code == 0, result.output
+    treated, treatment = treat(
+        study["A"].labels("WF"),
+        [
+            SmoothLabels(1), RemoveIslands(60, classes=("bone",)),
+            RemoveIslands(5, "voxels", ("DL",)), FillHoles(),
+        ],
+    )  # fmt: skip
+    np.testing.assert_array_equal(study["A"].labels("WFtreated").read(), treated.read())
+    np.testing.assert_array_equal(study["A"].labels("WF").read(), before)
+    assert "A: WF -> WFtreated revision 1, made" in result.stdout
+    lines = [line.split() for line in result.stdout.splitlines()]
+    (bone, *_) = (line for line in lines if line[:1] == ["bone"])
+    assert [int(n) for n in bone[1:3]] == [treatment.before[1], treatment.after[1]]
+    # the sidecar says what it was made from, and how
+    said = study["A"].labels_info("WFtreated")
+    assert said["Sources"][1] == (
+        "bids::derivatives/labels/sub-01/micr/sub-01_sample-A_desc-WF_dseg.json"
+    )
+    assert said["Manual"] is False
+    found = derived_from(said)
+    assert found is not None
+    assert (found["Set"], found["Revision"]) == ("WF", 1)
+    assert found["Recipe"][0] == {"step": "SmoothLabels", "radius": 1.0}
+    assert found["Treatment"] == json.loads(json.dumps(treatment.to_dict()))
+    assert said["Voxels"] == {str(v): n for v, n in treatment.after.items() if n}
+    assert study.check(deep=True) == []
+    # the same again is left alone; in another way it is another revision
+    again = json.loads(run(*words, "--json", "-d", study.path).stdout)
+    assert [row["status"] for row in again["treated"]] == ["was there", "was there"]
+    assert again["treated"][0]["treatment"] == found["Treatment"]
+    words = ("treat", "A", "--labels", "WF", "--out-set", "WFtreated", "--smooth", "2")
+    assert run(*words, "-d", study.path).exit_code == 0
+    assert [r.number for r in study["A"].revisions("WFtreated")] == [1, 2]
+    np.testing.assert_array_equal(study["A"].labels("WFtreated", revision=1).read(), treated.read())
+
+
+def test_thresholds_take_the_scan_of_the_sample(run: Callable[..., Any], study: Dataset) -> None:
+    words = ("treat", "A", "--labels", "WF", "--cracks", "otsu", "--channels", "0.3")
+    result = run(*words, "--out-set", "WFcracks", "--json", "-d", study.path)
+    assert result.exit_code == 0, result.output
+    sample = study["A"]
+    scan = prepare(sample.scan, voxel_size=2.5)
+    expected, treatment = treat(
+        sample.labels("WF"), [ThresholdCracks(), ThresholdCracks("bone", 0.3)], scan=scan
+    )
+    np.testing.assert_array_equal(sample.labels("WFcracks").read(), expected.read())
+    assert 0 < treatment.steps[0].changed < treatment.before[2]
+    (row,) = json.loads(result.stdout)["treated"]
+    assert row["treatment"]["steps"][1]["found"]["level"] == 0.3
+    # a kept working copy gives the same
+    study.preprocess(voxel_size=2.5)
+    assert run(*words, "--out-set", "second", "-d", study.path).exit_code == 0
+    np.testing.assert_array_equal(sample.labels("second").read(), expected.read())
+
+
+def test_labels_on_a_grid_of_their_own(
+    run: Callable[..., Any], study: Dataset, tmp_path: Path
+) -> None:
+    coarse = study["B"].labels("WF").grid.resampled(5.0)
+    voxels = np.random.default_rng(0).integers(0, 4, coarse.shape, dtype=np.uint8)
+    labels = study["B"].labels("WF")
+    labels = type(labels)(voxels, coarse, table=labels.table)
+    write_volume(tmp_path / "coarse.h5", labels)
+    study.add_labels(tmp_path / "coarse.h5", sample="B", label_set="coarse")
+    words = ("treat", "B", "--labels", "coarse", "--out-set", "out", "--cracks", "0.5")
+    result = run(*words, "-d", study.path)
+    assert result.exit_code == 0, result.output
+    expected, _ = treat(
+        labels, [ThresholdCracks(level=0.5)], scan=prepare(study["B"].scan, voxel_size=5.0)
+    )
+    np.testing.assert_array_equal(study["B"].labels("out").read(), expected.read())
+
+
+def test_other_label_sets_are_not_replaced(run: Callable[..., Any], study: Dataset) -> None:
+    words = ("treat", "E", "F", "--labels", "WF", "--smooth", "1", "-d", study.path)
+    result = run(*words, "--out-set", "HQ")
+    assert result.exit_code == 1
+    assert "has a label set HQ that was not made from WF; choose another name" in result.stderr
+    assert [r.number for r in study["E"].revisions("HQ")] == [1]
+    assert run(*words, "--out-set", "WF").exit_code == 2
+
+
+def test_what_fails_does_not_stop_the_rest(run: Callable[..., Any], study: Dataset) -> None:
+    words = ("treat", "--labels", "HQ", "--out-set", "smooth", "--smooth", "1", "--json")
+    result = run(*words, "-d", study.path)
+    assert result.exit_code == 1
+    rows = json.loads(result.stdout)["treated"]
+    assert [row["status"] for row in rows] == ["failed"] * 4 + ["made"] * 2
+    assert "no label set 'HQ'" in rows[0]["reason"]
+
+
+def test_dry_run_writes_nothing(run: Callable[..., Any], study: Dataset) -> None:
+    words = ("treat", "A", "--labels", "WF", "--out-set", "smooth", "--smooth", "1", "--dry-run")
+    result = run(*words, "-d", study.path)
+    assert result.exit_code == 0
+    assert "would be made" in result.stdout
+    assert study["A"].label_sets == ["WF"]
+
+
+def test_files(
+    run: Callable[..., Any], label_file: Callable[..., Path], scan_file: Callable[..., Path],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    labels, scan, out = label_file(), scan_file(), tmp_path / "out.h5"
+    words = ("treat", labels, "--out", out, "--smooth", "1", "--cracks", "0.4", "--scan", scan)
+    result = run(*words)
+    assert result.exit_code == 0, result.output
+    source = open_volume(labels, labels=True)
+    source.table = open_volume(out, labels=True).table
+    expected, treatment = treat(
+        source, [SmoothLabels(1), ThresholdCracks(level=0.4)],
+        scan=prepare(open_volume(scan), voxel_size=2.5),
+    )  # fmt: skip
+    np.testing.assert_array_equal(open_volume(out, labels=True).read(), expected.read())
+    kept = read_provenance(out)
+    assert kept["Treatment"] == json.loads(json.dumps(treatment.to_dict()))
+    assert run(*words).exit_code == 1
+    assert run(*words, "--overwrite").exit_code == 0
+    assert run("treat", labels, "--out", labels, "--smooth", "1", "--overwrite").exit_code == 2
+    result = run("treat", labels, "--out", tmp_path / "other.h5", "--cracks", "otsu")
+    assert result.exit_code == 1
+    assert "--scan FILE" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("A", "--labels", "WF", "--out-set", "X"),
+        ("A", "--labels", "WF", "--smooth", "1"),
+        ("A", "--out-set", "X", "--smooth", "1"),
+        ("A", "--labels", "WF", "--out-set", "X", "--smooth", "0.2"),
+        ("A", "--labels", "WF", "--out-set", "X", "--islands", "12um"),
+        ("A", "--labels", "WF", "--out-set", "X", "--islands", "1000um^3",
+         "--island-connectivity", "5"),
+        ("A", "--labels", "WF", "--out-set", "X", "--cracks", "dark"),
+        ("A", "--labels", "WF", "--out-set", "X", "--smooth", "1", "--scan", "scan.h5"),
+        ("labels.h5", "--smooth", "1"),
+        ("labels.h5", "--out", "x.h5", "--labels", "WF", "--smooth", "1"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_meant(run: Callable[..., Any], study: Dataset, words: Any) -> None:
+    assert run("treat", *words, "-d", study.path).exit_code == 2
