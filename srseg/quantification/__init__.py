@@ -9,16 +9,61 @@ from srseg.quantification._after import (
     Treatment,
     treat,
 )
+from srseg.quantification._comparison import (
+    Comparison,
+    ComparisonRow,
+    compare_measures,
+    format_difference,
+    relative_difference,
+)
+from srseg.quantification._contact import Neighbourhood
+from srseg.quantification._initial import InitialImplant
 from srseg.quantification._measure import Measure, Measures
+from srseg.quantification._measures import measure
+from srseg.quantification._records import measures_from_json, measures_to_json, measures_to_tsv
+from srseg.quantification._reference import (
+    MESH_UNITS,
+    implant_from_labels,
+    implant_from_mesh,
+    implant_from_metadata,
+)
+from srseg.quantification._roles import ResolvedRoles, Roles
+from srseg.quantification._study import Group, GroupTest, StudyStatistics, study_statistics
+from srseg.quantification._thickness import ThicknessMap, thickness_map
+from srseg.quantification._tidy import study_to_csv
 
 __all__ = [
+    "MESH_UNITS",
+    "Comparison",
+    "ComparisonRow",
     "FillHoles",
+    "Group",
+    "GroupTest",
+    "InitialImplant",
     "Measure",
     "Measures",
+    "Neighbourhood",
     "RemoveIslands",
+    "ResolvedRoles",
+    "Roles",
     "SmoothLabels",
+    "StudyStatistics",
+    "ThicknessMap",
     "ThresholdCracks",
     "TreatedStep",
     "Treatment",
+    "compare_measures",
+    "format_difference",
+    "implant_from_labels",
+    "implant_from_mesh",
+    "implant_from_metadata",
+    "measure",
+    "measures_from_json",
+    "measures_to_json",
+    "measures_to_tsv",
+    "relative_difference",
+    "study_statistics",
+    "study_to_csv",
+    "thickness_map",
     "treat",
 ]
