@@ -14,6 +14,7 @@ from srseg.cli import (
     _evaluate,
     _predict,
     _preprocess,
+    _quantify,
     _search,
     _train,
     _treat,
@@ -37,6 +38,7 @@ app.command("train", epilog=_train.EXAMPLE)(_train.train)
 app.command("search", epilog=_search.EXAMPLES)(_search.search)
 app.command("predict", epilog=_predict.EXAMPLE)(_predict.predict)
 app.command("evaluate", epilog=_evaluate.EXAMPLE)(_evaluate.evaluate)
+app.command("quantify", epilog=_quantify.EXAMPLES)(_quantify.quantify)
 app.command("treat", epilog=_treat.EXAMPLE)(_treat.treat)
 app.command("demo", epilog=_demo.EXAMPLE)(_demo.demo)
 

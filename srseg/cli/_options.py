@@ -102,6 +102,19 @@ def choose_samples(
     return chosen
 
 
+def is_file(text: str, folder: Path | None) -> bool:
+    """Tell whether an argument names a file, not a sample of the dataset."""
+    from srseg.errors import SRSegError
+
+    # a sample's name has letters and digits only, so a dot or a slash means a path
+    if "." in text or "/" in text or not Path(text).exists():
+        return "." in text or "/" in text
+    try:
+        return text not in open_dataset(folder).names
+    except SRSegError:
+        return True
+
+
 def parse_conditions(conditions: list[str] | None) -> dict[str, Any]:
     """Read ``key=value`` texts; the values of a key given twice are a list."""
     found: dict[str, Any] = {}

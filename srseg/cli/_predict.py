@@ -12,7 +12,7 @@ from srseg.cli._options import (
     SelectOption,
     VoxelSizeOption,
     choose_samples,
-    open_dataset,
+    is_file,
     quantity,
 )
 from srseg.cli._output import counted, note, say, say_json
@@ -244,7 +244,7 @@ def _scan_file(scans: list[str] | None, dataset: Path | None) -> Path | None:
     """Give the scan file that was named, or None where samples were named."""
     from srseg.errors import ParameterError
 
-    found = [Path(text) for text in scans or [] if _is_file(text, dataset)]
+    found = [Path(text) for text in scans or [] if is_file(text, dataset)]
     if not found:
         return None
     if len(scans or []) > 1:
@@ -253,18 +253,6 @@ def _scan_file(scans: list[str] | None, dataset: Path | None) -> Path | None:
             "srseg dataset add FILE"
         )
     return found[0]
-
-
-def _is_file(text: str, dataset: Path | None) -> bool:
-    from srseg.errors import SRSegError
-
-    # a sample's name has letters and digits only, so a dot or a slash means a path
-    if "." in text or "/" in text or not Path(text).exists():
-        return "." in text or "/" in text
-    try:
-        return text not in open_dataset(dataset).names
-    except SRSegError:
-        return True
 
 
 def _refuse_options_of_files(

@@ -18,6 +18,12 @@ from srseg.quantification._comparison import (
 )
 from srseg.quantification._contact import Neighbourhood
 from srseg.quantification._initial import InitialImplant
+from srseg.quantification._intervals import (
+    CalibratedMeasure,
+    IntervalCalibration,
+    fewest_samples,
+    plane_spreads,
+)
 from srseg.quantification._measure import Measure, Measures
 from srseg.quantification._measures import measure
 from srseg.quantification._records import measures_from_json, measures_to_json, measures_to_tsv
@@ -31,15 +37,18 @@ from srseg.quantification._roles import ResolvedRoles, Roles
 from srseg.quantification._study import Group, GroupTest, StudyStatistics, study_statistics
 from srseg.quantification._thickness import ThicknessMap, thickness_map
 from srseg.quantification._tidy import study_to_csv
+from srseg.quantification._with_intervals import add_intervals
 
 __all__ = [
     "MESH_UNITS",
+    "CalibratedMeasure",
     "Comparison",
     "ComparisonRow",
     "FillHoles",
     "Group",
     "GroupTest",
     "InitialImplant",
+    "IntervalCalibration",
     "Measure",
     "Measures",
     "Neighbourhood",
@@ -52,7 +61,9 @@ __all__ = [
     "ThresholdCracks",
     "TreatedStep",
     "Treatment",
+    "add_intervals",
     "compare_measures",
+    "fewest_samples",
     "format_difference",
     "implant_from_labels",
     "implant_from_mesh",
@@ -61,6 +72,7 @@ __all__ = [
     "measures_from_json",
     "measures_to_json",
     "measures_to_tsv",
+    "plane_spreads",
     "relative_difference",
     "study_statistics",
     "study_to_csv",

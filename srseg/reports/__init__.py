@@ -1,17 +1,34 @@
-"""Figures of scans and labels, of training, and of networks and the choice among them."""
+"""Figures of scans and labels, of training and networks; implant numbers as tables and figures."""
 
 from srseg.reports._alignment import alignment_figure
 from srseg.reports._comparison import comparison_figure, save_figure
 from srseg.reports._curve import training_curve
 from srseg.reports._layer_text import format_layers
+from srseg.reports._measures_figures import group_figure, profile_figure
+from srseg.reports._measures_table import (
+    comparison_to_csv,
+    comparison_to_json,
+    comparison_to_latex,
+    comparison_to_markdown,
+    comparison_to_text,
+)
+from srseg.reports._methods import methods_text
 from srseg.reports._network import network_figure
 from srseg.reports._scaling import scaling_figure
 
 __all__ = [
     "alignment_figure",
     "comparison_figure",
+    "comparison_to_csv",
+    "comparison_to_json",
+    "comparison_to_latex",
+    "comparison_to_markdown",
+    "comparison_to_text",
     "format_layers",
+    "group_figure",
+    "methods_text",
     "network_figure",
+    "profile_figure",
     "save_figure",
     "scaling_figure",
     "training_curve",

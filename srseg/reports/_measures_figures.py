@@ -87,7 +87,7 @@ def group_figure(groups: Sequence[Group], title: str = "") -> Figure:
     _dress(axis)
     handles = [_handle(i, alloy) for i, alloy in enumerate(alloys)]
     handles.append(Line2D([], [], color="black", linewidth=1.8, label="median"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), fontsize=9,
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=9,
                   frameon=False, handletextpad=0.4, columnspacing=1.2)  # fmt: skip
     if title:
         figure.suptitle(title, fontsize=11)
