@@ -53,7 +53,7 @@ class Counts:
     high: NDArray[np.int64] = field(default_factory=lambda: np.zeros(3, np.int64))
 
     def cut_by(self, shape: tuple[int, int, int], margin: Sequence[int] = (0, 0, 0)) -> bool:
-        """Whether the implant, or what lies `margin` voxels around it, reaches the border."""
+        """Whether the implant, or what lies `margin` voxels around it, touches the border."""
         beyond = (self.low <= margin) | (self.high >= np.subtract(shape, margin))
         return bool(beyond.any())
 

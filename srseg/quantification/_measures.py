@@ -214,7 +214,8 @@ class _Entries:
         for number, distance in enumerate(distances):
             total = int(self.near.total[number]) if self.near else 0
             bone = int(self.near.bone[number]) if self.near else 0
-            steps = [math.floor(distance / v * (1 + 1e-9)) for v in self.voxel_size]
+            # the region may touch the border, as long as it does not reach beyond
+            steps = [math.floor(distance / v * (1 + 1e-9)) - 1 for v in self.voxel_size]
             cut = self.near is not None and self.found.counts.cut_by(self.shape, steps)
             self.add(
                 f"bone_fraction_{distance:g}um", f"BV/TV within {distance:g} µm",

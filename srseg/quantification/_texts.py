@@ -42,8 +42,8 @@ FRACTION = (
 
 _LAYER = (
     "of the distance from the outer surface of the implant to the nearest point of the surface of "
-    "the residual material; cracks are closed over, bare metal counts as 0. Both surfaces are found "
-    "between voxels, after smoothing by 1/4, 1/2, 1/4 along each axis"
+    "the residual material; cracks are closed over, bare metal counts as 0. Both surfaces are "
+    "found between voxels, after smoothing by 1/4, 1/2, 1/4 along each axis"
 )
 LAYER = (
     ("layer_thickness", "Layer thickness", f"Mean over the area {_LAYER}.", "mean"),
@@ -53,8 +53,8 @@ LAYER = (
 )  # fmt: skip
 PIT_DEPTH = (
     "Largest distance from the surface of the residual material to the nearest point of the "
-    "initial surface, which is taken to be the outer surface of the implant with cracks closed over: the "
-    "degradation layer stands where metal was."
+    "initial surface, which is taken to be the outer surface of the implant with cracks closed "
+    "over: the degradation layer stands where metal was."
 )
 PITTING_FACTOR = (
     "Pit depth divided by the mean, over the area of the residual material's surface, of the "
@@ -77,7 +77,7 @@ NO_PITS = "the residual material lies bare everywhere"
 NO_INITIAL = "the implant before implantation is unknown"
 NO_DAYS = "the days of implantation are unknown"
 NEGATIVE_LOSS = (
-    "there is more residual material than the implant had before: check the initial volume"
+    "there is more residual material than there was implant before; check the initial volume"
 )
 
 
