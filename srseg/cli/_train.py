@@ -188,7 +188,7 @@ def train(
     chosen = choose_labelled(
         choose_samples(dataset, samples, select), targets, weights, named=bool(samples)
     )
-    from srseg.estimators import VolumeSegmenter
+    from srseg.estimators import VolumeSegmenter, goes_on_from
     from srseg.inference import choose_device
     from srseg.progress import Stopped
     from srseg.training import Checkpoint, find_processes, is_main, iterations_done, logging_to
@@ -226,8 +226,11 @@ def train(
     plan = plan_of(segmenter, chosen, path, done)
     main = is_main()
     if dry_run:
+        if not restart:  # refuses what training would refuse
+            goes_on_from(segmenter, chosen.samples, sample_weight=chosen.weights)
         if main:
-            answer({**plan, "dry_run": True}, as_json, "would train")
+            discards = restart and checkpoint.exists()
+            answer({**plan, "dry_run": True, "discards_checkpoint": discards}, as_json)
         return
     logs, curve = training_logs(path, tensorboard)
     if restart:
@@ -248,7 +251,7 @@ def train(
     if main:
         file.finish(segmenter)
         curve.finish()
-        answer(result_of(plan, segmenter), as_json, "trained")
+        answer(result_of(plan, segmenter), as_json)
 
 
 def _take_over(segmenter: "VolumeSegmenter", start: Path, ctx: typer.Context) -> None:

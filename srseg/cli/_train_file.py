@@ -33,11 +33,11 @@ class ModelFile:
     @property
     def checkpoint(self) -> Path:
         """What training goes on from."""
-        return self.path.with_name(f"{self.path.name}.checkpoint")
+        return self.path.parent / f"{self.path.name}.checkpoint"
 
     @property
     def _stopped(self) -> Path:
-        return self.path.with_name(f"{self.path.name}.stopped")
+        return self.path.parent / f"{self.path.name}.stopped"
 
     def keep_best(self, segmenter: "VolumeSegmenter") -> None:
         """Save the best model so far, where training was stopped after its first iteration."""

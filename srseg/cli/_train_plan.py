@@ -73,23 +73,28 @@ def result_of(plan: dict[str, Any], segmenter: "VolumeSegmenter") -> dict[str, A
     }
 
 
-def answer(result: dict[str, Any], as_json: bool, done: str) -> None:
+def answer(result: dict[str, Any], as_json: bool) -> None:
     """Give the answer of the command."""
     if as_json:
         say_json(result)
         return
-    say(summary(result, done))
-    if "loss" in result:
-        loss = "none (no labelled pixel)" if result["loss"] is None else f"{result['loss']:.3f}"
-        text = f"loss {loss} after {result['iterations']} iterations"
-        if result["validation_iou"] is not None:
-            held = ", ".join(result["validation_samples"])
-            targets = " and ".join(result["targets"])
-            text += (
-                f"; IoU {result['validation_iou']:.3f} on {targets} of {held} "
-                f"(iteration {result['best_iteration']}, which is kept)"
-            )
-        say(text)
+    if "dry_run" in result:
+        begins = "" if result["goes_on_from"] is not None else "; begins at the beginning"
+        if result["discards_checkpoint"]:
+            begins += f", and discards {result['model']}.checkpoint"
+        say(summary(result, "would train") + begins)
+        return
+    say(summary(result, "trained"))
+    loss = "none (no labelled pixel)" if result["loss"] is None else f"{result['loss']:.3f}"
+    text = f"loss {loss} after {result['iterations']} iterations"
+    if result["validation_iou"] is not None:
+        held = ", ".join(result["validation_samples"])
+        targets = " and ".join(result["targets"])
+        text += (
+            f"; IoU {result['validation_iou']:.3f} on {targets} of {held} "
+            f"(iteration {result['best_iteration']}, which is kept)"
+        )
+    say(text)
 
 
 def summary(plan: dict[str, Any], done: str) -> str:

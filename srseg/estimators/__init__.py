@@ -7,8 +7,10 @@ from srseg.estimators._model_file import load_model
 from srseg.estimators._part import SamplePart
 from srseg.estimators._prediction import Prediction
 from srseg.estimators._protocol import SliceSegmenter
+from srseg.estimators._sample_facts import labels_facts, scan_facts
 from srseg.estimators._segmenter import VolumeSegmenter
 from srseg.estimators._training_memory import require_memory
+from srseg.estimators._training_setup import goes_on_from
 from srseg.estimators._voting import predict_together
 
 __all__ = [
@@ -19,10 +21,13 @@ __all__ = [
     "SliceSegmenter",
     "VolumeSegmenter",
     "fingerprint",
+    "goes_on_from",
     "is_sample",
+    "labels_facts",
     "load_model",
     "model_hash",
     "predict_together",
     "read_inputs",
     "require_memory",
+    "scan_facts",
 ]

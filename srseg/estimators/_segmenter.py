@@ -13,7 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 from srseg.estimators._inputs import read_inputs
 from srseg.estimators._parameters import check_parameters
 from srseg.estimators._predictors import slice_predictor
-from srseg.estimators._training_run import divide, draw_seeds, stride_of, train_segmenter
+from srseg.estimators._training_run import stride_of, train_segmenter
+from srseg.estimators._training_setup import divide, draw_seeds
 from srseg.estimators._voting import VotingMixin
 from srseg.inference import choose_device
 from srseg.planes import standard_planes

@@ -118,7 +118,7 @@ def warn_of_known(start: VolumeSegmenter, held_out: Sequence[Sample]) -> None:
             f"{', '.join(known)} {'judges' if len(known) == 1 else 'judge'} this training, but "
             "start_from was trained on the same: the validation scores are too good, and the "
             "weights that look best need not be; hold out other samples (validation=), or none",
-            stacklevel=4,
+            stacklevel=5,
         )
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from srseg._version import __version__
-from srseg.estimators._identity import fingerprint, model_hash
+from srseg.estimators._identity import model_hash
+from srseg.estimators._sample_facts import is_recorded, labels_facts, scan_facts
 from srseg.preprocessing import LabelCleaning
 from srseg.training import Augmentation
 
@@ -91,11 +92,23 @@ def training_identity(
     return facts
 
 
-def training_circumstances(device: torch.device, processes: int) -> dict[str, Any]:
+def training_circumstances(
+    segmenter: VolumeSegmenter,
+    samples: Sequence[Sample],
+    voxel_size: float | None,
+    device: torch.device,
+    processes: int,
+) -> dict[str, Any]:
     """Say what changes the last bits of a training, and nothing else.
 
     Parameters
     ----------
+    segmenter : VolumeSegmenter
+        The parameters.
+    samples : sequence of Sample
+        What is trained on and held out; working copies are rounded to 16 bits.
+    voxel_size : float or None
+        Edge length of the voxels, in µm.
     device : torch.device
         Where it runs.
     processes : int
@@ -112,15 +125,27 @@ def training_circumstances(device: torch.device, processes: int) -> dict[str, An
         "device": device.type,
         "processes": processes,
         **on_cpu,
+        **{
+            f"what is read of {sample.name}": (
+                "the scan"
+                if sample.prepared(voxel_size, segmenter.clip) is None
+                else "its working copy"
+            )
+            for sample in samples
+            if is_recorded(sample)
+        },
     }
 
 
 def _sample_facts(
     sample: Sample, segmenter: VolumeSegmenter, voxel_size: float | None
 ) -> dict[str, Any]:
+    labels = sample.labels()
+    kept = None if is_recorded(sample) else sample.prepared(voxel_size, segmenter.clip)
     return {
-        "scan": fingerprint(sample.prepared(voxel_size, segmenter.clip) or sample.scan),
-        "labels": fingerprint(sample.labels()),
+        "grid": sample.scan_grid.to_dict(),
+        "scan": scan_facts(sample, kept),
+        "labels": {"grid": labels.grid.to_dict(), **labels_facts(sample, labels)},
     }
 
 

@@ -15,12 +15,12 @@ import numpy as np
 
 from srseg._version import __version__
 from srseg.errors import ParameterError
-from srseg.estimators import fingerprint, is_sample, model_hash
+from srseg.estimators import is_sample, labels_facts, model_hash, scan_facts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from srseg.volumes import Sample, Volume
+    from srseg.volumes import Sample
 
 # where and how comfortably an estimator works, not what it learns: a search goes on elsewhere
 _WHERE = frozenset({"device", "runtime", "checkpoint", "checkpoint_every", "max_memory", "scratch"})
@@ -55,19 +55,7 @@ def sample_facts(sample: Sample) -> dict[str, Any]:
         "label grid": labels.grid.to_dict(),
         "classes": None if labels.table is None else labels.table.to_dicts(),
     }
-    registered = getattr(sample, "scan_file", None)
-    if registered is None:
-        scan = sample.scan
-        return facts | {"scan": _voxels(scan), "labels": fingerprint(labels)}
-    described = sample.labels_info()  # type: ignore[attr-defined]
-    return facts | {
-        "scan": {
-            "stamp": registered.stamp.to_dict(),
-            "reading": registered.reading.to_dict(),
-            "field": None if registered.field is None else registered.field.to_dict(),
-        },
-        "labels": {key: described.get(key) for key in ("Revision", "Stamp")},
-    }
+    return facts | {"scan": scan_facts(sample), "labels": labels_facts(sample, labels)}
 
 
 def estimator_facts(estimator: Any) -> dict[str, Any]:
@@ -145,11 +133,6 @@ def digest(facts: Mapping[str, Any]) -> str:
     """
     text = json.dumps(facts, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
-
-
-def _voxels(scan: Volume) -> dict[str, Any]:
-    field = None if scan.field is None else scan.field.to_dict()
-    return {**fingerprint(scan), "field": field}
 
 
 def _plain(value: Any, where: str) -> Any:

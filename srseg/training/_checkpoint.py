@@ -45,6 +45,8 @@ class Checkpoint:
         of it differs, training goes on with a warning.
     every : float, default=10.0
         Minutes between two times that it is written; 0 for after each iteration.
+    advice : mapping of str to str, default={}
+        What is said, beside the rest, where it is refused because this name in `identity` differs.
     """
 
     def __init__(
@@ -54,12 +56,14 @@ class Checkpoint:
         *,
         circumstances: Mapping[str, Any] | None = None,
         every: float = 10.0,
+        advice: Mapping[str, str] | None = None,
     ) -> None:
         self.path = Path(path)
         # lists for tuples, as they are read back
         self._identity = _plain(identity)
         self._circumstances = _plain(circumstances or {})
         self._every = 60 * every
+        self._advice = dict(advice or {})
         self._last = time.monotonic()
 
     @contextmanager
@@ -157,11 +161,17 @@ class Checkpoint:
                 f"{self.path} was written by srseg {document.get('srseg')}, this is {__version__}; "
                 f"go on with that, or {_AGAIN}"
             )
-        different = _differences(document["identity"], self._identity)
+        old = document["identity"]
+        different = _differences(old, self._identity)
         if different:
+            advice = [
+                f". {text}"
+                for name, text in self._advice.items()
+                if old.get(name) != self._identity.get(name)
+            ]
             raise StorageError(
                 f"{self.path} is of another training: {different}. Give what it was begun with to "
-                f"go on, name another file, or {_AGAIN}"
+                f"go on, name another file, or {_AGAIN}{''.join(advice)}"
             )
         different = _differences(document["circumstances"], self._circumstances)
         if different:

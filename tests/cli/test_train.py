@@ -5,11 +5,11 @@ import errno
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
 import time
-import warnings
 from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
@@ -308,6 +308,42 @@ def test_another_training_beside_it_is_refused_unless_restarted(run, tiny):
     assert "exists already" in result.stderr
 
 
+def test_a_dry_run_tells_what_becomes_of_a_checkpoint(run, tiny):
+    dry = ("train", *SMALL, *LONG, "-d", tiny.path, "--dry-run")
+    assert run(*dry).stdout.endswith("; begins at the beginning\n")
+    stop(tiny)
+    before = Path("wf.srseg.checkpoint").read_bytes()
+    done = iterations_done("wf.srseg.checkpoint")
+    answer = json.loads(run(*dry, "--json").stdout)
+    assert (answer["goes_on_from"], answer["discards_checkpoint"]) == (done, False)
+    assert f"; goes on after {done} iterations" in run(*dry).stdout
+    result = run(*dry, "--learning-rate", 0.5)
+    assert result.exit_code == 1
+    assert "learning_rate was 0.002, is 0.5" in result.stderr
+    said = run(*dry, "--learning-rate", 0.5, "--restart").stdout
+    assert said.endswith("; begins at the beginning, and discards wf.srseg.checkpoint\n")
+    assert Path("wf.srseg.checkpoint").read_bytes() == before
+    damaged = bytearray(before)
+    damaged[-1] ^= 1
+    Path("wf.srseg.checkpoint").write_bytes(damaged)
+    result = run(*dry)
+    assert result.exit_code == 1
+    assert "does not match its checksum" in result.stderr
+
+
+def test_it_goes_on_with_working_copies_and_where_the_dataset_is_moved_to(run, tiny):
+    stop(tiny)
+    moved = shutil.copytree(tiny.path, "moved", copy_function=shutil.copyfile)
+    # other times of change than where it was
+    done = run("preprocess", "-d", moved, "--voxel-size", "scan")
+    assert done.exit_code == 0, done.stderr
+    result = run("train", *SMALL, *LONG, "-d", moved)
+    assert result.exit_code == 0, result.stderr
+    assert "warning: training goes on, but not bit by bit as without a stop: " in result.stderr
+    assert 'what is read of A was "the scan", is "its working copy"' in result.stderr
+    assert load_model("wf.srseg").n_iter_ == 150
+
+
 def test_a_damaged_checkpoint_is_refused(run, tiny):
     Path("wf.srseg.checkpoint").write_bytes(b"x" * 100)
     result = run("train", *SMALL, "--max-iter", 2, "-d", tiny.path)
@@ -348,9 +384,7 @@ def test_a_log_that_cannot_be_written_ends_nothing(run, tiny, monkeypatch):
     log_row = CsvLog.add
     monkeypatch.setattr(CsvLog, "add", add)
     monkeypatch.setattr(reports, "save_figure", draw)
-    with warnings.catch_warnings():
-        warnings.simplefilter("default")
-        result = run("train", "A", *SMALL, "--max-iter", 10, "-d", tiny.path)
+    result = run("train", "A", *SMALL, "--max-iter", 10, "-d", tiny.path)
     assert result.exit_code == 0, result.stderr
     assert load_model("wf.srseg").n_iter_ == 10
     for said in (

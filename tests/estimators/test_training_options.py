@@ -17,7 +17,8 @@ from srseg.errors import (
     StorageError,
     UnknownNameError,
 )
-from srseg.estimators import _training_memory, _training_run
+from srseg.estimators import _training_memory, _training_run, _training_setup, goes_on_from
+from srseg.inference import choose_precision
 from srseg.progress import Stopped, stoppable
 from srseg.training import PatchSampler, TiledArray, iterations_done, logging_to
 
@@ -286,6 +287,38 @@ def test_other_samples_are_refused_by_name(small, make_sample, tmp_path):
     other.target = "HQ"
     with pytest.raises(StorageError, match=r"S1 \(HQ\) is new; .*S1 \(WF\) is missing"):
         small(**make).fit([make_sample(0), other])
+
+
+def test_another_precision_is_refused_with_how_to_go_on(small, make_sample, tmp_path, monkeypatch):
+    """Begun where auto is bfloat16, gone on with where it is not."""
+    sample = make_sample(0)
+    make = {"max_iter": 20, "checkpoint": tmp_path / "c"}
+    stopped(small(**make, precision="bf16"), [sample], 10)
+    chosen = choose_precision
+    monkeypatch.setattr(
+        _training_setup,
+        "choose_precision",
+        lambda name, device: "fp32" if name == "auto" else chosen(name, device),
+    )
+    with pytest.raises(
+        StorageError, match=r"precision was \"bf16\", is \"fp32\".* give the other one by name"
+    ):
+        small(**make, precision="auto").fit([sample])
+    with pytest.raises(StorageError, match="precision was") as error:
+        small(**make, precision="fp32").fit([sample])
+    assert "by name" not in str(error.value)
+    assert small(**make, precision="bf16").fit([sample]).n_iter_ == 20
+
+
+def test_a_fit_tells_what_it_would_go_on_from(small, make_sample, tmp_path):
+    sample = make_sample(0)
+    make = {"max_iter": 20, "checkpoint": tmp_path / "c"}
+    assert goes_on_from(small(max_iter=20), [sample]) is None
+    assert goes_on_from(small(**make), [sample]) is None
+    stopped(small(**make), [sample], 10)
+    assert goes_on_from(small(**make), [sample]) == 10
+    with pytest.raises(StorageError, match=r"weight was 1\.0, is 2\.0"):
+        goes_on_from(small(**make), [sample], sample_weight=[2])
 
 
 # memory
