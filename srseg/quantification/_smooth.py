@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _TRUNCATE = 4  # standard deviations
-_LOOK = (0.5, 1.0, 1.5, 2.0)  # voxels along the normal: the first that is not implant decides
+_LOOK = 2  # standard deviations along the normal: the first voxel that is not implant decides
 
 
 class ContactArea(NamedTuple):
@@ -55,8 +55,9 @@ def contact_area(
     Returns
     -------
     ContactArea
-        Areas of triangles of the marching cubes whose first corner is in the block. Where the voxel
-        outside is unlabelled, or still implant two voxels from the surface, it does not count.
+        Areas of triangles of the marching cubes whose first corner is in the block. Those do not
+        count where the voxel outside is unlabelled, or implant up to two standard deviations from
+        the surface.
     """
     sizes = np.asarray(voxel_size)
     smooth = gaussian_filter(
@@ -79,8 +80,9 @@ def contact_area(
     centre = ((a + b + c) / 3)[keep] / sizes + halo
     seen = np.zeros(len(centre), np.uint8)
     open_ = np.ones(len(centre), bool)
-    for far in _LOOK:
-        place = np.rint(centre + outward * far * sizes.min() / sizes).astype(np.intp)
+    step = sizes.min() / 2
+    for number in range(1, int(_LOOK * sigma / step + 1e-6) + 1):
+        place = np.rint(centre + outward * number * step / sizes).astype(np.intp)
         code = codes[tuple(place.T)]
         decided = open_ & ((code & IMPLANT) == 0)
         seen[decided] = code[decided]

@@ -32,8 +32,8 @@ CONTACT = (
 )
 CONTACT_SURFACE = (
     "Share of the area of the implant's surface where the first voxel outside along the normal, "
-    "within two voxels, is bone. The surface is that of marching cubes at 0.5 through the implant "
-    "smoothed with a Gaussian; cracks of a voxel or two are closed by that, wider ones count."
+    "within two standard deviations, is bone. The surface is that of marching cubes at 0.5 through "
+    "the implant smoothed with a Gaussian; cracks of a voxel are closed by that, wider ones count."
 )
 FRACTION = (
     "Bone voxels divided by all labelled voxels outside of the implant whose centre is within the "
