@@ -107,9 +107,21 @@ def workshop(tmp_path_factory: pytest.TempPathFactory, phantoms: list[Phantom]) 
     for i, page in enumerate(second.scan.read()):
         tifffile.imwrite(folder / "slices" / f"slice{i:03d}.tif", page)
     _label_files(folder, first.truth)
+    (folder / "screw.stl").write_text(_tetrahedron(150.0))
     for file in ("scan.toml", "beamtime.csv"):
         shutil.copy(ROOT / "docs" / "howto" / file, folder)
     return folder
+
+
+def _tetrahedron(edge: float) -> str:
+    """Give a closed mesh as STL, without the package that reads it."""
+    corners = np.vstack([np.zeros(3), edge * np.eye(3)])
+    lines = ["solid screw"]
+    for face in ((0, 2, 1), (0, 1, 3), (0, 3, 2), (1, 2, 3)):
+        lines += ["facet normal 0 0 0", "outer loop"]
+        lines += ["vertex {:g} {:g} {:g}".format(*corners[i]) for i in face]
+        lines += ["endloop", "endfacet"]
+    return "\n".join([*lines, "endsolid screw", ""])
 
 
 def _label_files(folder: Path, truth: Volume) -> None:
