@@ -136,7 +136,12 @@ def search(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Choose a model size by cross-validation; what is done is kept, and never done twice."""
+    """Choose a model size by cross-validation; what is done is kept, and never done twice.
+
+    Exit codes: 0 done; 1 something failed, be it one fit: what there is of the others is ranked and
+    kept; 2 the command line is wrong; 75 stopped by SIGUSR1, to be started again; 130 Ctrl-C; 143
+    SIGTERM.
+    """
     further = _further(grid or [])
     _require_said_once(context, further, halving=halving)
     candidates = {

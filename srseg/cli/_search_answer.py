@@ -72,7 +72,7 @@ def answer_plan(
     tell(f"their models take {size(plan.disk)} on disk, where {size(plan.free)} are free")
 
 
-def answer_results(study: Study, plan: Plan, search: Any, *, as_json: bool) -> None:
+def answer_results(study: Study, plan: Plan, search: Any, *, as_json: bool) -> bool:
     """Write what a search found into its folder, and say it.
 
     Parameters
@@ -85,6 +85,11 @@ def answer_results(study: Study, plan: Plan, search: Any, *, as_json: bool) -> N
         Fitted.
     as_json : bool
         Whether as the one JSON document.
+
+    Returns
+    -------
+    bool
+        Whether all fits were made, and scored.
     """
     from srseg.errors import TrainingError
     from srseg.evaluation import kept_results
@@ -121,13 +126,14 @@ def answer_results(study: Study, plan: Plan, search: Any, *, as_json: bool) -> N
     _draw(study, results, folder / "scaling.png")
     if as_json:
         say_json(document)
-        return
+        return not failed
     say(table)
     say(f"best: {words(results['params'][best])}; its fold models: {models[0].parent}")
     say(
         "judge them on samples with HQ that took no part: srseg evaluate "
         f"{shlex.join(map(str, (*models, '-d', study.dataset)))} --against HQ"
     )
+    return not failed
 
 
 def _plan_document(study: Study, place: "Place", plan: Plan) -> dict[str, Any]:

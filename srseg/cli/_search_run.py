@@ -4,7 +4,10 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from srseg.cli._output import note
+from srseg.cli._root import FAILED
 from srseg.cli._search_answer import answer_plan, answer_results
 from srseg.cli._search_place import Place, parallel
 from srseg.cli._search_plan import plan_study
@@ -62,7 +65,8 @@ def run_study(study: Study, place: Place, *, dry_run: bool, as_json: bool) -> No
         if not as_json:
             answer_plan(study, place, plan, as_json=False, as_note=True)
         search = _run(study, place, plan, able, client)
-    answer_results(study, plan, search, as_json=as_json)
+    if not answer_results(study, plan, search, as_json=as_json):
+        raise typer.Exit(FAILED)
 
 
 def _run(

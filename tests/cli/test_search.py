@@ -280,7 +280,9 @@ def test_a_failed_fit_is_named_and_tried_again(run, command, tmp_path, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(VolumeSegmenter, "fit", fail)
         result = run(*command(out))
-    found = answer(result)
+    assert result.exit_code == 1  # with all that was found
+    found = json.loads(result.stdout)
+    assert found["best"]["parameters"] != {"depth": 1, "input_size": 16, "width": 3}
     assert len(found["failed"]) == 2
     assert "failed: depth 1, input size 16, width 3, fold 1: no power" in result.stderr
     assert found["cv_results"]["mean_test_score"][1] is None
