@@ -10,6 +10,7 @@ from srseg._version import __version__
 from srseg.cli import (
     _align,
     _backbones,
+    _calibrate,
     _demo,
     _evaluate,
     _predict,
@@ -39,6 +40,7 @@ app.command("search", epilog=_search.EXAMPLES)(_search.search)
 app.command("predict", epilog=_predict.EXAMPLE)(_predict.predict)
 app.command("evaluate", epilog=_evaluate.EXAMPLE)(_evaluate.evaluate)
 app.command("quantify", epilog=_quantify.EXAMPLES)(_quantify.quantify)
+app.command("calibrate", epilog=_calibrate.EXAMPLE)(_calibrate.calibrate)
 app.command("treat", epilog=_treat.EXAMPLE)(_treat.treat)
 app.command("demo", epilog=_demo.EXAMPLE)(_demo.demo)
 

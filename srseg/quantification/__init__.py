@@ -23,6 +23,7 @@ from srseg.quantification._intervals import (
     IntervalCalibration,
     fewest_samples,
     plane_spreads,
+    require_samples,
 )
 from srseg.quantification._measure import Measure, Measures
 from srseg.quantification._measures import measure
@@ -74,6 +75,7 @@ __all__ = [
     "measures_to_tsv",
     "plane_spreads",
     "relative_difference",
+    "require_samples",
     "study_statistics",
     "study_to_csv",
     "thickness_map",

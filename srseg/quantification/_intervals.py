@@ -393,6 +393,13 @@ def fewest_samples(level: float) -> int:
 def require_samples(n: int, level: float) -> None:
     """Refuse a calibration with too few samples.
 
+    Parameters
+    ----------
+    n : int
+        How many there are.
+    level : float
+        The share of intervals that are to hold the true number.
+
     Raises
     ------
     ParameterError

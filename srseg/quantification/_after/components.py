@@ -126,9 +126,12 @@ class Components:
         """Write the new labels."""
         for slab, becomes in zip(self._slabs, self._becomes, strict=True):
             block = self._labels.slab(slab.start, slab.stop)
-            if (becomes != self._own).any():
+            replaced = becomes != self._own
+            if replaced.any():
                 inner = self._label(slab).numbers[1:-1, 1:-1, 1:-1]
-                block = np.where(inner > 0, self._values[becomes[inner]], block)
+                where = replaced[inner]
+                block = block.copy()
+                block[where] = self._values[becomes[inner[where]]]
             write(slab.start, block)
             step.advance(slab.stop - slab.start)
 
@@ -150,11 +153,11 @@ class Components:
     ) -> NDArray[np.int64] | None:
         """Settle the components of a slab that end in it; give the others in its last slice."""
         numbers, count = found.numbers, found.highest
-        sizes = np.bincount(numbers.reshape(-1), minlength=count + 1)
-        sizes[0] = 0
+        inside = np.flatnonzero(numbers)
+        sizes = np.bincount(numbers.reshape(-1)[inside], minlength=count + 1)
         small = sizes < self._wanted.smaller_than
         small[0] = False
-        contacts, rows = self._contacts(found, small)
+        contacts, rows = self._contacts(found, small, inside)
         goes_on = np.zeros(count + 1, bool)
         if slab.start > 0:
             goes_on[numbers[1]] = True
@@ -179,7 +182,7 @@ class Components:
         return opened[numbers[-2]] if slab.stop < self._labels.shape[0] else None
 
     def _contacts(
-        self, found: _Labelled, small: NDArray[np.bool_]
+        self, found: _Labelled, small: NDArray[np.bool_], inside: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Count the faces that small components share with each class.
 
@@ -196,16 +199,16 @@ class Components:
         flat = np.zeros((total + 1) * width, np.int64)
         if total:
             numbers, codes = found.numbers.reshape(-1), found.codes.reshape(-1)
-            voxels = np.flatnonzero(small[numbers])
+            voxels = inside[small[numbers[inside]]]
             plane, line = found.codes.shape[1] * found.codes.shape[2], found.codes.shape[2]
             for start in range(0, len(voxels), _PIECE):
                 piece = voxels[start : start + _PIECE]
                 base = rows[numbers[piece]] * width
                 for away in (-plane, plane, -line, line, -1, 1):
-                    np.add.at(flat, base + codes[piece + away], 1)
-        contacts = flat.reshape(total + 1, width)
-        contacts[:, self._own] = 0
-        return contacts, rows
+                    code = codes[piece + away]
+                    others = code != self._own
+                    np.add.at(flat, base[others] + code[others], 1)
+        return flat.reshape(total + 1, width), rows
 
     def _decide(self, contacts: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Say what components become that are small, by the faces that they share."""
@@ -226,11 +229,12 @@ class Components:
         """Give the pairs of components that touch from one slab to the next, each once."""
         pairs = []
         for lower, upper in _shifted(below, above, self._neighbours[0]):
-            both = (lower > 0) & (upper > 0)
-            if both.any():
-                pairs.append(np.unique(np.stack([lower[both], upper[both]]), axis=1))
-        if not pairs:
-            return np.empty((2, 0), np.int64)
+            both = np.flatnonzero((lower > 0) & (upper > 0))
+            # of a row of voxels of the same two, the first: sorting is slow
+            pair = np.stack([lower.reshape(-1)[both], upper.reshape(-1)[both]])
+            new = np.ones(len(both), bool)
+            new[1:] = (pair[:, 1:] != pair[:, :-1]).any(0)
+            pairs.append(pair[:, new])
         return np.unique(np.concatenate(pairs, 1), axis=1)
 
     def _settle_open(self) -> None:
