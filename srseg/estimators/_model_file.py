@@ -84,6 +84,7 @@ def save_model(segmenter: VolumeSegmenter, path: str | Path, *, overwrite: bool 
         "history": segmenter.history_.to_dict(),
         "training_samples": segmenter.training_samples_,
         "validation_samples": segmenter.validation_samples_,
+        "training_subjects": segmenter.training_subjects_,
         "started_from": segmenter.started_from_,
         "torch": torch.__version__,
     }
@@ -140,6 +141,7 @@ def load_model(path: str | Path) -> VolumeSegmenter:
         segmenter.n_iter_ = segmenter.history_.n_iter
         segmenter.training_samples_ = [str(name) for name in document["training_samples"]]
         segmenter.validation_samples_ = [str(name) for name in document["validation_samples"]]
+        segmenter.training_subjects_ = list(document.get("training_subjects", []))
         segmenter.started_from_ = document.get("started_from")
     except UnknownNameError as error:
         raise ModelFileError(

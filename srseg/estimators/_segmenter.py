@@ -137,6 +137,9 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
     training_samples_, validation_samples_ : list of str
         Names of the samples trained on and held out; what a model was trained on that this one
         started from is among them.
+    training_subjects_ : list of str
+        Subjects of the samples trained on, with those that a model was trained on that this one
+        started from.
     started_from_ : str or None
         Checksum of the weights that `start_from` had.
 
@@ -255,6 +258,7 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         self.n_iter_ = found.history.n_iter
         self.training_samples_ = found.training
         self.validation_samples_ = found.held_out
+        self.training_subjects_ = found.subjects
         self.started_from_ = found.started_from
         if found.history.stopped:
             raise Stopped

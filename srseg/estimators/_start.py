@@ -108,17 +108,29 @@ def warn_of_known(start: VolumeSegmenter, held_out: Sequence[Sample]) -> None:
     Warns
     -----
     UserWarning
-        If the model was trained on one of them.
+        If the model was trained on one of them, or on another sample of the same subject.
     """
     # of a scan that was cut, A:z0-120 is a slab of A
     scans = {name.partition(":")[0] for name in start.training_samples_}
-    known = dict.fromkeys(s.name for s in held_out if s.name.partition(":")[0] in scans)
-    if known:
+    known = [sample for sample in held_out if sample.name.partition(":")[0] in scans]
+    _warn(known, "start_from was trained on the same")
+    known = [s for s in held_out if s not in known and s.subject in start.training_subjects_]
+    subjects = ", ".join(dict.fromkeys(sample.subject for sample in known))
+    _warn(
+        known,
+        f"start_from was trained on other samples of subject {subjects} (unless those are of "
+        "another study, with subjects of its own)",
+    )
+
+
+def _warn(known: Sequence[Sample], why: str) -> None:
+    names = list(dict.fromkeys(sample.name for sample in known))
+    if names:
         warnings.warn(
-            f"{', '.join(known)} {'judges' if len(known) == 1 else 'judge'} this training, but "
-            "start_from was trained on the same: the validation scores are too good, and the "
-            "weights that look best need not be; hold out other samples (validation=), or none",
-            stacklevel=5,
+            f"{', '.join(names)} {'judges' if len(names) == 1 else 'judge'} this training, but "
+            f"{why}: the validation scores are too good, and the weights that look best need not "
+            "be; hold out other samples (validation=), or none",
+            stacklevel=6,
         )
 
 

@@ -44,6 +44,8 @@ class Trained:
         What happened.
     training, held_out : list of str
         Names of the samples, each once; those that a model was trained on before are among them.
+    subjects : list of str
+        Subjects of the samples that were trained on, now or before, each once.
     started_from : str or None
         What tells the model that was trained on from others.
     """
@@ -55,6 +57,7 @@ class Trained:
     history: History
     training: list[str]
     held_out: list[str]
+    subjects: list[str]
     started_from: str | None
 
 
@@ -115,15 +118,16 @@ def train_segmenter(segmenter: VolumeSegmenter, X: Any, y: Any, sample_weight: A
             seed=found.seeds[1],
         )
     start = found.start
-    before = [] if start is None else start.training_samples_
+    before = ([], []) if start is None else (start.training_samples_, start.training_subjects_)
     return Trained(
         network,
         table,
         found.voxel_size,
         domain if start is None else domain | start.domain_,
         history,
-        list(dict.fromkeys([*before, *(sample.name for sample in training)])),
+        list(dict.fromkeys([*before[0], *(sample.name for sample in training)])),
         list(dict.fromkeys(sample.name for sample in held_out)),
+        list(dict.fromkeys([*before[1], *(sample.subject for sample in training)])),
         None if start is None else model_hash(start, {}),
     )
 

@@ -61,7 +61,8 @@ def test_a_model_comes_back_with_the_same_bits(trained, model, boxes):
     assert loaded.label_table_.to_dicts() == trained.label_table_.to_dicts()
     np.testing.assert_array_equal(loaded.classes_, trained.classes_)
     assert loaded.history_ == trained.history_
-    for name in ("voxel_size_", "n_iter_", "training_samples_", "validation_samples_", "stride"):
+    for name in ("voxel_size_", "n_iter_", "training_samples_", "validation_samples_",
+                 "training_subjects_", "stride"):  # fmt: skip
         assert getattr(loaded, name) == getattr(trained, name)
     assert not loaded.network_.training
 

@@ -208,6 +208,19 @@ def test_what_a_model_was_trained_on_is_no_judge_of_going_on(small, make_sample,
     on.set_params(validation=[other]).fit([known])
 
 
+def test_nor_is_another_scan_of_a_subject_that_a_model_was_trained_on(small, make_sample, tmp_path):
+    first, later, other = (make_sample(i) for i in range(3))
+    first.subject = later.subject = "rat 1"
+    start = small(max_iter=1).fit([first])
+    start.save(tmp_path / "m.srseg")
+    on = small(max_iter=1, start_from=tmp_path / "m.srseg", validation=[later])
+    with pytest.warns(UserWarning, match="S1 judges this training, .* other samples of subject"):
+        on.fit([other])
+    assert on.training_subjects_ == ["rat 1", "S2"]
+    later.subject = "rat 2"
+    on.fit([other])
+
+
 def test_a_grid_search_from_a_model(small, make_sample, trained):
     samples = [make_sample(i, table=trained.label_table_) for i in range(2)]
     start = small(width=8, depth=2, max_iter=1, start_from=FrozenEstimator(trained))
