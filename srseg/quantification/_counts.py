@@ -86,7 +86,7 @@ def count(
     with task("counting voxels", labels.shape[0]) as step:
         for window in windows(labels, everything, 1):
             inner = window.block[window.start - window.first :][: window.stop - window.start]
-            table.check(inner, where="the labels")
+            table.check(window.block, where="the labels")
             for value in counts.voxels:
                 counts.voxels[value] += int(np.count_nonzero(inner == value))
             below = window.start == window.first

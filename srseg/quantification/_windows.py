@@ -60,6 +60,8 @@ def windows(volume: Volume, box: Region, halo: int) -> Iterator[Window]:
     while done < end:
         stop = min((reached // SLAB + 1) * SLAB, high)
         new = volume.read((slice(reached, stop), box[1], box[2]))
+        if new.dtype == bool:
+            new = new.view(np.uint8)  # an array of bool would select, not look up
         held = new if held is None else np.concatenate([held, new])
         reached = stop
         upto = end if reached == high else min(end, reached - halo)

@@ -86,7 +86,7 @@ shapes = st.tuples(*[st.integers(1, 18)] * 3)
     cut=st.tuples(st.integers(1, 9), st.integers(4, 9), st.integers(1, 9), st.integers(1, 99)),
     columns=st.booleans(),
 )  # fmt: skip
-@hypothesis_settings(max_examples=50, deadline=None)
+@hypothesis_settings(max_examples=30, deadline=None)
 def test_blocks_change_nothing(
     seed: int, shape: tuple[int, int, int], size: tuple[float, float, float], neighbourhood: Any,
     unlabelled: bool, cut: tuple[int, int, int, int], columns: bool,
