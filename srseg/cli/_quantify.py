@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,7 +16,7 @@ from srseg.cli._options import (
     is_file,
     quantity,
 )
-from srseg.cli._output import note, say
+from srseg.cli._output import note
 from srseg.cli._prediction_settings import parse_memory
 from srseg.cli._quantify_answer import (
     FORMATS,
@@ -30,6 +30,7 @@ from srseg.cli._quantify_answer import (
     summary,
     tell,
     tell_failure,
+    write_methods,
     write_study,
 )
 from srseg.cli._quantify_file import quantify_files
@@ -44,6 +45,9 @@ from srseg.cli._quantify_settings import (
 )
 from srseg.cli._reading import how_to_read
 from srseg.cli._root import FAILED
+
+if TYPE_CHECKING:
+    from srseg.quantification import IntervalCalibration
 
 EXAMPLES = (
     "Examples: srseg quantify --labels WF --labels srseg-wf/soft9 --against HQ --format latex; "
@@ -138,6 +142,12 @@ def quantify(
         typer.Option(metavar="DAYS", show_default=False,
                      help="Days of implantation (default: implantation_days of a sample)."),
     ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", show_default=False,
+                     help="Give numbers of predictions their intervals with what srseg calibrate "
+                     "wrote."),
+    ] = None,
     voxel_size: VoxelSizeOption = None,
     dataset_path: DatasetPathOption = None,
     table_format: Annotated[
@@ -225,7 +235,10 @@ def quantify(
     rows: list[dict[str, Any]] = []
     more: dict[str, Any] = {}
     if given:
-        _refuse_options_of_samples(what or [], given, labels, select, tables)
+        _refuse_options_of_samples(
+            what or [], given, {"--labels": labels, "--select": select, "--study": tables,
+                                "--calibration": calibration},
+        )  # fmt: skip
         reading = how_to_read(dataset=dataset_path)
         size = quantity(voxel_size, "um", "--voxel-size")
         records = quantify_files(settings, given, size, reading)
@@ -237,7 +250,7 @@ def quantify(
         chosen = choose_samples(dataset, what, select)
         settings.check(chosen.table)
         wanted = list(dict.fromkeys([*(labels or []), *([against] if labels and against else [])]))
-        job = QuantifyJob(settings, save=save, again=again)
+        job = QuantifyJob(settings, save, again, _load_calibration(calibration))
         rows, records = quantify_samples(
             job, chosen, wanted, tell_failure if as_json else tell,
             needed=None if study else against, named=bool(what),
@@ -252,7 +265,7 @@ def quantify(
         if figures is not None:
             draw(figures, records, statistics)
         if methods is not None:
-            _write_methods(None if printed else methods, records, statistics=tables is not None)
+            write_methods(None if printed else methods, records, statistics=tables is not None)
     sums = summary(rows)
     if len(rows) > 1:
         note(sums["summary"])
@@ -260,16 +273,12 @@ def quantify(
         raise typer.Exit(FAILED)
 
 
-def _write_methods(path: Path | None, records: list[Any], *, statistics: bool) -> None:
-    from srseg.reports import methods_text
-    from srseg.storage import write_text
-
-    text = methods_text(records, statistics=statistics)
+def _load_calibration(path: Path | None) -> "IntervalCalibration | None":
     if path is None:
-        say(f"\n{text}".rstrip("\n"))
-    else:
-        write_text(path, text, overwrite=True)
-        note(f"the methods section: {path}")
+        return None
+    from srseg.quantification import IntervalCalibration
+
+    return IntervalCalibration.load(path)
 
 
 def _full_name(against: str | None, records: list[Any]) -> str | None:
@@ -281,17 +290,13 @@ def _full_name(against: str | None, records: list[Any]) -> str | None:
     return fits[0] if len(fits) == 1 else against
 
 
-def _refuse_options_of_samples(
-    what: list[str], given: list[Path], labels: list[str] | None, select: list[str] | None,
-    tables: tuple[Path, Path, Path] | None,
-) -> None:  # fmt: skip
+def _refuse_options_of_samples(what: list[str], given: list[Path], options: dict[str, Any]) -> None:
     from srseg.errors import ParameterError
 
     if len(given) < len(what):
         raise ParameterError(
             f"{', '.join(what)}: label files or samples of a dataset, not both in one command"
         )
-    options = {"--labels": labels, "--select": select, "--study": tables}
     for option, value in options.items():
         if value:
             raise typer.BadParameter("is for the samples of a dataset", param_hint=option)

@@ -192,6 +192,19 @@ def write_study(files: tuple[Path, Path, Path], records: "list[Measures]") -> "S
     return statistics
 
 
+def write_methods(path: Path | None, records: "list[Measures]", *, statistics: bool) -> None:
+    """Write the methods section to the file, or to stdout."""
+    from srseg.reports import methods_text
+    from srseg.storage import write_text
+
+    text = methods_text(records, statistics=statistics)
+    if path is None:
+        say(f"\n{text}".rstrip("\n"))
+    else:
+        write_text(path, text, overwrite=True)
+        note(f"the methods section: {path}")
+
+
 def draw(
     folder: Path, records: "list[Measures]", statistics: "StudyStatistics | None"
 ) -> list[Path]:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from srseg.cli._errors import words_of
+from srseg.cli._intervals import with_intervals
 from srseg.cli._quantify_settings import QuantifySettings
 
 if TYPE_CHECKING:
     from srseg.dataset import Dataset, DatasetSample
-    from srseg.quantification import Measures
+    from srseg.quantification import IntervalCalibration, Measures
 
 Row = dict[str, Any]
 """What became of one label set: ``sample``, ``labels``, ``status``, and ``reason`` of a failure."""
@@ -27,11 +28,14 @@ class QuantifyJob:
         Whether they are kept in the dataset.
     again : bool
         Whether what is kept and up to date is measured again.
+    calibration : IntervalCalibration, optional
+        What gives numbers of predictions their intervals.
     """
 
     settings: QuantifySettings
     save: bool
     again: bool
+    calibration: "IntervalCalibration | None" = None
 
     def measure(self, dataset: "Dataset", sample: "DatasetSample", name: str) -> "Measured":
         """Measure a label set, unless its numbers are kept already."""
@@ -197,7 +201,7 @@ def quantify_samples(
                 try:
                     done = job.measure(chosen, sample, full)
                     row["status"] = done.status
-                    records.append(done.measures)
+                    records.append(_with_intervals(job, chosen, sample, done.measures))
                 except Exception as error:
                     # also what nobody foresaw: the other samples have waited
                     if debug:
@@ -207,6 +211,15 @@ def quantify_samples(
             tell(row)
             progress.advance(1, f"{sample.name} {row['labels']} {row['status']}")
     return rows, records
+
+
+def _with_intervals(
+    job: QuantifyJob, dataset: "Dataset", sample: "DatasetSample", measures: "Measures"
+) -> "Measures":
+    """Add intervals, which are of the calibration at hand and not kept with the numbers."""
+    if job.calibration is None:
+        return measures
+    return with_intervals(job, dataset, sample, measures, job.calibration)
 
 
 def _require_some(chosen: "Dataset", wanted: list[str], found: list[str | None]) -> None:

@@ -219,6 +219,7 @@ def compare_measures(
         for sample, sets in by_sample.items()
         if (found := {c: one for c, r in sets.items() for one in r if one.name == name})
     ]
+    notes += _intervals(by_sample)
     notes += _voxel_sizes(by_sample)
     return Comparison(columns, tuple(rows), reference, tuple(notes))
 
@@ -234,6 +235,23 @@ def _chosen(names: Sequence[str] | None, known: list[str]) -> list[str]:
             raise UnknownNameError(f"no measure {name!r}; there are: {', '.join(known)}")
         chosen |= dict.fromkeys(fits)
     return list(chosen)
+
+
+def _intervals(by_sample: Mapping[str, Mapping[str, Measures]]) -> list[str]:
+    """Say what intervals mean."""
+    said = [
+        record.facts["intervals"]
+        for sets in by_sample.values()
+        for record in sets.values()
+        if "intervals" in record.facts
+    ]
+    return list(
+        dict.fromkeys(
+            f"intervals are meant to hold the number of {one.get('reference', 'the reference')} "
+            f"labels in {one['level']:.0%} of all cases"
+            for one in said
+        )
+    )
 
 
 def _voxel_sizes(by_sample: Mapping[str, Mapping[str, Measures]]) -> list[str]:

@@ -213,7 +213,7 @@ def _captions(table: Comparison) -> list[str]:
             f"{table.reference}) / {table.reference}, in whole percent; (-) where that is 0."
         )
     if any(row.intervals for row in table.rows):
-        said.append("In square brackets: the interval of the number.")
+        said.append("In square brackets: the interval of a number.")
     return [*said, *(f"{note[:1].upper()}{note[1:]}." for note in table.notes)]
 
 

@@ -60,6 +60,9 @@ def methods_text(records: Iterable[Measures], *, statistics: bool = False) -> st
         by_set.setdefault(str(record.facts.get("label_set", "")), []).append(record)
     paragraphs += [_labels(name, found, missing) for name, found in by_set.items()]
     paragraphs.append(_measures(records))
+    paragraphs += dict.fromkeys(
+        _intervals(r.facts["intervals"]) for r in records if r.facts.get("intervals")
+    )
     if statistics:
         paragraphs.append(_STATISTICS)
     software = ", ".join(sorted({str(r.facts.get("software", "srseg")) for r in records}))
@@ -202,6 +205,17 @@ def _measures(records: Sequence[Measures]) -> str:
         f" The implant before implantation is known from: {_list(sources)}." if sources else ""
     )
     return f"Definitions. {' '.join(parts)}{implant}"
+
+
+def _intervals(said: Mapping[str, Any]) -> str:
+    samples, models = (len(said.get(key, ())) for key in ("samples", "models"))
+    return (
+        f"Intervals of the numbers are meant to hold those of the {said.get('reference', '')} "
+        f"labels in {said['level']:.0%} of all cases. They were calibrated on "
+        f"{_counted(samples, 'sample')} ({_counted(models, 'model')}, each on samples that it was "
+        "not trained on): a bias, and how far the predictions of single planes differ, scaled by "
+        "conformal prediction."
+    )
 
 
 def _size(voxel_size: Sequence[float]) -> str:

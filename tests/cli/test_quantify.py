@@ -14,6 +14,7 @@ from scipy import ndimage
 from srseg import DEFAULT_LABELS, Dataset, LabelClass, LabelTable, Volume
 from srseg.dataset import set_metadata
 from srseg.io import write_volume
+from srseg.quantification import CalibratedMeasure, IntervalCalibration
 
 NAMES = "ABCDEF"
 VOXEL = 20.0
@@ -378,3 +379,48 @@ def test_as_a_process(made):
     )  # fmt: skip
     assert json.loads(done.stdout)["counts"]["done"] == 1
     assert done.stderr == "" or "border of the volume" in done.stderr
+
+
+def calibration(path, description):
+    """Write a calibration of the BIC: a bias of 2 %, and twice spread and floor to each side."""
+    one = CalibratedMeasure(relative=False, bias=2.0, floor=1.0, factor=2.0, n=9)
+    facts = {"reference": "HQ", "prediction": description, "samples": {"A": "wf"}, "models": {}}
+    IntervalCalibration({"bone_implant_contact": one}, 0.9, facts).save(path)
+    return path
+
+
+def test_predictions_get_intervals(run, tiny):
+    for planes in ("3", "rc", "cp"):
+        done = run("predict", tiny.model, "V", "--planes", planes, "-d", tiny.path)
+        assert done.exit_code == 0, done.output
+    names = Dataset(tiny.path)["V"].predictions
+    single = [name for name in names if name != "srseg-wf/soft3"]
+    assert len(single) == 2
+    file = calibration(tiny.folder / "intervals.json", "soft3")
+    command = ("quantify", "V", "--labels", "srseg-wf/soft3", "--labels", "WF", "-d", tiny.path)
+    found = by_name(answer(run(*command, "--calibration", file, "--json")))
+    alone = by_name(answer(run("quantify", "V", "-d", tiny.path, "--json")))
+    values = [alone["V", name]["bone_implant_contact"]["value"] for name in single]
+    one = found["V", "srseg-wf/soft3"]["bone_implant_contact"]
+    half = 2.0 * (np.std(values, ddof=1) + 1.0)
+    wanted = np.clip([one["value"] - 2.0 - half, one["value"] - 2.0 + half], 0, 100)
+    assert one["interval"] == pytest.approx(wanted)
+    assert found["V", "WF"]["bone_implant_contact"]["interval"] is None
+    # they are of the calibration at hand
+    assert alone["V", "srseg-wf/soft3"]["bone_implant_contact"]["interval"] is None
+    text = run(*command, "--calibration", file).stdout
+    assert f"{one['value']:.2f} [{one['interval'][0]:.2f}, {one['interval'][1]:.2f}]" in text
+    assert "meant to hold the number of HQ labels in 90% of all cases" in text
+
+
+def test_why_there_are_no_intervals_is_said(run, tiny):
+    assert run("predict", tiny.model, "V", "--planes", "3", "-d", tiny.path).exit_code == 0
+    command = ("quantify", "V", "--labels", "srseg-wf", "-d", tiny.path, "--calibration")
+    for number, (description, reason) in enumerate(
+        {"soft3": "no predictions of single planes", "soft9": "were calibrated for"}.items()
+    ):
+        result = run(*command, calibration(tiny.folder / f"{number}.json", description))
+        assert result.exit_code == 0, result.output
+        assert reason in result.stderr
+    on_file = run("quantify", tiny.folder / "V-WF.h5", "--calibration", tiny.folder / "0.json")
+    assert on_file.exit_code == 2

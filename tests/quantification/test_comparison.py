@@ -97,6 +97,17 @@ def test_different_voxel_sizes_are_told():
     assert "sample A: the voxel sizes differ (WF 5x5x5, HQ 2.5x2.5x2.5 µm" in note
 
 
+def test_what_intervals_mean_is_told():
+    intervals = {"level": 0.9, "reference": "HQ"}
+    records = [
+        record("A", "ML", [("BIC", "%", 50.0)], intervals=intervals),
+        record("A", "HQ", [("BIC", "%", 50.0)]),
+    ]
+    assert compare_measures(records).notes == (
+        "intervals are meant to hold the number of HQ labels in 90% of all cases",
+    )
+
+
 @pytest.mark.parametrize(
     ("value", "reference", "shown"),
     [

@@ -106,3 +106,13 @@ def test_statistics_are_said_where_they_were_made():
     assert "Mann-Whitney" not in methods_text([record()])
     with pytest.raises(ParameterError, match="nothing was measured"):
         methods_text([])
+
+
+def test_what_intervals_mean():
+    said = {
+        "level": 0.9, "reference": "HQ", "samples": {f"S{i}": "a" for i in range(12)},
+        "models": {"a": "…", "b": "…"},
+    }  # fmt: skip
+    text = methods_text([record(intervals=said), record("B", intervals=said)])
+    wanted = "meant to hold those of the HQ labels in 90% of all cases. They were calibrated on 12 "
+    assert text.count(wanted + "samples (2 models") == 1
