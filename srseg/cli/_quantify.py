@@ -258,9 +258,10 @@ def quantify(
         )  # fmt: skip
         more["dataset"] = str(chosen.path)
         against = _full_name(against, records)
+    table = compared(records, against, measures) if records else None
+    answer(form, out, table, records, rows, more)
     if records:
         note_what_is_unknown(records)
-        answer(form, out, compared(records, against, measures), records, rows, more)
         statistics = None if tables is None else write_study(tables, records)
         if figures is not None:
             draw(figures, records, statistics)

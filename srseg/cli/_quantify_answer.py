@@ -115,16 +115,16 @@ def rendered(form: str, table: "Comparison", records: "list[Measures]") -> str:
 
 
 def document(
-    table: "Comparison", records: "list[Measures]", rows: list[Row], more: dict[str, Any]
+    table: "Comparison | None", records: "list[Measures]", rows: list[Row], more: dict[str, Any]
 ) -> dict[str, Any]:
-    """Give everything as one JSON document."""
+    """Give everything as one JSON document; without a table where nothing could be measured."""
     from srseg.quantification import measures_to_json
     from srseg.reports import comparison_to_json
 
     return {
         **more,
         "measures": [measures_to_json(record) for record in records],
-        "comparison": comparison_to_json(table),
+        "comparison": None if table is None else comparison_to_json(table),
         **({"label_sets": rows, **summary(rows)} if rows else {}),
     }
 
@@ -132,18 +132,22 @@ def document(
 def answer(
     form: str,
     out: Path | None,
-    table: "Comparison",
+    table: "Comparison | None",
     records: "list[Measures]",
     rows: list[Row],
     more: dict[str, Any],
 ) -> None:
-    """Write the table to the file, or to stdout."""
+    """Write the table to the file, or to stdout; without one, JSON says what failed."""
     from srseg.storage import write_json, write_text
 
-    if form == "json" and out is None:
-        say_json(document(table, records, rows, more))
-    elif form == "json" and out is not None:
-        write_json(out, document(table, records, rows, more), overwrite=True)
+    if form == "json":
+        data = document(table, records, rows, more)
+        if out is None:
+            say_json(data)
+        else:
+            write_json(out, data, overwrite=True)
+    elif table is None:
+        return
     elif out is None:
         say(rendered(form, table, records).rstrip("\n"))
     else:
@@ -164,7 +168,7 @@ def note_what_is_unknown(records: "list[Measures]") -> None:
     for (text, title), found in places.items():
         titles.setdefault((text, tuple(found)), []).append(title)
     for (text, where_all), of in titles.items():
-        note(f"{', '.join(where_all)}: {', '.join(of)}: {text}")
+        note(f"{', '.join(where_all)}: {'; '.join(of)}: {text}")
 
 
 def write_study(files: tuple[Path, Path, Path], records: "list[Measures]") -> "StudyStatistics":

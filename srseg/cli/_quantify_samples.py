@@ -95,7 +95,9 @@ class Measured:
 
 
 def _is_up_to_date(kept: Any, wanted: dict[str, Any]) -> bool:
-    return all(kept.get(key) == wanted[key] for key in ("request", "software", "revision"))
+    return all(
+        kept.get(key) == wanted[key] for key in ("request", "software", "revision", "labels")
+    )
 
 
 def _facts(sample: "DatasetSample", name: str) -> dict[str, Any]:

@@ -194,6 +194,14 @@ def test_a_sample_that_fails_does_not_stop_the_rest(quantify, made):
     assert {m["facts"]["sample"] for m in document["measures"]} == set("ACDEF")
 
 
+def test_where_everything_fails_json_says_so(quantify, made):
+    Dataset(made / "study")["B"].labels_sidecar("WF").with_suffix(".h5").unlink()
+    document = answer(quantify("B", "--labels", "WF", "--json"), code=1)
+    assert (document["measures"], document["comparison"]) == ([], None)
+    assert "is missing" in document["label_sets"][0]["reason"]
+    assert quantify("B", "--labels", "WF").stdout == ""
+
+
 def test_label_sets_that_are_not_there(quantify):
     result = quantify("--labels", "GT")
     assert result.exit_code == 1

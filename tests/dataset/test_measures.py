@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ import pytest
 from srseg import Dataset
 from srseg.errors import DatasetError, FileFormatError, UnknownNameError
 from srseg.quantification import Measure, Measures
+
+VALIDATOR = shutil.which("bids-validator-deno")
 
 
 def measured(sample, label_set, value=0.25):
@@ -60,8 +64,6 @@ def test_measures_of_older_labels_are_not_given(study, label_file):
 
 
 def test_a_copy_of_the_dataset_keeps_them(study, tmp_path):
-    import shutil
-
     study.keep_measures("A", "WF", measured(study["A"], "WF"))
     copy = tmp_path / "copy"
     shutil.copytree(study.path, copy, copy_function=shutil.copyfile)
@@ -78,6 +80,18 @@ def test_measures_of_a_prediction_lie_with_it(study):
     assert study["A"].measures(name) == study["A"].measures("srseg-wf")
     assert study["A"].predictions == [name]
     assert study.check(deep=True) == []
+
+
+@pytest.mark.skipif(VALIDATOR is None, reason="bids-validator-deno is not installed")
+def test_validators_of_bids_pass_over_them(study):
+    path = study.keep_measures("A", "WF", measured(study["A"], "WF"))
+    for folder in (study.path, study.path / "derivatives" / "labels"):
+        done = subprocess.run(
+            [VALIDATOR, folder, "--format", "json"], capture_output=True, text=True, check=False
+        )
+        issues = json.loads(done.stdout)["issues"]["issues"]
+        assert not [i for i in issues if i["severity"] == "error"]
+        assert not [i for i in issues if path.stem in i.get("location", "")]
 
 
 def test_unknown_sets_and_spoiled_files(study):
