@@ -13,7 +13,7 @@ from srseg.cli._options import (
     choose_samples,
     quantity,
 )
-from srseg.cli._output import note, say, say_json, say_table
+from srseg.cli._output import counted, note, say, say_json, say_table
 from srseg.cli._root import FAILED
 from srseg.cli._treat_steps import steps_of
 
@@ -212,7 +212,7 @@ def _tell(row: dict[str, Any]) -> None:
     treatment = row["treatment"]
     say("")
     say_table(
-        ["class", "voxels before", "after", "mm³ before", "after", "change"],
+        ["class", "voxels before", "voxels after", "mm³ before", "mm³ after", "change"],
         (
             [
                 name, n["voxels_before"], n["voxels_after"], f"{n['mm3_before']:.6g}",
@@ -239,7 +239,7 @@ def _change(before: int, after: int) -> str:
 def _found(found: dict[str, Any]) -> str:
     if "pieces" in found:
         largest = f", the largest of {found['largest_voxels']} voxels" if found["pieces"] else ""
-        return f"{found['pieces']} pieces{largest}"
+        return f"{counted(found['pieces'], 'piece')}{largest}"
     if "level" in found:
         if found["level"] is None:
             return "no level: no grey values to divide"
