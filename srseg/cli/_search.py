@@ -13,9 +13,26 @@ from srseg.cli._options import (
     SamplesArgument,
     SelectOption,
     choose_samples,
-    quantity,
 )
 from srseg.cli._output import note
+from srseg.cli._prediction_settings import parse_memory
+from srseg.cli._training_options import (
+    AugmentOption,
+    BackboneOption,
+    BatchSizeOption,
+    CheckpointEveryOption,
+    DeviceOption,
+    LearningRateOption,
+    MaxIterOption,
+    MaxMemoryOption,
+    ModelVoxelSizeOption,
+    PrecisionOption,
+    RecipeOption,
+    ScratchOption,
+    SeedOption,
+    read_validation,
+    read_voxel_size,
+)
 
 if TYPE_CHECKING:
     from srseg.evaluation import KeptFit
@@ -65,54 +82,24 @@ def search(
     ] = False,
     planes: Annotated[int, typer.Option(help="Planes that scores fuse: 1, 3 or 9.")] = 1,
     voting: Annotated[str, typer.Option(help="How they are fused: soft or hard.")] = "soft",
-    backbone: Annotated[
-        str, typer.Option(help="The network; see: srseg backbones list.")
-    ] = "unet",
-    voxel_size: Annotated[
-        str, typer.Option(metavar="LENGTH|scan", help="Voxel size of the models; 'scan' takes the "
-                          "scans' own.")
-    ] = "5um",
-    recipe: Annotated[str, typer.Option(help="fast, or paper: the published schedule.")] = "fast",
-    max_iter: Annotated[
-        int | None,
-        typer.Option(min=1, help="Iterations (default: the recipe's).", show_default=False),
-    ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(min=1, help="Patches a batch (default: the recipe's).", show_default=False),
-    ] = None,
-    learning_rate: Annotated[
-        float | None,
-        typer.Option(help="Adam's rate (default: the recipe's).", show_default=False),
-    ] = None,
+    backbone: BackboneOption = "unet",
+    voxel_size: ModelVoxelSizeOption = "5um",
+    recipe: RecipeOption = "fast",
+    max_iter: MaxIterOption = None,
+    batch_size: BatchSizeOption = None,
+    learning_rate: LearningRateOption = None,
     validation: Annotated[
         str, typer.Option(metavar="auto|none|fold|N|SHARE", help="Subjects held out of training to "
                           "judge it: fold for those of the held-out fold, as in the paper; or as "
                           "for srseg train.")
     ] = "auto",
-    augment: Annotated[
-        bool, typer.Option("--augment/--no-augment", help="Vary patches as the paper does.")
-    ] = True,
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
-    seed: Annotated[
-        int, typer.Option(min=0, max=2**32 - 1, help="Makes training repeatable.")
-    ] = 0,
-    max_memory: Annotated[
-        str | None,
-        typer.Option(metavar="SIZE", help="Memory that the volumes of a fit may take, such as 6GB "
-                     "(default: 0.6 of what is free).", show_default=False),
-    ] = None,
-    scratch: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder for volumes that are larger: on a fast disk.",
-                     show_default=False),
-    ] = None,
-    checkpoint_every: Annotated[
-        float,
-        typer.Option(min=0, metavar="MINUTES", help="How often a fit keeps what it needs to go on "
-                     "after a kill."),
-    ] = 10.0,
+    augment: AugmentOption = True,
+    precision: PrecisionOption = "auto",
+    device: DeviceOption = "auto",
+    seed: SeedOption = 0,
+    max_memory: MaxMemoryOption = None,
+    scratch: ScratchOption = None,
+    checkpoint_every: CheckpointEveryOption = 10.0,
     jobs: Annotated[
         int, typer.Option(min=1, help="Fits at a time: processes on this machine, or SLURM jobs.")
     ] = 1,
@@ -159,11 +146,10 @@ def search(
         raise typer.BadParameter(f"{planes} is not 1, 3 or 9", param_hint="--planes")
     if voting not in ("soft", "hard"):
         raise typer.BadParameter(f"{voting!r} is not soft or hard", param_hint="--voting")
-    size = None if voxel_size == "scan" else quantity(voxel_size, "um", "--voxel-size")
+    size = read_voxel_size(voxel_size)
     from srseg.cli._search_place import place_of
     from srseg.cli._search_run import run_study
     from srseg.cli._search_study import Study
-    from srseg.cli._train import _validation as read_validation
     from srseg.cli._train_samples import choose_labelled
 
     place = place_of(jobs, scheduler, slurm or [], out)
@@ -181,7 +167,7 @@ def search(
         "precision": precision,
         "device": device,
         "random_state": seed,
-        "max_memory": max_memory,
+        "max_memory": parse_memory(max_memory),
         "scratch": scratch,
         "checkpoint_every": checkpoint_every,
     }

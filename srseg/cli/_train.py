@@ -1,8 +1,7 @@
 """``srseg train``."""
 
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,7 +12,6 @@ from srseg.cli._options import (
     SamplesArgument,
     SelectOption,
     choose_samples,
-    quantity,
 )
 from srseg.cli._output import note
 from srseg.cli._prediction_settings import parse_memory
@@ -23,6 +21,23 @@ from srseg.cli._train_file import model_file
 from srseg.cli._train_log import training_logs
 from srseg.cli._train_plan import answer, plan_of, result_of, summary
 from srseg.cli._train_samples import choose_labelled, parse_weights
+from srseg.cli._training_options import (
+    AugmentOption,
+    BackboneOption,
+    BatchSizeOption,
+    CheckpointEveryOption,
+    DeviceOption,
+    LearningRateOption,
+    MaxIterOption,
+    MaxMemoryOption,
+    ModelVoxelSizeOption,
+    PrecisionOption,
+    RecipeOption,
+    ScratchOption,
+    SeedOption,
+    read_validation,
+    read_voxel_size,
+)
 
 if TYPE_CHECKING:
     from srseg.estimators import VolumeSegmenter
@@ -56,38 +71,22 @@ def train(
         typer.Option("--from", metavar="MODEL", help="Train this model on: its network, label "
                      "table, voxel size and normalisation are kept.", show_default=False),
     ] = None,
-    backbone: Annotated[
-        str, typer.Option(help="The network; see: srseg backbones list.")
-    ] = "unet",
+    backbone: BackboneOption = "unet",
     width: Annotated[int, typer.Option(min=1, help="Channels of the first convolution.")] = 32,
     depth: Annotated[int, typer.Option(min=1, help="Number of encoder blocks.")] = 3,
     input_size: Annotated[
         int, typer.Option(min=1, help="Edge of the patches, in pixels.")
     ] = 384,
-    voxel_size: Annotated[
-        str, typer.Option(metavar="LENGTH|scan", help="Voxel size of the model; 'scan' takes the "
-                          "scans' own.")
-    ] = "5um",
-    recipe: Annotated[
-        str, typer.Option(help="fast, or paper: the published schedule.")
-    ] = "fast",
-    max_iter: Annotated[
-        int | None,
-        typer.Option(min=1, help="Iterations (default: the recipe's).", show_default=False),
-    ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(min=1, help="Patches a batch (default: the recipe's).", show_default=False),
-    ] = None,
+    voxel_size: ModelVoxelSizeOption = "5um",
+    recipe: RecipeOption = "fast",
+    max_iter: MaxIterOption = None,
+    batch_size: BatchSizeOption = None,
     accumulate: Annotated[
         int | None,
         typer.Option(min=1, help="Divide a batch into so many parts, one after the other, where it "
                      "does not fit into memory.", show_default=False),
     ] = None,
-    learning_rate: Annotated[
-        float | None,
-        typer.Option(help="Adam's rate (default: the recipe's).", show_default=False),
-    ] = None,
+    learning_rate: LearningRateOption = None,
     loss: Annotated[
         str, typer.Option(help="cross-entropy, cross-entropy+dice, boundary, generalized or "
                           "symmetric.")
@@ -115,36 +114,19 @@ def train(
         str, typer.Option(metavar="auto|none|N|SHARE", help="Subjects held out of training to "
                           "judge it: a number, a share, none, or auto (a fifth of four or more).")
     ] = "auto",
-    augment: Annotated[
-        bool, typer.Option("--augment/--no-augment", help="Vary patches as the paper does.")
-    ] = True,
+    augment: AugmentOption = True,
     vary: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=AMOUNT", help="Vary patches in this too, or more or less: "
                      "cracks=0.3 draws cracks into 0.3 of them; gamma, blur, noise, rings, …",
                      show_default=False),
     ] = None,
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.")] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, …")] = "auto",
-    seed: Annotated[
-        int, typer.Option(min=0, max=2**32 - 1, help="Makes training repeatable.")
-    ] = 0,
-    max_memory: Annotated[
-        str | None,
-        typer.Option(metavar="SIZE", help="Memory that the volumes may take, such as 6GB (default: "
-                     "0.6 of what is free). What is more is read from files meanwhile.",
-                     show_default=False),
-    ] = None,
-    scratch: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Folder for those files: on a fast disk.",
-                     show_default=False),
-    ] = None,
-    checkpoint_every: Annotated[
-        float,
-        typer.Option(min=0, metavar="MINUTES", help="How often to keep what is needed to go on "
-                     "after a crash."),
-    ] = 10.0,
+    precision: PrecisionOption = "auto",
+    device: DeviceOption = "auto",
+    seed: SeedOption = 0,
+    max_memory: MaxMemoryOption = None,
+    scratch: ScratchOption = None,
+    checkpoint_every: CheckpointEveryOption = 10.0,
     restart: Annotated[
         bool, typer.Option("--restart", help="Begin anew a training of which a part is done.")
     ] = False,
@@ -171,8 +153,8 @@ def train(
     Exit codes: 0 done; 1 something failed; 2 the command line is wrong; 75 stopped by SIGUSR1, to
     be started again; 130 Ctrl-C; 143 SIGTERM.
     """
-    size = None if voxel_size == "scan" else quantity(voxel_size, "um", "--voxel-size")
-    held_out = _validation(validation)
+    size = read_voxel_size(voxel_size)
+    held_out = read_validation(validation)
     memory = parse_memory(max_memory)
     augmentation = parse_augmentation(augment, vary)
     targets = list(dict.fromkeys(target or ["WF"]))
@@ -269,19 +251,3 @@ def _take_over(segmenter: "VolumeSegmenter", start: Path, ctx: typer.Context) ->
         if source is None or source.name != "COMMANDLINE":
             segmenter.set_params(**{name: value})
     segmenter.set_params(clip=model.clip_)
-
-
-def _validation(text: str) -> Any:
-    if text == "auto":
-        return "auto"
-    if text == "none":
-        return None
-    if text.isdecimal():
-        return int(text)
-    with suppress(ValueError):
-        if 0 < (share := float(text)) < 1:
-            return share
-    raise typer.BadParameter(
-        f"{text!r} is not auto, none, a number of subjects such as 2 or a share such as 0.2",
-        param_hint="--validation",
-    )

@@ -380,6 +380,8 @@ def test_a_disk_that_is_too_small_is_told(run, command, tmp_path, monkeypatch):
         (("--grid", "depth=3"), 2, "depth is given with --depth too"),
         (("--grid", "random-state=3", "--seed", 3), 2, "random_state is given with --seed too"),
         (("--grid", "breadth=3"), 2, "VolumeSegmenter has no parameter 'breadth'"),
+        (("--max-memory", "much"), 2, "max-memory"),
+        (("--validation", "loud"), 2, "a number of subjects"),
         (("--folds", "4"), 1, "4 folds need at least as many subjects, found 3"),
         (("--target", "best"), 1, "no label set 'best'"),
         (("--scheduler", "x", "--slurm", "mem=1G"), 2, "give one of them"),
