@@ -178,7 +178,11 @@ def implant_from_mesh(path: Path | str, *, unit: str = "mm") -> InitialImplant:
     volume, surface = abs(float(mesh.volume)) * scale**3, float(mesh.area) * scale**2
     if not (math.isfinite(volume) and volume > 0):
         raise FileFormatError(f"{path}: the mesh encloses no volume; is it a surface in a plane?")
-    return InitialImplant(volume, surface, f"mesh {path.name}, in {unit}, {shown} mm")
+    source = f"mesh {path.name}, in {unit}, {shown} mm"
+    if mesh.body_count > 1:
+        # bodies that overlap are counted twice, and nothing in the file tells
+        source += f", {mesh.body_count} separate bodies"
+    return InitialImplant(volume, surface, source)
 
 
 def _read_mesh(path: Path) -> Any:

@@ -119,6 +119,14 @@ def test_a_mesh_turned_inside_out_encloses_the_same(stl):
     assert found.surface_mm2 == pytest.approx(52)
 
 
+def test_separate_bodies_are_told(stl):
+    parts = [trimesh.creation.box(extents=(2.0, 3.0, 4.0)) for _ in range(2)]
+    parts[1].apply_translation((5.0, 0, 0))
+    found = implant_from_mesh(stl(trimesh.util.concatenate(parts)))
+    assert found.volume_mm3 == pytest.approx(48)
+    assert found.source.endswith("7 x 3 x 4 mm, 2 separate bodies")
+
+
 def test_open_meshes_are_refused(stl):
     mesh = trimesh.creation.box(extents=(2.0, 3.0, 4.0))
     mesh.update_faces(np.arange(len(mesh.faces)) != 4)
