@@ -10,7 +10,7 @@ from srseg.training._patches import Batch, LabelledVolume, PatchSampler
 from srseg.training._processes import Processes, find_processes, is_main
 from srseg.training._recipes import Recipe, get_recipe, list_recipes
 from srseg.training._sealed import digest, write_tensors
-from srseg.training._sources import TiledArray
+from srseg.training._tiles import TiledArray
 from srseg.training._validation import ValidationSlices
 
 __all__ = [
