@@ -51,6 +51,20 @@ def test_full_scan(tmp_path: Path) -> None:
     assert ["network"] in [cells[:1] for cells in table]
 
 
+def test_treat(tmp_path: Path) -> None:
+    words = [sys.executable, SCRIPTS / "treat.py", "--size", "70", "60", "50", "--steps", "all"]
+    told = tmp_path / "told.json"
+    done = subprocess.run(
+        [*words, "--folder", tmp_path, "--json", told], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(told.read_text("utf-8"))["all"]["answer"]["treated"]
+    steps = {step["step"]: step["voxels_changed"] for step in row["treatment"]["steps"]}
+    assert steps["smoothing, radius 1"] > 0
+    assert list(steps)[-2:] == ["holes", "dark voxels of degradation layer"]
+    assert "\n| all |" in done.stdout
+
+
 def test_patches(tmp_path: Path) -> None:
     size = ["--size", "70", "--patch", "32", "--patches", "6", "--rounds", "1", "--batch", "1"]
     table, told = run("patches.py", tmp_path, *size)
