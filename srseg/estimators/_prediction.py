@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -10,26 +9,14 @@ import numpy as np
 
 from srseg.errors import ParameterError
 from srseg.estimators._domain import warn_if_foreign
-from srseg.estimators._fill import fill
 from srseg.estimators._identity import prediction_facts
+from srseg.estimators._predicted_scan import PredictedScan
 from srseg.estimators._predictors import predictors_of
 from srseg.estimators._seen_boxes import SeenBoxes
-from srseg.inference import (
-    MemoryImage,
-    PlanePrediction,
-    ScratchImage,
-    kept_identity,
-)
+from srseg.inference import PlanePrediction, kept_identity
 from srseg.labels import UNLABELLED
 from srseg.planes import WANTED
-from srseg.preprocessing import (
-    labels_everywhere,
-    model_grid,
-    prepare,
-    resample,
-    seen_blocks,
-    seen_voxels,
-)
+from srseg.preprocessing import labels_everywhere, seen_blocks
 from srseg.volumes import Volume
 
 if TYPE_CHECKING:
@@ -38,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from srseg.estimators._protocol import SliceSegmenter
-    from srseg.inference import Fused, KeptImage, PredictionPlan, Stages
+    from srseg.inference import Fused, PredictionPlan, Stages
     from srseg.labels import LabelTable
     from srseg.planes import Plane
     from srseg.volumes import Grid, Region, Sample
@@ -105,15 +92,12 @@ class Prediction:
         self._on = grid
         self._scratch = None if scratch is None else Path(scratch)
         self._restart = restart
-        self._exit = ExitStack()
-        self._kept = sample.prepared(segmenter.voxel_size_, segmenter.clip_)
-        self._shown = self._kept or _resampled(sample, segmenter.voxel_size_)
-        self.grid: Grid = self._shown.grid
-        self._cheap = self._is_cheap()
+        self._scan = PredictedScan(sample, segmenter.voxel_size_, segmenter.clip_)
+        self.grid: Grid = self._scan.shown.grid
         self._identity: dict[str, Any] = {}
         if scratch is not None:
             self._identity = prediction_facts(
-                segmenter, sample, self._shown, self._kept, identity or {}
+                segmenter, sample, self._scan.shown, self._scan.kept, identity or {}
             )
         kept = {} if scratch is None or restart else kept_identity(Path(scratch)) or {}
         predictors = predictors_of(segmenter, len(self.table), kept.get("runtime"))
@@ -125,16 +109,14 @@ class Prediction:
             n_classes=len(self.table),
             stride=segmenter.stride,
             reach=segmenter.reach,
-            wanted=seen_blocks(self._shown, sample.scan_grid, WANTED),
-            beside=0 if self._cheap else 2 * self.grid.n_voxels,
+            wanted=seen_blocks(self._scan.shown, sample.scan_grid, WANTED),
+            beside=0 if self._scan.cheap else 2 * self.grid.n_voxels,
             max_memory=max_memory,
             scratch=self._scratch,
             identity=self._identity,
             restart=restart,
         )
         self._fused: list[Fused] = []
-        self._image: Volume | None = None
-        self._copy: ScratchImage | None = None
 
     @property
     def plan(self) -> PredictionPlan:
@@ -172,9 +154,7 @@ class Prediction:
         if self._fused:
             return
         self._planes.open()
-        if self._image is None:
-            self._image = self._prepared_image()
-        image = self._image
+        image = self._scan.prepared(self._planes.folder, self._identity, restart=self._restart)
         if warn:
             warn_if_foreign(self._segmenter, self._sample, image)
 
@@ -236,22 +216,17 @@ class Prediction:
 
     def discard(self) -> None:
         """Remove the scratch folder, once the labels stand elsewhere."""
-        if self._copy is not None:
-            self._copy.discard()
-        self._let_go()
+        self._fused = []
+        self._scan.close(discard=True)
         self._planes.discard()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._let_go()
-        self._planes.close()
-
-    def _let_go(self) -> None:
         self._fused = []
-        self._image = self._copy = None
-        self._exit.close()
+        self._scan.close()
+        self._planes.close()
 
     def _require_run(self) -> list[Fused]:
         if not self._fused:
@@ -261,56 +236,16 @@ class Prediction:
             )
         return self._fused
 
-    def _is_cheap(self) -> bool:
-        """Whether the prepared scan can be read in any direction, many times, as it is."""
-        if self._kept is not None:
-            made_late = getattr(self._sample, "prepared_when_read", None)
-            return made_late is None or not made_late(
-                self._segmenter.voxel_size_, self._segmenter.clip_
-            )
-        scan = self._sample.scan
-        return isinstance(scan.source, np.ndarray) and scan.grid == self.grid
-
-    def _prepared_image(self) -> Volume:
-        """Give the normalised scan in a form that is cheap to read in any direction, many times."""
-        if self._cheap:
-            return self._kept or prepare(
-                self._sample.scan,
-                voxel_size=self._segmenter.voxel_size_,
-                clip=self._segmenter.clip_,
-            )
-        folder = self._planes.folder
-        image: KeptImage
-        if folder is None:
-            image = MemoryImage(self.grid.shape)
-        elif self._copy is not None:  # it was stopped while it was filled
-            image = self._copy
-        else:
-            opened = ScratchImage.open(
-                folder, self._identity, self.grid.shape, restart=self._restart
-            )
-            self._copy = image = self._exit.enter_context(opened)
-        if not image.complete:
-            fill(
-                image,
-                self._kept,
-                self._sample.scan,
-                voxel_size=self._segmenter.voxel_size_,
-                clip=self._segmenter.clip_,
-                scratch=folder,
-            )
-        return Volume(image, self.grid, normalised=True, field=self._shown.field)
-
     def _placed(self, fused: Fused) -> Volume:
         def values(region: Region) -> NDArray[np.uint8]:
             return self.table.to_values(fused.classes_in(region))
 
-        source = SeenBoxes(values, self._seen, UNLABELLED, self.grid.shape)
+        source = SeenBoxes(values, self._scan.seen, UNLABELLED, self.grid.shape)
         labels = Volume(source, self.grid, table=self.table)
         return labels if self._on == "model" else labels_everywhere(labels, self._sample.scan_grid)
 
     def _map(self, measure: Callable[[Region], NDArray[np.uint8]]) -> Volume:
-        return Volume(SeenBoxes(measure, self._seen, 0, self.grid.shape), self.grid)
+        return Volume(SeenBoxes(measure, self._scan.seen, 0, self.grid.shape), self.grid)
 
     def seen(self, start: int, stop: int) -> NDArray[np.bool_] | None:
         """Tell which voxels of some slices the scan saw.
@@ -326,15 +261,4 @@ class Prediction:
             Of shape (stop - start, Y, X), or (1, Y, X); None where every voxel was seen.
         """
         _, rows, columns = self.grid.shape
-        return self._seen((slice(start, stop), slice(0, rows), slice(0, columns)))
-
-    def _seen(self, region: Region) -> NDArray[np.bool_] | None:
-        return seen_voxels(self._shown, self._sample.scan_grid, region)
-
-
-def _resampled(sample: Sample, voxel_size: float | None) -> Volume:
-    """Give the scan on the model's grid, to be looked at for its shape and field only."""
-    scan = sample.scan
-    size = voxel_size if voxel_size is not None else scan.grid.voxel_size[0]
-    resampled = resample(scan, model_grid(scan.grid, size), order="linear")
-    return Volume(resampled.source, resampled.grid, field=scan.field)
+        return self._scan.seen((slice(start, stop), slice(0, rows), slice(0, columns)))
