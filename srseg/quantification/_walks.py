@@ -76,6 +76,8 @@ def walk(
             raise ParameterError(
                 f"{name}: lengths in µm must be positive and finite, found {list(values)}"
             )
+    if len({f"{d:g}" for d in distances}) < len(distances):
+        raise ParameterError(f"distances: each once, found {list(distances)}")
     voxel = max(labels.grid.voxel_size)
     width = max(_CRACK_WIDTH, 2 * voxel) if crack_width is None else float(crack_width)
     if max_memory is None:

@@ -224,6 +224,7 @@ def test_roles_name_what_there_is(roles: Roles, message: str) -> None:
     ("words", "message"),
     [
         ({"distances": [50, -1]}, "distances: lengths in µm must be positive"),
+        ({"distances": [50, 100, 50.0]}, "distances: each once"),
         ({"crack_width": math.nan}, "crack_width: lengths in µm must be positive"),
         ({"neighbourhood": 8}, r"neighbourhood: 6 \(faces\), 18"),
         ({"days": 0}, "how long the implant was in the body must be positive"),
