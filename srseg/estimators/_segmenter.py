@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from srseg.estimators._inputs import read_inputs
+from srseg.estimators._network_mixin import NetworkMixin
 from srseg.estimators._parameters import check_parameters
-from srseg.estimators._predictors import slice_predictor
-from srseg.estimators._training_run import stride_of, train_segmenter
+from srseg.estimators._training_run import train_segmenter
 from srseg.estimators._training_setup import divide, draw_seeds
-from srseg.estimators._voting import VotingMixin
-from srseg.inference import choose_device
-from srseg.planes import standard_planes
 from srseg.progress import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    import torch
 
-    from srseg.estimators._protocol import SliceSegmenter
-    from srseg.inference import SlicePredictor
     from srseg.labels import LabelTable
-    from srseg.planes import Plane
     from srseg.preprocessing import LabelCleaning
     from srseg.training import Augmentation
     from srseg.volumes import Sample
 
 
-class VolumeSegmenter(VotingMixin, BaseEstimator):
+class VolumeSegmenter(NetworkMixin, BaseEstimator):
     """Label every voxel of a scan with a 2D network, slice by slice.
 
     The network is trained on random patches from slices along all three axes; `predict` labels
@@ -286,70 +278,6 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         samples = read_inputs(X, voxel_size=self.voxel_size).samples
         return divide(self, samples, recipe, int(draw_seeds(self.random_state)[0]))
 
-    def predict_slices_proba(self, slices: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give the probability of each class at each pixel of slices.
-
-        Parameters
-        ----------
-        slices : ndarray of shape (n, H, W), float32
-            Normalised grey values; H and W are multiples of `stride`.
-
-        Returns
-        -------
-        ndarray of shape (n, K, H, W), float32
-            Probabilities.
-        """
-        check_is_fitted(self)
-        # nothing is compiled, and no checksum made, for a few slices
-        device = choose_device(self.device)
-        return self._predictor(device, "torch", thorough=False).predict_array(slices)
-
-    def slice_predictors(self, runtime: str | None = None) -> list[SlicePredictor]:
-        """Give what runs the network over whole scans, once for each device.
-
-        Parameters
-        ----------
-        runtime : str, optional
-            What runs it where `runtime` is ``"auto"``: that of a prediction that goes on.
-
-        Returns
-        -------
-        list of SlicePredictor
-            One; of several GPUs one for each, where `device` is ``"auto"``.
-        """
-        check_is_fitted(self)
-        # of a plugin's prediction in the same folder there is another
-        known = runtime in ("torch", "compile", "openvino")
-        chosen = runtime if known and self.runtime == "auto" else self.runtime
-        first = choose_device(self.device)
-        devices = [first]
-        if self.device == "auto" and first.type == "cuda":
-            devices = [torch.device("cuda", i) for i in range(torch.cuda.device_count())]
-        return [self._predictor(device, chosen, thorough=True) for device in devices]
-
-    def _predictor(self, device: torch.device, runtime: Any, *, thorough: bool) -> SlicePredictor:
-        return slice_predictor(
-            self.network_,
-            n_classes=len(self.label_table_),
-            device=device,
-            precision=self.precision,
-            runtime=runtime,
-            thorough=thorough,
-        )
-
-    @property
-    def stride(self) -> int:
-        """Height and width of slices are a multiple of this."""
-        check_is_fitted(self)
-        return stride_of(self.network_)
-
-    @property
-    def reach(self) -> int | None:
-        """How far a pixel can influence another, in pixels; None for the whole slice."""
-        check_is_fitted(self)
-        reach: int | None = self.network_.reach  # type: ignore[assignment]
-        return reach
-
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write weights, parameters, label table, voxel size and provenance to one file.
 
@@ -380,18 +308,6 @@ class VolumeSegmenter(VotingMixin, BaseEstimator):
         self.label_table_ = table
         self.classes_ = np.array(table.values)
         self.voxel_size_ = voxel_size
-
-    def _voters(self) -> tuple[SliceSegmenter, tuple[Plane, ...], Any]:
-        check_is_fitted(self)
-        return self, standard_planes(1), "soft"
-
-    def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = super().__getstate__()
-        network = state.get("network_")
-        if network is not None and any(t.is_cuda for t in network.state_dict().values()):
-            # what was pickled beside a GPU is read where there is none
-            state["network_"] = copy.deepcopy(network).cpu()
-        return state
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
