@@ -18,8 +18,9 @@ folder, so that the same command goes on where it was stopped, and rows, seeds a
 added. Prints a table in Markdown; of several budgets ``curves.png`` in the folder shows the curves.
 
 What counts as time: of srseg all that ``fit`` does; of the others training alone, not the writing
-and preparing of their files. The rows of srseg and of nnU-Net have networks of the same width,
-depth and batch; volume-segmantics has its own (a U-Net on ResNet-34, here from random weights).
+and preparing of their files. The rows of srseg and of nnU-Net have networks of the same width
+and depth, and ``--batch-size`` is that of nnU-Net and of srseg's paper recipe (the fast one has its
+own); volume-segmantics has its own (a U-Net on ResNet-34, here from random weights).
 srseg trains in bfloat16 where the processor has instructions for it, the others in float32.
 """
 

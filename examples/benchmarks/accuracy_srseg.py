@@ -27,6 +27,7 @@ class Row:
 
     settings: dict[str, Any] = field(default_factory=dict)
     target: str = "WF"
+    job_batch: bool = False  # the batch of the job in the place of the recipe's
 
     def samples(self, study: BoneStudy) -> list[ArraySample]:
         """Give the training samples."""
@@ -36,7 +37,7 @@ class Row:
 ROWS = {
     "srseg fast": Row({"recipe": "fast", "validation": None}),
     "srseg fast, clean labels": Row({"recipe": "fast", "validation": None, "clean_labels": True}),
-    "srseg paper": Row({"recipe": "paper", "validation": 2}),
+    "srseg paper": Row({"recipe": "paper", "validation": 2}, job_batch=True),
     "ceiling": Row({"recipe": "fast", "validation": None}, target="HQ"),
 }
 
@@ -77,8 +78,8 @@ def train_srseg(
     def make(iterations: int) -> VolumeSegmenter:
         return VolumeSegmenter(
             width=job["width"], depth=job["depth"], input_size=job["input_size"],
-            batch_size=job["batch_size"], max_iter=iterations, random_state=job["seed"],
-            **ROWS[row].settings,
+            batch_size=job["batch_size"] if ROWS[row].job_batch else None, max_iter=iterations,
+            random_state=job["seed"], **ROWS[row].settings,
         )  # fmt: skip
 
     if "speed" not in job:

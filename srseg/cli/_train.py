@@ -88,9 +88,10 @@ def train(
     ] = None,
     learning_rate: LearningRateOption = None,
     loss: Annotated[
-        str, typer.Option(help="cross-entropy, cross-entropy+dice, boundary, generalized or "
-                          "symmetric.")
-    ] = "cross-entropy",
+        str | None,
+        typer.Option(help="cross-entropy, cross-entropy+dice, boundary, generalized or symmetric "
+                     "(default: the recipe's).", show_default=False),
+    ] = None,
     label_smoothing: Annotated[
         float,
         typer.Option(min=0, max=1, help="Share of each label that is given to all classes."),

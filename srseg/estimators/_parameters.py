@@ -57,7 +57,6 @@ def check_parameters(segmenter: VolumeSegmenter) -> Recipe:
         raise ParameterError(
             f"clean_labels is True, False or a LabelCleaning, found {segmenter.clean_labels!r}"
         )
-    get_loss(segmenter.loss, label_smoothing=segmenter.label_smoothing)
     if segmenter.draw not in ("uniform", "by class"):
         raise ParameterError(f"draw is 'uniform' or 'by class', found {segmenter.draw!r}")
     _at_least_0("ignore_boundary (pixels)", segmenter.ignore_boundary)
@@ -74,7 +73,9 @@ def check_parameters(segmenter: VolumeSegmenter) -> Recipe:
         _path("scratch", segmenter.scratch)
     if segmenter.labels is not None and not isinstance(segmenter.labels, LabelTable):
         raise ParameterError(f"labels is a LabelTable or None, found {segmenter.labels!r}")
-    return _recipe(segmenter)
+    recipe = _recipe(segmenter)
+    get_loss(recipe.loss, label_smoothing=segmenter.label_smoothing)
+    return recipe
 
 
 def _recipe(segmenter: VolumeSegmenter) -> Recipe:
@@ -87,6 +88,8 @@ def _recipe(segmenter: VolumeSegmenter) -> Recipe:
     if segmenter.learning_rate is not None:
         _positive("learning_rate", segmenter.learning_rate)
         overrides["learning_rate"] = float(segmenter.learning_rate)
+    if segmenter.loss is not None:
+        overrides["loss"] = segmenter.loss
     recipe = dataclasses.replace(get_recipe(segmenter.recipe), **overrides)
     if recipe.accumulate > recipe.batch_size:
         raise ParameterError(

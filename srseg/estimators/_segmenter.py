@@ -56,8 +56,9 @@ class VolumeSegmenter(NetworkMixin, BaseEstimator):
     max_iter, batch_size, learning_rate, accumulate : optional
         Override the recipe's. `accumulate` is into how many parts a batch is divided that go
         through the network one after the other, where the batch does not fit into memory.
-    loss : str, default="cross-entropy"
-        What training makes small: see :func:`srseg.training.list_losses`.
+    loss : str, optional
+        What training makes small: see :func:`srseg.training.list_losses`; the recipe's where it is
+        None.
     label_smoothing : float, default=0.0
         Share of each label that is given to all classes evenly; 0 to less than 1.
     draw : {"uniform", "by class"}, default="uniform"
@@ -168,7 +169,7 @@ class VolumeSegmenter(NetworkMixin, BaseEstimator):
         batch_size: int | None = None,
         learning_rate: float | None = None,
         accumulate: int | None = None,
-        loss: str = "cross-entropy",
+        loss: str | None = None,
         label_smoothing: float = 0.0,
         draw: Literal["uniform", "by class"] = "uniform",
         ignore_boundary: float = 0.0,

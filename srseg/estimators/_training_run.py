@@ -110,7 +110,7 @@ def train_segmenter(segmenter: VolumeSegmenter, X: Any, y: Any, sample_weight: A
             sampler,
             found.recipe,
             n_classes=len(table),
-            loss=get_loss(segmenter.loss, label_smoothing=segmenter.label_smoothing),
+            loss=get_loss(found.recipe.loss, label_smoothing=segmenter.label_smoothing),
             validation=validation,
             device=found.processes.device,
             precision=found.precision,

@@ -44,7 +44,7 @@ def samplers(monkeypatch):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"loss": "cross-entropy+dice"},
+        {"loss": "cross-entropy"},
         {"label_smoothing": 0.1},
         {"draw": "by class"},
         {"ignore_boundary": 1.0},
