@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from srseg.dataset._create import create_folder
 from srseg.dataset._filling import Filling
+from srseg.dataset._find import find_sample
 from srseg.dataset._integrity.check import check_dataset
 from srseg.dataset._layout import DESCRIPTION, Layout
 from srseg.dataset._measures.write import write_measures
 from srseg.dataset._predictions.write import create_prediction, prediction_sidecar
-from srseg.dataset._sample import find_sample
 from srseg.dataset._scans.preprocess import preprocess_samples
 from srseg.errors import DatasetError, MissingFileError
 from srseg.labels import DEFAULT_LABELS, LabelTable

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Unpack
 
+from srseg.dataset._find import find_sample
 from srseg.dataset._labels.sets import plan_labels, write_labels
-from srseg.dataset._sample import find_sample
 from srseg.dataset._scans.plan import plan_sample
 from srseg.dataset._scans.register import register
 from srseg.dataset._view import SampleView

@@ -1,12 +1,12 @@
-"""Find the dataset that a folder belongs to."""
+"""Finding the dataset that a folder belongs to, and a sample by its name."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from srseg.dataset._layout import DESCRIPTION
-from srseg.errors import MissingFileError
+from srseg.dataset._layout import DESCRIPTION, Layout, SampleKey
+from srseg.errors import DatasetError, MissingFileError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,4 +43,37 @@ def find_dataset(start: Path | str | None = None) -> Path:
     raise MissingFileError(
         f"no dataset at or above {begin} (a dataset has a {DESCRIPTION}); name one with -d DIR, "
         "or make one with: srseg dataset init DIR"
+    )
+
+
+def find_sample(layout: Layout, name: str) -> SampleKey:
+    """Find a sample by its name.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none.
+    DatasetError
+        If two subjects have one of that name.
+    """
+    found = [key for key in layout.samples() if key.name == name]
+    if not found:
+        raise unknown_sample(layout, name, [key.name for key in layout.samples()])
+    if len(found) > 1:
+        raise DatasetError(
+            f"{layout.root}: two subjects have a sample {name!r} "
+            f"({', '.join('sub-' + key.subject for key in found)}); remove one of them"
+        )
+    return found[0]
+
+
+def unknown_sample(layout: Layout, name: str, known: list[str]) -> UnknownNameError:
+    """Make the error for a sample that is not there, with what is."""
+    import difflib
+
+    close = difflib.get_close_matches(name, known, n=1)
+    meant = f"; did you mean {close[0]!r}?" if close else "."
+    shown = ", ".join(known[:20]) + (" …" if len(known) > 20 else "")
+    return UnknownNameError(
+        f"{layout.root} has no sample {name!r}{meant} Samples: {shown or 'none yet'}"
     )

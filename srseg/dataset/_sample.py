@@ -8,27 +8,24 @@ from srseg.dataset._labels.history import list_revisions, sidecar_of
 from srseg.dataset._labels.revisions import data_of, recorded_stamp, voxels_of
 from srseg.dataset._layout import PREDICTION_PREFIX, Layout, SampleKey
 from srseg.dataset._measures.read import read_measures
-from srseg.dataset._metadata.parse import from_sidecar
 from srseg.dataset._predictions.read import read_maps
+from srseg.dataset._sample_scan import SampleScan
 from srseg.dataset._scans.aligned import alignment_in, follow
-from srseg.dataset._scans.prepared import open_prepared
-from srseg.dataset._sidecar import ScanFile, difference, read_sample_sidecar, read_scan_file
+from srseg.dataset._sidecar import difference
 from srseg.dataset._tables import read_label_table, require_known_classes
 from srseg.errors import DatasetError, MissingFileError, SRSegError, UnknownNameError
 from srseg.io import open_volume
 from srseg.storage import file_stamp, read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from srseg.dataset._labels.history import LabelRevision
-    from srseg.dataset._metadata.values import MetadataValue
     from srseg.quantification import Measures
-    from srseg.volumes import Grid, Volume
+    from srseg.volumes import Volume
 
 
-class DatasetSample:
+class DatasetSample(SampleScan):
     """A scan in a dataset, with its label sets; meets `srseg.volumes.Sample`.
 
     It holds paths only: voxels are read when they are needed, and it pickles in a few bytes.
@@ -44,61 +41,6 @@ class DatasetSample:
     target : str, default="WF"
         The label set that fit and score use.
     """
-
-    def __init__(self, root: Path, subject: str, name: str, target: str = "WF") -> None:
-        self._layout = Layout(root)
-        self._key = SampleKey(subject, name)
-        self.target = target
-
-    @property
-    def name(self) -> str:
-        """Name of the sample, unique in its dataset."""
-        return self._key.name
-
-    @property
-    def subject(self) -> str:
-        """The animal or person it comes from; folds never divide a subject."""
-        return self._key.subject
-
-    @property
-    def sidecar(self) -> dict[str, Any]:
-        """What the sidecar says, read now."""
-        path = self._layout.scan_sidecar(self._key)
-        try:
-            return read_sample_sidecar(path)
-        except MissingFileError:
-            raise UnknownNameError(
-                f"{self._layout.root} has no sample {self.name!r} of subject {self.subject!r} any "
-                f"more: {path} is gone"
-            ) from None
-
-    @property
-    def metadata(self) -> Mapping[str, MetadataValue]:
-        """What is known of sample and acquisition, by key; the units are in the keys."""
-        return from_sidecar(self.sidecar)
-
-    @property
-    def scan_file(self) -> ScanFile:
-        """Where the voxels of the scan are, as it was registered."""
-        return read_scan_file(self.sidecar, self._layout.scan_sidecar(self._key))
-
-    @property
-    def scan(self) -> Volume:
-        """The scan as it was registered, on its own grid.
-
-        Raises
-        ------
-        MissingFileError
-            If its file is gone.
-        DatasetError
-            If its file has changed since.
-        """
-        return self.scan_file.open()
-
-    @property
-    def scan_grid(self) -> Grid:
-        """The scan's grid, known even while the scan itself is away."""
-        return self.scan_file.placed_grid
 
     @property
     def label_sets(self) -> list[str]:
@@ -307,23 +249,6 @@ class DatasetSample:
             )
         return wanted
 
-    def prepared(self, voxel_size: float | None, clip: tuple[float, float]) -> Volume | None:
-        """Give the kept working copy made with these settings.
-
-        Parameters
-        ----------
-        voxel_size : float or None
-            Edge length of its voxels, in µm; None is the scan's own.
-        clip : tuple of float
-            The percentiles it was clipped to.
-
-        Returns
-        -------
-        Volume or None
-            The normalised volume; None where there is none of these settings and this scan.
-        """
-        return open_prepared(self._layout, self._key, self.scan_file, voxel_size, clip)
-
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, DatasetSample):
             return NotImplemented
@@ -349,37 +274,4 @@ def _not_as_added(sidecar: Path) -> SRSegError:
     return DatasetError(
         f"{path} is not what {sidecar.name} describes: {how}. Put the old file back; or, if these "
         "are the right labels, copy the file elsewhere and add it with: srseg dataset label"
-    )
-
-
-def find_sample(layout: Layout, name: str) -> SampleKey:
-    """Find a sample by its name.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is none.
-    DatasetError
-        If two subjects have one of that name.
-    """
-    found = [key for key in layout.samples() if key.name == name]
-    if not found:
-        raise unknown_sample(layout, name, [key.name for key in layout.samples()])
-    if len(found) > 1:
-        raise DatasetError(
-            f"{layout.root}: two subjects have a sample {name!r} "
-            f"({', '.join('sub-' + key.subject for key in found)}); remove one of them"
-        )
-    return found[0]
-
-
-def unknown_sample(layout: Layout, name: str, known: list[str]) -> UnknownNameError:
-    """Make the error for a sample that is not there, with what is."""
-    import difflib
-
-    close = difflib.get_close_matches(name, known, n=1)
-    meant = f"; did you mean {close[0]!r}?" if close else "."
-    shown = ", ".join(known[:20]) + (" …" if len(known) > 20 else "")
-    return UnknownNameError(
-        f"{layout.root} has no sample {name!r}{meant} Samples: {shown or 'none yet'}"
     )

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
 
+from srseg.dataset._find import unknown_sample
 from srseg.dataset._layout import Layout, SampleKey
-from srseg.dataset._sample import DatasetSample, unknown_sample
+from srseg.dataset._sample import DatasetSample
 from srseg.dataset._select import select_keys
 from srseg.dataset._tables import read_label_table
 from srseg.errors import ParameterError
