@@ -1,6 +1,7 @@
 r"""What learning from wrong labels costs, and how much of it comes back.
 
-The same network is trained for the same number of iterations on WF-like labels, on these labels
+The same network is trained for the same number of iterations (with cross-entropy, unless a row is
+about the loss) on WF-like labels, on these labels
 corrected by the grey values (``clean_labels``), with a few slices that are labelled truly, and on
 the truth (the ceiling), at several qualities of the WF labels and with several seeds. All are
 scored against the truth on samples of other bones, half of them of an unseen beamline. What is
@@ -121,7 +122,8 @@ def fitted(
     """Train one network, and fuse its planes."""
     segmenter = VolumeSegmenter(
         width=options.width, depth=options.depth, input_size=options.size, batch_size=8,
-        max_iter=options.iterations, validation=None, random_state=seed, **settings,
+        max_iter=options.iterations, validation=None, random_state=seed,
+        **{"loss": "cross-entropy", **settings},
     )  # fmt: skip
     segmenter.fit(samples, sample_weight=weights)
     return MultiAxisEnsemble(FrozenEstimator(segmenter), planes=options.planes).fit(None)
