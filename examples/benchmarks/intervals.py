@@ -87,39 +87,60 @@ def quantify(file: Path) -> dict[str, Measures]:
 
 
 def coverage(options: argparse.Namespace) -> dict[str, list[dict[str, float]]]:
-    """Calibrate on all folds but one, and look at the intervals of that one; for each in turn."""
+    """Look at the interval of each explant, calibrated on those of other folds, or of its own."""
     found = {n: quantify(options.folder / f"{n}.npz") for n in range(options.phantoms)}
     rows: dict[str, list[dict[str, float]]] = {}
-    for fold in range(options.folds):
-        numbers = [n for n in found if n % options.folds != fold]
-        others = [found[n] for n in numbers]
-        calibration = IntervalCalibration.fit(
-            [one["fused"] for one in others],
-            [[one[plane] for plane in SINGLE] for one in others],
-            [one["truth"] for one in others],
-            models=[f"fold {n % options.folds}" for n in numbers],
-            facts={"reference": "truth"},
-        )
-        for one in (one for n, one in found.items() if n % options.folds == fold):
-            told = add_intervals(one["fused"], [one[plane] for plane in SINGLE], calibration)
-            for measure_of in told:
-                if measure_of.interval is None:
-                    continue
-                low, high = measure_of.interval
-                true = one["truth"][measure_of.name].value
-                fitted = calibration.measures[measure_of.name]
-                unit = abs(measure_of.value) if fitted.relative else 1.0
-                rows.setdefault(f"{measure_of.title}, {measure_of.unit or '1'}", []).append(
-                    {
-                        "true": true,
-                        "held": float(low <= true <= high),
-                        "width": high - low,
-                        "wf": abs(one["wf"][measure_of.name].value - true),
-                        "error": abs(measure_of.value - true),
-                        "corrected": abs(measure_of.value - fitted.bias * unit - true),
-                    }
-                )
+    for n, one in found.items():
+        same = {other: n % options.folds == other % options.folds for other in found}
+        if options.calibrate == "same":
+            numbers = [other for other in found if same[other] and other != n]
+        else:
+            numbers = [other for other in found if not same[other]]
+        told, fitted = with_intervals(one, found, numbers, options.folds, planes=True)
+        plain, _ = with_intervals(one, found, numbers, options.folds, planes=False)
+        for number in told:
+            if number.interval is None:
+                continue
+            true = one["truth"][number.name].value
+            of_one = fitted.measures[number.name]
+            unit = abs(number.value) if of_one.relative else 1.0
+            rows.setdefault(f"{number.title}, {number.unit or '1'}", []).append(
+                {
+                    "true": true,
+                    "wf": abs(one["wf"][number.name].value - true),
+                    "error": abs(number.value - true),
+                    "corrected": abs(number.value - of_one.bias * unit - true),
+                    **held(number.interval, true, ""),
+                    **held(plain[number.name].interval, true, "plain_"),
+                }
+            )
     return rows
+
+
+def with_intervals(
+    one: dict[str, Measures],
+    found: dict[int, dict[str, Measures]],
+    numbers: list[int],
+    folds: int,
+    *,
+    planes: bool,
+) -> tuple[Measures, IntervalCalibration]:
+    """Calibrate on some explants and give another its intervals; of one width without planes."""
+    names = SINGLE if planes else ("fused", "fused")
+    calibration = IntervalCalibration.fit(
+        [found[n]["fused"] for n in numbers],
+        [[found[n][name] for name in names] for n in numbers],
+        [found[n]["truth"] for n in numbers],
+        models=[f"fold {n % folds}" for n in numbers],
+        facts={"reference": "truth"},
+    )
+    return add_intervals(one["fused"], [one[name] for name in names], calibration), calibration
+
+
+def held(interval: tuple[float, float] | None, true: float, prefix: str) -> dict[str, float]:
+    """Tell whether an interval holds a number, and how wide it is."""
+    low, high = interval or (np.nan, np.nan)
+    return {f"{prefix}held": float(low <= true <= high), f"{prefix}width": high - low}
 
 
 def main() -> None:
@@ -133,6 +154,8 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=8)
     parser.add_argument("--depth", type=int, default=2)
     parser.add_argument("--iterations", type=int, default=1200)
+    parser.add_argument("--calibrate", choices=("others", "same"), default="others",
+                        help="on other folds, or on the others of the same fold")  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to it")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -141,15 +164,20 @@ def main() -> None:
     rows = coverage(options)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=2) + "\n", "utf-8")
-    print("| | truth, mean | WF error | ML error | without bias | interval, width | holds truth |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    print(
+        "| | truth, mean | WF error | ML error | without bias | interval, width | holds truth "
+        "| of one width | holds truth |"
+    )
+    print("| --- " + "| ---: " * 8 + "|")
     for name, cases in rows.items():
-        cells = [
-            f"{np.mean([case[key] for case in cases]):.3g}"
-            for key in ("true", "wf", "error", "corrected", "width")
-        ]
-        held = sum(case["held"] for case in cases)
-        print(f"| {name} | {' | '.join(cells)} | {held:.0f} of {len(cases)} |")
+        mean = {key: np.mean([case[key] for case in cases]) for key in cases[0]}
+        cells = [f"{mean[key]:.3g}" for key in ("true", "wf", "error", "corrected", "width")]
+        n = len(cases)
+        cells += [f"{n * mean['held']:.0f} of {n}", f"{mean['plain_width']:.3g}"]
+        print(f"| {name} | {' | '.join(cells)} | {n * mean['plain_held']:.0f} of {n} |")
+    for key, what in (("held", "intervals"), ("plain_held", "intervals of one width")):
+        share = np.mean([case[key] for cases in rows.values() for case in cases])
+        print(f"\nOf all {what}, {share:.1%} hold the truth.")
 
 
 if __name__ == "__main__":
