@@ -9,6 +9,7 @@ from srseg.quantification._after import (
     Treatment,
     treat,
 )
+from srseg.quantification._calibrated import CalibratedMeasure, fewest_samples, require_samples
 from srseg.quantification._comparison import (
     Comparison,
     ComparisonRow,
@@ -18,13 +19,7 @@ from srseg.quantification._comparison import (
 )
 from srseg.quantification._contact import Neighbourhood
 from srseg.quantification._initial import InitialImplant
-from srseg.quantification._intervals import (
-    CalibratedMeasure,
-    IntervalCalibration,
-    fewest_samples,
-    plane_spreads,
-    require_samples,
-)
+from srseg.quantification._intervals import IntervalCalibration, plane_spreads
 from srseg.quantification._measure import Measure, Measures
 from srseg.quantification._measures import measure
 from srseg.quantification._records import measures_from_json, measures_to_json, measures_to_tsv
