@@ -251,12 +251,12 @@ def stop(tiny, *more, number=signal.SIGTERM):
 def test_a_finished_model_stays_until_the_next_training_is_done(run, tiny):
     """Stopped twice, with the finished model of another training in its place."""
     Path("wf.srseg").write_bytes(before := tiny.model.read_bytes())
-    for number in (signal.SIGINT, signal.SIGTERM):
-        said = stop(tiny, "--overwrite", number=number)
-        assert "wf.srseg is of another training and stays until this one is done" in said
-        assert "is kept in wf.srseg.stopped" in said
-        assert Path("wf.srseg").read_bytes() == before
-        assert load_model("wf.srseg.stopped").history_.stopped
+    said = stop(tiny, "--overwrite", number=signal.SIGINT)
+    assert "wf.srseg is of another training and stays until this one is done" in said
+    assert "is kept in wf.srseg.stopped" in said
+    stop(tiny, "--overwrite")  # gone on with, and stopped again
+    assert Path("wf.srseg").read_bytes() == before
+    assert load_model("wf.srseg.stopped").history_.stopped
     result = run("train", *SMALL, *LONG, "-d", tiny.path)
     assert result.exit_code == 1
     assert "exists already" in result.stderr
