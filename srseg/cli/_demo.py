@@ -22,8 +22,9 @@ def demo(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Run a synthetic study from scan to score, in minutes, on a laptop."""
+    """Run a synthetic study from scan to score and implant numbers, in minutes, on a laptop."""
     from srseg.demo import Study, run_demo
+    from srseg.reports import comparison_to_text
 
     study = Study()
     note(
@@ -35,6 +36,7 @@ def demo(
         say_json(result.to_dict())
         return
     say(result.table.to_text())
+    say(comparison_to_text(result.numbers))
     say(f"in {result.seconds['total']:.0f} seconds; look at {result.figure}")
     say(f"the dataset, to explore with srseg dataset list -d {out / 'dataset'}")
     say(f"the model: {out / 'model.srseg'}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import tempfile
 import time
@@ -21,6 +22,13 @@ from srseg.evaluation import ScoreTable, evaluate_models
 from srseg.io import describe, open_volume, write_volume
 from srseg.phantoms import make_phantom
 from srseg.progress import task
+from srseg.quantification import (
+    Comparison,
+    Measures,
+    compare_measures,
+    implant_from_metadata,
+    measure,
+)
 from srseg.reports import comparison_figure, save_figure
 from srseg.storage import file_sha256
 
@@ -30,6 +38,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BEAMLINES = ("P05", "I13-2")
+_PREDICTED = "srseg-demo/soft9"
+_DISTANCE = 200.0  # µm
+_NUMBERS = ("degradation_rate", "bone_implant_contact", "bone_fraction_*")
 _METADATA = ("alloy", "beamline", "energy_kev", "implantation_days", "initial_volume_mm3",
              "initial_surface_mm2")  # fmt: skip
 
@@ -64,7 +75,7 @@ class Study:
     width: int = 16
     depth: int = 3
     input_size: int = 96
-    max_iter: int = 1200
+    max_iter: int = 2400
     seed: int = 0
 
 
@@ -78,6 +89,8 @@ class DemoResult:
         The folder with ``dataset``, ``model.srseg`` and ``figures``.
     table : ScoreTable
         IoU of WF, one, three and nine planes against the truth.
+    numbers : Comparison
+        Degradation rate, BIC and BV/TV of the test samples from WF labels, nine planes and truth.
     figure : Path
         The picture.
     seconds : dict of str to float
@@ -86,6 +99,7 @@ class DemoResult:
 
     out: Path
     table: ScoreTable
+    numbers: Comparison
     figure: Path
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -95,12 +109,18 @@ class DemoResult:
         Returns
         -------
         dict
-            Keys ``iou`` (by method, then class and ``mean``), ``seconds`` (the total), ``steps``
-            (seconds by step), ``dataset``, ``model`` and ``figure``.
+            Keys ``iou`` (by method, then class and ``mean``), ``numbers`` (by quantity, then
+            sample and label set), ``seconds`` (the total), ``steps`` (seconds by step),
+            ``dataset``, ``model`` and ``figure``.
         """
         rows = self.table.to_json()["rows"]
+        numbers: dict[str, dict[str, Any]] = {}
+        for row in self.numbers.rows:
+            known = {name: v if math.isfinite(v) else None for name, v in row.values.items()}
+            numbers.setdefault(row.measure, {})[row.sample] = known
         return {
             "iou": {row["key"]: row["iou"] for row in rows},
+            "numbers": numbers,
             "seconds": self.seconds["total"],
             "steps": {name: s for name, s in self.seconds.items() if name != "total"},
             "dataset": str(self.out / "dataset"),
@@ -112,7 +132,7 @@ class DemoResult:
 def run_demo(
     out: Path | str, *, bone_mask: Path | str | None = None, study: Study | None = None
 ) -> DemoResult:
-    """Run the study: phantoms, dataset, preprocess, train on WF, predict, score, draw.
+    """Run the study: phantoms, dataset, preprocess, train on WF, predict, score, measure, draw.
 
     Parameters
     ----------
@@ -155,12 +175,15 @@ def run_demo(
         with clock.step("predict and score"):
             table = evaluate_models([segmenter], test, against="HQ", baselines=["WF"])
         with clock.step("keep and draw"):
-            _keep_prediction(dataset, test.names[0], segmenter, out / "model.srseg")
+            for name in test.names:
+                _keep_prediction(dataset, name, segmenter, out / "model.srseg")
             figure = _draw(dataset, test.names[0], out / "figures")
+        with clock.step("quantify"):
+            numbers = _quantify(dataset.select(name=list(test.names)))
     except BaseException:
         _remove([out] if created else list(out.iterdir()))
         raise
-    return DemoResult(out, table, figure, clock.seconds)
+    return DemoResult(out, table, numbers, figure, clock.seconds)
 
 
 def _remove(paths: list[Path]) -> None:
@@ -239,7 +262,7 @@ def _segmenter(study: Study) -> VolumeSegmenter:
 
 
 def _keep_prediction(dataset: Dataset, name: str, segmenter: VolumeSegmenter, model: Path) -> None:
-    """Predict one held-out sample once more with nine planes, and keep the labels."""
+    """Predict a held-out sample once more with nine planes, and keep the labels."""
     ensemble = MultiAxisEnsemble(FrozenEstimator(segmenter), planes=9).fit(None)
     labels = ensemble.predict(dataset[name])
     provenance = {
@@ -259,12 +282,28 @@ def _keep_prediction(dataset: Dataset, name: str, segmenter: VolumeSegmenter, mo
             made.labels[start : start + len(block)] = block
 
 
+def _quantify(dataset: Dataset) -> Comparison:
+    """Measure WF labels, prediction and truth of samples."""
+    records = []
+    for sample in dataset:
+        for label_set in ("WF", _PREDICTED, "HQ"):
+            found = measure(
+                sample.labels(label_set),
+                implant=implant_from_metadata(sample.metadata),
+                days=float(sample.metadata["implantation_days"]),
+                distances=(_DISTANCE,),
+            )
+            said = {**found.facts, "sample": sample.name, "label_set": label_set}
+            records.append(Measures(found.entries, said))
+    return compare_measures(records, reference="HQ", names=_NUMBERS)
+
+
 def _draw(dataset: Dataset, name: str, folder: Path) -> Path:
     sample = dataset[name]
     labels = {
         "WF": sample.labels("WF"),
         "truth": sample.labels("HQ"),
-        "srseg, 9 planes": sample.labels("srseg-demo/soft9"),
+        "srseg, 9 planes": sample.labels(_PREDICTED),
     }
     figure = comparison_figure(
         sample.scan,

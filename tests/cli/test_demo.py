@@ -24,6 +24,7 @@ def test_text_and_where_to_look(run, tmp_path):
         "WF labels", "1 plane (rc)", "mean, 3 planes", "majority, 3 planes", "mean, 9 planes",
         "majority, 9 planes",
     ]  # fmt: skip
+    assert [line.split()[0] for line in lines[8:12]] == ["quantity", "Degradation", "BIC", "BV/TV"]
     assert "look at srseg-demo/figures/comparison.png" in result.stdout
     listed = run("dataset", "list", "-d", tmp_path / "srseg-demo/dataset").stdout
     assert [line.split()[0] for line in listed.splitlines()[1:]] == ["T1", "T2", "V1"]

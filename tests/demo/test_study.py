@@ -51,6 +51,19 @@ def test_scores_are_what_counting_voxels_gives(result, smallest):
     assert list(found["soft9"].values()) == pytest.approx(iou(truth, kept))
 
 
+def test_implant_numbers_are_those_of_the_labels(result):
+    numbers = result.to_dict()["numbers"]
+    assert list(numbers) == ["degradation_rate", "bone_implant_contact", "bone_fraction_200um"]
+    sample = Dataset(result.out / "dataset")["V1"]
+    known = sample.metadata
+    for name in ("WF", "HQ", "srseg-demo/soft9"):
+        residual = np.sum(sample.labels(name).read() == 3) * 0.02**3
+        lost = known["initial_volume_mm3"] - residual
+        years = known["implantation_days"] / 365.25
+        rate = lost / known["initial_surface_mm2"] / years
+        assert numbers["degradation_rate"]["V1"][name] == pytest.approx(rate)
+
+
 def test_what_stays_to_explore(result):
     assert sorted(p.name for p in result.out.iterdir()) == ["dataset", "figures", "model.srseg"]
     dataset = Dataset(result.out / "dataset")
