@@ -34,17 +34,18 @@ def volume_loss(residual_mm3: float, initial: InitialImplant | None, days: float
     initial : InitialImplant or None
         The implant before; None where it is unknown.
     days : float or None
-        How long it was implanted; None where it is unknown.
+        How long it was implanted; 0 for never, None where it is unknown.
 
     Returns
     -------
     Loss
-        NaN where something is unknown; negative where there is more metal than there was.
+        NaN where something is unknown, and the rate of 0 days; negative where there is more metal
+        than there was.
 
     Raises
     ------
     ParameterError
-        If the days are not positive and finite.
+        If the days are negative or not finite.
 
     Examples
     --------
@@ -52,13 +53,13 @@ def volume_loss(residual_mm3: float, initial: InitialImplant | None, days: float
     >>> volume_loss(1.0, InitialImplant(2.0, 10.0, "metadata"), 365.25)
     Loss(volume=1.0, fraction=50.0, rate=0.1)
     """
-    if days is not None and not (math.isfinite(days) and days > 0):
+    if days is not None and not (math.isfinite(days) and days >= 0):
         raise ParameterError(
-            f"days: how long the implant was in the body must be positive, found {days!r}; "
-            "leave it out where it is unknown"
+            f"days: how long the implant was in the body cannot be {days!r}; give 0 for an implant "
+            "that never was, and leave it out where it is unknown"
         )
     if initial is None:
         return Loss(math.nan, math.nan, math.nan)
     lost = initial.volume_mm3 - residual_mm3
-    rate = math.nan if days is None else lost / (initial.surface_mm2 * days / DAYS_PER_YEAR)
+    rate = math.nan if not days else lost / (initial.surface_mm2 * days / DAYS_PER_YEAR)
     return Loss(lost, 100 * lost / initial.volume_mm3, rate)

@@ -52,7 +52,7 @@ def measure(
     implant : InitialImplant, optional
         The implant before implantation: for the volume loss and the degradation rate.
     days : float, optional
-        How long it was implanted: for the degradation rate.
+        How long it was implanted: for the degradation rate, which 0 days have none of.
     distances : sequence of float, default=(50, 100, 200, 500)
         Distances to the implant, in µm, within which the bone fraction is measured.
     neighbourhood : {6, 18, 26}, default=6
@@ -160,7 +160,9 @@ class _Entries:
     def surfaces(self) -> None:
         for row, (name, title, definition) in enumerate(texts.SURFACES):
             area = crofton_area(self.found.counts.half_crossings[row], self.voxel_size)
-            self.add(name, title, area * 1e-6, "mm²", definition, self.cut, directions=13)
+            self.add(
+                name, title, area * 1e-6, "mm²", definition, self.cut, self.absent, directions=13
+            )
 
     def loss(self, implant: InitialImplant | None, days: float | None) -> None:
         lost = volume_loss(self.mm3(self.found.roles.residual), implant, days)
@@ -175,7 +177,7 @@ class _Entries:
                 "initial_source": implant.source,
             }
             negative = texts.NEGATIVE_LOSS if lost.volume < 0 else ""
-        notes = (no_implant, negative, self.cut)
+        notes = (no_implant, negative, self.cut, self.absent)
         self.add("volume_loss", "Volume loss", lost.volume, "mm³", texts.LOSS, *notes, **settings)
         self.add(
             "volume_loss_fraction", "Volume loss, share", lost.fraction, "%", texts.LOSS_FRACTION,
@@ -184,10 +186,12 @@ class _Entries:
         if days is None:
             no_days = texts.NO_DAYS
         else:
+            no_days = "" if days else texts.NEVER
             settings["days"] = days
         self.add(
             "degradation_rate", "Degradation rate", lost.rate, "mm/year", texts.RATE,
-            no_implant, no_days, negative, self.cut, days_per_year=DAYS_PER_YEAR, **settings,
+            no_implant, no_days, negative, self.cut, self.absent,
+            days_per_year=DAYS_PER_YEAR, **settings,
         )  # fmt: skip
 
     def contact(self) -> None:
@@ -196,7 +200,7 @@ class _Entries:
         value = math.nan if no_bone else _percent(boundary.bone, boundary.boundary)
         self.add(
             "bone_implant_contact", "BIC", value, "%", texts.CONTACT,
-            no_bone, self.absent or ("" if boundary.boundary else texts.NO_BOUNDARY),
+            no_bone, self.absent or ("" if boundary.boundary else texts.NO_BOUNDARY), self.cut,
             neighbourhood=self.neighbourhood, boundary_voxels=int(boundary.boundary),
             contact_voxels=int(boundary.bone),
         )  # fmt: skip
@@ -206,6 +210,7 @@ class _Entries:
         self.add(
             "bone_implant_contact_surface", "BIC, smoothed surface", value, "%",
             texts.CONTACT_SURFACE, no_bone, self.absent or ("" if area else texts.NO_BOUNDARY),
+            self.cut,
             sigma_um=self.found.sigma, surface_mm2=area * 1e-6,
         )  # fmt: skip
 
@@ -241,6 +246,8 @@ class _Entries:
     def pits(self) -> None:
         pits = pit_gaps(self.near, self.voxel_size, MOST_POINTS) if self.near else None
         note = "" if pits else self.absent or texts.NO_RESIDUAL
+        if self.found.roles.layer is None:
+            pits, note = None, texts.NO_BEFORE
         deepest = pits.largest if pits else math.nan
         mean = pits.mean if pits else math.nan
         settings = {
@@ -261,7 +268,7 @@ class _Entries:
         voxels = self.near.crack_voxels if self.near else 0
         value = voxels * self.voxel_mm3 if self.near else math.nan
         self.add(
-            "crack_volume", "Crack volume", value, "mm³", texts.CRACKS, self.absent,
+            "crack_volume", "Crack volume", value, "mm³", texts.CRACKS, self.absent, self.cut,
             crack_width_um=self.found.crack_width,
         )  # fmt: skip
 

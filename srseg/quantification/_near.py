@@ -14,7 +14,7 @@ from srseg.machine import ahead
 from srseg.progress import task
 from srseg.quantification import _smooth, _subvoxel, _windows
 from srseg.quantification._codes import IMPLANT, RESIDUAL, UNKNOWN
-from srseg.quantification._cracks import cracks
+from srseg.quantification._cracks import cracks, require_room
 from srseg.quantification._distance import Ruler
 from srseg.quantification._profile import Profile
 from srseg.quantification._smooth import ContactArea
@@ -120,7 +120,14 @@ class _Walk:
     ) -> None:
         self.labels, self.bits, self.wanted = labels, bits, wanted
         self.voxel_size = labels.grid.voxel_size
-        self.ruler = Ruler(self.voxel_size, max(wanted.distances, default=0.0))
+        # nothing is farther than the volume is long: longer distances would only cost memory
+        longest = math.dist((0, 0, 0), np.multiply(labels.shape, self.voxel_size))
+        self.distances = tuple(min(d, longest) for d in wanted.distances)
+        self.ruler = Ruler(self.voxel_size, max(self.distances, default=0.0))
+        tile = (_windows.SLAB, _TILE, _TILE)
+        require_room(
+            np.minimum(tile, labels.shape), self.voxel_size, wanted.crack_width, wanted.max_memory
+        )
         self.ball = Ruler(self.voxel_size, wanted.crack_width / 2)
         self.smooth_halo = (
             0 if wanted.sigma is None else _smooth.halo_of(wanted.sigma, self.voxel_size)
@@ -145,7 +152,7 @@ class _Walk:
         with task("measuring at the implant", len(columns) * (high - low)) as step:
             for column in columns:
                 profile = Profile(
-                    self.ruler, self.wanted.distances, low, int(self.low[0]), int(self.high[0])
+                    self.ruler, self.distances, low, int(self.low[0]), int(self.high[0])
                 )
                 rows = tuple(
                     slice(i.start - o.start, i.stop - o.start)
@@ -185,7 +192,7 @@ class _Walk:
         low = np.minimum(self.low, self.tiled_low)[1:]
         high = np.maximum(self.high, self.tiled_high)[1:]
         margin = np.maximum(self.ruler.steps[1:], self.halo)
-        held = _windows.SLAB + 2 * self.ruler.steps[0]
+        held = min(_windows.SLAB + 2 * self.ruler.steps[0], self.labels.shape[0])
         per_line = 2 * held * (self.ruler.dtype.itemsize + 1) + 6 * (_windows.SLAB + 2 * self.halo)
         edges = [int(n) for n in high - low]
 

@@ -101,7 +101,8 @@ def _find(table: LabelTable, wanted: str | int, role: str) -> int:
                     f"the role {role!r} cannot be the background {entry.name!r}; {_listed(table)}"
                 )
             return entry.value
-    advice = "" if role == "residual" else f"; give {role}=None where there is no such class"
+    none = f"; give {role}=None (--{role} none) where there is no such class"
+    advice = "" if role == "residual" else none
     raise LabelError(f"no class {wanted!r} for the role {role!r}; {_listed(table)}{advice}")
 
 

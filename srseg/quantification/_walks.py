@@ -71,7 +71,8 @@ def walk(
         raise ParameterError(
             f"neighbourhood: 6 (faces), 18 (and edges) or 26 (and corners), found {neighbourhood!r}"
         )
-    for name, values in (("distances", distances), ("crack_width", [crack_width or 1.0])):
+    widths = [] if crack_width is None else [crack_width]
+    for name, values in (("distances", distances), ("crack_width", widths)):
         if not all(np.isfinite(v) and v > 0 for v in values):
             raise ParameterError(
                 f"{name}: lengths in µm must be positive and finite, found {list(values)}"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import srseg
-from srseg.errors import LabelError, ParameterError
+from srseg.errors import LabelError, NotEnoughMemoryError, ParameterError
 from srseg.labels import DEFAULT_LABELS, LabelClass, LabelTable
 from srseg.quantification import InitialImplant, Measures, Roles, measure, thickness_map
 from srseg.volumes import Grid, Volume
@@ -129,6 +129,8 @@ def test_the_border_of_the_volume_is_no_surface() -> None:
     for name in ("implant_surface", "residual_surface", "implant_volume"):
         assert long[name].value == pytest.approx(3 * short[name].value)
         assert "reaches the border of the volume" in long[name].note
+    for name in ("bone_implant_contact", "bone_implant_contact_surface", "crack_volume"):
+        assert "reaches the border of the volume" in long[name].note
     for name in NAMES[9:20]:
         assert long[name].value == pytest.approx(short[name].value, nan_ok=True)
     assert long["layer_thickness"].value == pytest.approx(80, rel=0.02)
@@ -141,6 +143,9 @@ def test_without_implant_or_metal_or_bone() -> None:
     found = of(np.zeros((5, 5, 5), np.uint8), implant=INITIAL, days=1)
     assert found["implant_volume"].value == found["implant_surface"].value == 0
     assert found["volume_loss_fraction"].value == 100
+    # a loss of all may as well be the file of another sample
+    for name in NAMES[3:9]:
+        assert "there is no implant in the labels" in found[name].note
     for name in NAMES[9:]:
         assert math.isnan(found[name].value), name
         assert "there is no implant in the labels" in found[name].note
@@ -153,9 +158,8 @@ def test_without_implant_or_metal_or_bone() -> None:
     assert found["crack_volume"].value == 0
     assert not len(thickness_of(labels))
     everywhere = of(np.full((9, 9, 9), 3, np.uint8))
-    assert (
-        everywhere["bone_implant_contact"].note
-        == "the implant has no boundary with labelled voxels"
+    assert everywhere["bone_implant_contact"].note.startswith(
+        "the implant has no boundary with labelled voxels"
     )
     assert "no labelled voxel lies within" in everywhere["bone_fraction_50um"].note
 
@@ -202,7 +206,10 @@ def test_other_tables_and_roles() -> None:
     assert found["bone_implant_contact"].note.startswith("no class is bone")
     assert found["bone_fraction_50um"].note.startswith("no class is bone")
     assert found["layer_thickness"].note == "no class is the degradation layer"
-    assert found["pit_depth"].value == 0
+    # without a layer nothing shows where metal was
+    for name in ("pit_depth", "pitting_factor"):
+        assert math.isnan(found[name].value)
+        assert found[name].note.startswith("no class is the degradation layer, and only that")
     assert Roles(bone=9, layer=None, residual="titanium").resolve(table).bone == 9
 
 
@@ -227,12 +234,37 @@ def test_roles_name_what_there_is(roles: Roles, message: str) -> None:
         ({"distances": [50, 100, 50.0]}, "distances: each once"),
         ({"crack_width": math.nan}, "crack_width: lengths in µm must be positive"),
         ({"neighbourhood": 8}, r"neighbourhood: 6 \(faces\), 18"),
-        ({"days": 0}, "how long the implant was in the body must be positive"),
+        ({"crack_width": 0}, "crack_width: lengths in µm must be positive"),
+        ({"days": -1}, "how long the implant was in the body cannot be -1"),
     ],
 )
 def test_what_cannot_be_is_refused(words: dict[str, Any], message: str) -> None:
     with pytest.raises(ParameterError, match=message):
         of(cube(), **words)
+
+
+def test_an_implant_that_never_was_implanted_has_all_numbers_but_a_rate() -> None:
+    found = of(cube(), implant=INITIAL, days=0)
+    assert found["volume_loss"].value == pytest.approx(2 - 12**3 * 1e-6)
+    assert math.isnan(found["degradation_rate"].value)
+    assert found["degradation_rate"].note == (
+        "the implant was never implanted (0 days), so that it has no rate"
+    )
+    assert found["degradation_rate"].settings["days"] == 0
+
+
+@pytest.mark.parametrize("distance", [1e3, 1e6, 1e30, 1e300])
+def test_distances_longer_than_the_volume_take_all_of_it(distance: float) -> None:
+    labels = cube()
+    found = of(labels, distances=[distance])[f"bone_fraction_{distance:g}um"]
+    outside = ~np.isin(labels, (2, 3))
+    assert found.value == pytest.approx(100 * (labels == 1).sum() / outside.sum())
+    assert found.note == "the region is cut by the border of the volume"
+
+
+def test_cracks_wider_than_memory_are_refused() -> None:
+    with pytest.raises(NotEnoughMemoryError, match=r"cracks up to 50000 µm need .* its unit right"):
+        of(cube(), crack_width=50_000.0)
 
 
 def test_foreign_labels_are_refused() -> None:
