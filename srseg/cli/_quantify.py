@@ -33,7 +33,7 @@ from srseg.cli._quantify_answer import (
     write_methods,
     write_study,
 )
-from srseg.cli._quantify_file import quantify_files
+from srseg.cli._quantify_file import name_among, quantify_files
 from srseg.cli._quantify_samples import QuantifyJob, quantify_samples
 from srseg.cli._quantify_settings import (
     QuantifySettings,
@@ -242,7 +242,7 @@ def quantify(
         reading = how_to_read(dataset=dataset_path)
         size = quantity(voxel_size, "um", "--voxel-size")
         records = quantify_files(settings, given, size, reading)
-        against = None if against is None else Path(against).name
+        against = None if against is None else name_among(against, given)
     else:
         for option, value in {"--voxel-size": voxel_size, "--dataset-path": dataset_path}.items():
             if value is not None:

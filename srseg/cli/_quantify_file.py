@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from srseg.quantification import Measures
 
 
+def name_among(path: Path | str, paths: list[Path]) -> str:
+    """Name a file by its last part, or in full where several end so."""
+    path = Path(path)
+    return path.name if [p.name for p in paths].count(path.name) <= 1 else str(path)
+
+
 def quantify_files(
     settings: QuantifySettings,
     paths: list[Path],
@@ -24,10 +30,9 @@ def quantify_files(
     from srseg.quantification import Measures
     from srseg.storage import file_stamp
 
-    names = [path.name for path in paths]
     records = []
     for path in paths:
-        name = path.name if names.count(path.name) == 1 else str(path)
+        name = name_among(path, paths)
         labels = open_volume(path, reading, voxel_size=voxel_size, labels=True)
         if labels.table is None:
             classes = ", ".join(f"{c.value} {c.name}" for c in DEFAULT_LABELS)

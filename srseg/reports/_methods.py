@@ -21,6 +21,11 @@ _STATISTICS = (
     "p-values of the tests of one measure were corrected after Holm. Groups of fewer than three "
     "subjects were not tested."
 )
+_LEFT_OPEN = {
+    "neighbourhood": "{:g} neighbours of a voxel",
+    "crack_width_um": "cracks up to {:g} µm wide",
+    "sigma_um": "a standard deviation of {:g} µm",
+}
 _PAPER = (
     "The method of segmentation is that of Baltruschat et al. 2021 (Sci. Rep. 11, "
     "https://doi.org/10.1038/s41598-021-03542-y)."
@@ -89,13 +94,19 @@ def _imaging(records: Sequence[Measures], missing: dict[str, None]) -> str:
     )
     if alloys:
         text += f" Implants were of {_list([f'{a} (n = {n})' for a, n in sorted(alloys.items())])}."
-    days = sorted(
-        {f["metadata"]["implantation_days"] for f in scans.values()
-         if f.get("metadata", {}).get("implantation_days") is not None}
-    )  # fmt: skip
+    days = sorted({d for f in scans.values() if (d := _days(f))})
     if days:
-        text += f" They were explanted after {_list([f'{d:g}' for d in days])} days."
+        who = "They" if alloys else "Implants"
+        text += f" {who} were explanted after {_list([f'{d:g}' for d in days])} days."
     return text.strip()
+
+
+def _days(facts: Mapping[str, Any]) -> float | None:
+    """Give the days that the rate was computed with, which an option may have said."""
+    days: float | None = facts.get("request", {}).get("days")
+    if days is None:
+        days = facts.get("metadata", {}).get("implantation_days")
+    return days
 
 
 def _setting(metadata: Mapping[str, Any], voxel_size: Sequence[float] | None) -> str:
@@ -182,6 +193,7 @@ def _prediction(made: Mapping[str, Any]) -> str:
 def _measures(records: Sequence[Measures]) -> str:
     """Give the definition of each measure once; distances that differ in a number share it."""
     said: dict[str, list[str]] = {}
+    settings: dict[str, dict[str, None]] = {}
     for record in records:
         for one in record:
             definition = one.definition.rstrip(".")
@@ -194,11 +206,17 @@ def _measures(records: Sequence[Measures]) -> str:
             titled = f"{one.title} [{one.unit}]" if one.unit else one.title
             if titled not in titles:
                 titles.append(titled)
+            settings.setdefault(same, {}).update(
+                (text.format(one.settings[key]), None)
+                for key, text in _LEFT_OPEN.items()
+                if key in one.settings
+            )
     parts = []
     for definition, titles in said.items():
         distances = [m[1] for t in titles if (m := re.search(r"([\d.]+) µm", t))]
         shown = definition.replace("{}", _list(distances)) if "{}" in definition else definition
-        parts.append(f"{_list(titles)}: {shown}.")
+        with_ = f" (with {_list(list(settings[definition]))})" if settings[definition] else ""
+        parts.append(f"{_list(titles)}: {shown}{with_}.")
     sources = sorted({str(r.facts["initial_implant"]) for r in records
                       if r.facts.get("initial_implant")})  # fmt: skip
     implant = (

@@ -202,6 +202,14 @@ def test_where_everything_fails_json_says_so(quantify, made):
     assert quantify("B", "--labels", "WF").stdout == ""
 
 
+def test_a_sample_that_never_was_implanted(quantify, made):
+    set_metadata(Dataset(made / "study"), "A", {"implantation_days": 0})
+    measures = by_name(answer(quantify("A", "--labels", "WF", "--json")))["A", "WF"]
+    assert measures["degradation_rate"]["value"] is None
+    assert "never implanted" in measures["degradation_rate"]["note"]
+    assert measures["bone_implant_contact"]["value"] > 0
+
+
 def test_label_sets_that_are_not_there(quantify):
     result = quantify("--labels", "GT")
     assert result.exit_code == 1
@@ -287,6 +295,16 @@ def test_label_files(run, made):
     assert document["comparison"]["reference"] == "A-HQ.h5"
     for option in (("--labels", "WF"), ("--select", "has=WF"), ("--study", "s.csv")):
         assert run("quantify", files[0], *option).exit_code == 2
+
+
+def test_label_files_of_one_name(run, made):
+    files = [made / name / "labels.h5" for name in ("WF", "HQ")]
+    for file in files:
+        file.parent.mkdir()
+        shutil.copy(made / f"A-{file.parent.name}.h5", file)
+    document = answer(run("quantify", *files, "--against", files[1], "--json"))
+    assert document["comparison"]["reference"] == str(files[1])
+    assert document["comparison"]["columns"] == [str(file) for file in files]
 
 
 def test_files_that_say_nothing(run, made, tmp_path):

@@ -1,5 +1,7 @@
 """The methods section says what was recorded, and names what was not."""
 
+from dataclasses import replace
+
 import pytest
 
 from srseg.errors import ParameterError
@@ -91,6 +93,24 @@ def test_a_definition_stands_once_for_all_its_distances():
         "BV/TV within 50 µm [%] and BV/TV within 500 µm [%]: Share of bone in the voxels within "
         "50 and 500 µm of the implant." in text
     )
+
+
+def test_what_a_definition_leaves_open_is_said():
+    settings = {"voxel_size_um": [5.0] * 3, "neighbourhood": 26}
+    contact = replace(CONTACT, settings=settings)
+    text = methods_text([record(entries=(contact,)), record("B", entries=(contact,))])
+    assert "voxels of the implant that touch bone (with 26 neighbours of a voxel)." in text
+    layer = replace(CONTACT, settings={"crack_width_um": 50.0, "points": 9})
+    text = methods_text([record(entries=(layer,))])
+    assert "touch bone (with cracks up to 50 µm wide)." in text
+
+
+def test_the_days_are_those_of_the_rate():
+    text = methods_text([record(request={"days": 28.0})])
+    assert "They were explanted after 28 days." in text
+    text = methods_text([record(request={"days": 28.0}, metadata={})])
+    assert "Implants were explanted after 28 days." in text
+    assert "explanted" not in methods_text([record(request={"days": 0.0})])
 
 
 def test_what_was_not_recorded_is_named():
