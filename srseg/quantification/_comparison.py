@@ -59,7 +59,8 @@ def format_difference(difference: float) -> str:
     Returns
     -------
     str
-        Whole percent with the sign, ``"-"`` where that is 0; empty where it is no number.
+        Whole percent with the sign, halves away from 0, ``"-"`` where that is 0; empty where it is
+        no number.
 
     Examples
     --------
@@ -68,7 +69,8 @@ def format_difference(difference: float) -> str:
     """
     if not math.isfinite(difference):
         return ""
-    percent = math.floor(abs(100 * difference) + 0.5)
+    # 28.5 % is 28.499999999999996 in binary: halves of a percent go away from 0, all of them
+    percent = math.floor(round(abs(100 * difference), 9) + 0.5)
     if not percent:
         return "-"
     return f"{'+' if difference > 0 else '-'}{percent}%"

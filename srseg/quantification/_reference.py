@@ -116,7 +116,11 @@ def implant_from_labels(
     surface = crofton_area(counts.half_crossings[0], (z, y, x))
     source = f"reference labels {name}".strip()
     voxel = "x".join(f"{v:g}" for v in sizes) if len(set(sizes)) > 1 else f"{sizes[0]:g}"
-    return InitialImplant(float(n_voxels * z * y * x), surface, f"{source}, voxel size {voxel} µm")
+    source += f", voxel size {voxel} µm"
+    if counts.voxels[UNLABELLED]:
+        # next to the implant they make it smaller, and elsewhere they do no harm
+        source += f", {counts.voxels[UNLABELLED]} voxels unlabelled"
+    return InitialImplant(float(n_voxels * z * y * x), surface, source)
 
 
 def _table_of(labels: Volume, where: str) -> LabelTable:

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 __all__ = ["number_cell", "study_to_csv", "to_csv"]
 
+_FIRST = ("sample", "subject")
+_LAST = (
+    "label_set", "revision", "voxel_size_um", "measure", "title", "value", "unit", "lower", "upper",
+    "settings", "note", "definition", "software",
+)  # fmt: skip
+
 
 def study_to_csv(records: Iterable[Measures]) -> str:
     """Give all measures of a study as one tidy table.
@@ -28,13 +34,13 @@ def study_to_csv(records: Iterable[Measures]) -> str:
     -------
     str
         CSV, one line for each sample, label set and measure; a cell is empty where nothing is
-        known.
+        known. A key of the metadata that is also a column, such as ``note``, becomes
+        ``metadata_note``.
     """
     records = list(records)
     keys = list(dict.fromkeys(key for r in records for key in r.facts.get("metadata", {})))
-    head = ["sample", "subject", *keys, "label_set", "revision", "voxel_size_um", "measure"]
-    head += ["title", "value", "unit", "lower", "upper", "settings", "note", "definition"]
-    return to_csv([*head, "software"], (_line(r, one, keys) for r in records for one in r))
+    known = [f"metadata_{key}" if key in (*_FIRST, *_LAST) else key for key in keys]
+    return to_csv([*_FIRST, *known, *_LAST], (_line(r, one, keys) for r in records for one in r))
 
 
 def _line(record: Measures, one: Measure, keys: Sequence[str]) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 from srseg.quantification import format_difference
@@ -72,12 +73,14 @@ def comparison_to_markdown(table: Comparison) -> str:
     str
         A table, and a paragraph that says what the numbers are.
     """
-    heads = heads_of(table)
+    heads = [_escape_markdown(head) for head in heads_of(table)]
     rule = ["---", "---"] + ["---:"] * len(table.columns)
-    lines = [_bold(table, line, "**{}**".format) for line in _lines(table)]
-    escaped = [[cell.replace("|", "\\|") for cell in line] for line in (heads, rule, *lines)]
-    text = "\n".join("| " + " | ".join(line) + " |" for line in escaped)
-    return "\n\n".join([text, *_captions(table)]) + "\n"
+    lines = [
+        _bold(table, [_escape_markdown(cell) for cell in line], "**{}**".format)
+        for line in _lines(table)
+    ]
+    text = "\n".join("| " + " | ".join(line) + " |" for line in (heads, rule, *lines))
+    return "\n\n".join([text, *map(_escape_markdown, _captions(table))]) + "\n"
 
 
 def comparison_to_latex(table: Comparison) -> str:
@@ -202,6 +205,11 @@ def _bold(table: Comparison, line: Sequence[str], mark: Callable[[str], str]) ->
         mark(cell) if cell and i >= 2 and head == table.reference else cell
         for i, (head, cell) in enumerate(zip(heads, line, strict=True))
     ]
+
+
+def _escape_markdown(text: str) -> str:
+    """Escape what ends a cell or marks text; an underscore does so at the end of a word only."""
+    return re.sub(r"([\\`*<|]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", text)
 
 
 def _captions(table: Comparison) -> list[str]:

@@ -61,6 +61,9 @@ def test_labels_of_a_ball():
     assert found.volume_mm3 == pytest.approx(4 / 3 * math.pi * radius**3, rel=0.01)
     assert found.surface_mm2 == pytest.approx(4 * math.pi * radius**2, rel=0.01)
     assert found.source == "reference labels before.h5, voxel size 40 µm"
+    labels[0, 0, :5] = 255
+    found = implant_from_labels(Volume.from_array(labels, 40.0, table=DEFAULT_LABELS))
+    assert found.source == "reference labels, voxel size 40 µm, 5 voxels unlabelled"
 
 
 @pytest.mark.parametrize("value", [1, 7, 200])

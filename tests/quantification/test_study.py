@@ -159,6 +159,15 @@ def test_the_tidy_table_has_a_line_for_each_number():
     assert lines[0]["voxel_size_um"] == "5 x 5 x 5"
 
 
+def test_keys_of_a_study_do_not_hide_columns():
+    text = study_to_csv([record("A", 0.25, note="mine", unit="N")])
+    head = text.splitlines()[0].split(",")
+    assert len(set(head)) == len(head)
+    (line,) = csv.DictReader(text.splitlines())
+    assert (line["unit"], line["metadata_unit"]) == ("mm/year", "N")
+    assert (line["note"], line["metadata_note"]) == ("", "mine")
+
+
 def test_groups_and_tests_as_csv():
     records = several([1, 2, 3], "X", "4w") + several([4, 5], "Y", "4w")
     found = study_statistics(records)

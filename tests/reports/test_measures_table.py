@@ -84,6 +84,13 @@ def test_markdown_has_one_cell_a_column():
     assert "a\\|b & {c} [mm³]" in lines[5]
 
 
+def test_markdown_is_escaped():
+    row = ComparisonRow("x", "X", "", "1", {"a*b*|c\\": 1.0, "__init__": 2.0, "labels_HQ": 3.0})
+    head = comparison_to_markdown(Comparison(tuple(row.values), (row,), "a*b*|c\\")).splitlines()[0]
+    # labels_HQ is no mark within a word
+    assert head == r"| quantity | sample | a\*b\*\|c\\ | \_\_init\_\_ | labels_HQ |"
+
+
 def test_latex_is_escaped():
     text = comparison_to_latex(TABLE)
     body = text[text.index("quantity") : text.index(r"\end{tabular}")]
