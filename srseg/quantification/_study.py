@@ -42,6 +42,8 @@ class Group:
         The number of each subject: the mean of its samples.
     n_samples : int
         How many samples these are.
+    rank : int, default=0
+        The place of its time among all times of the study, the earliest being 0.
     """
 
     label_set: str
@@ -52,6 +54,7 @@ class Group:
     time: str
     values: Mapping[str, float]
     n_samples: int
+    rank: int = 0
 
     @property
     def name(self) -> str:
@@ -213,17 +216,19 @@ def study_statistics(records: Iterable[Measures]) -> StudyStatistics:
         if lacks:
             left_out[f"sample {sample}: its {' and '.join(lacks)} is not known"] = None
             continue
-        days.setdefault(str(time), float(metadata.get("implantation_days", math.inf)))
+        known = float(metadata.get("implantation_days", math.inf))
+        days[str(time)] = min(days.get(str(time), math.inf), known)
         for one in record:
             if one.known:
                 family = cells.setdefault((str(record.facts.get("label_set", "")), one.name), {})
                 where = family.setdefault((str(alloy), str(time)), [])
                 where.append((str(record.facts.get("subject") or sample), one))
+    times = sorted(days, key=lambda time: (days[time], _natural(time)))
     groups, tests = [], []
     for (label_set, _), family in sorted(cells.items(), key=lambda item: item[0][0]):
         ours = [
-            _group(label_set, alloy, time, family[alloy, time])
-            for alloy, time in sorted(family, key=lambda k: (k[0], days[k[1]], _natural(k[1])))
+            replace(_group(label_set, alloy, time, family[alloy, time]), rank=times.index(time))
+            for alloy, time in sorted(family, key=lambda k: (k[0], times.index(k[1])))
         ]
         groups += ours
         tests += _tests(ours)
@@ -242,7 +247,7 @@ def _group(label_set: str, alloy: str, time: str, found: list[tuple[str, Measure
 def _tests(groups: list[Group]) -> list[GroupTest]:
     """Compare alloys at each time, and times with each alloy."""
     tests = []
-    for time in dict.fromkeys(g.time for g in groups):
+    for time in dict.fromkeys(g.time for g in sorted(groups, key=lambda g: g.rank)):
         at = [g for g in groups if g.time == time]
         tests.append((time, {g.alloy: g for g in at}))
     for alloy in dict.fromkeys(g.alloy for g in groups):

@@ -64,7 +64,7 @@ def group_figure(groups: Sequence[Group], title: str = "") -> Figure:
             f"a figure shows the groups of one measure on one label set, found {len(kinds)}"
         )
     alloys = list(dict.fromkeys(g.alloy for g in groups))
-    times = list(dict.fromkeys(g.time for g in groups))
+    times = list(dict.fromkeys(g.time for g in sorted(groups, key=lambda g: g.rank)))
     figure = Figure(
         figsize=(max(3.6, 1.5 + 0.75 * len(times) * len(alloys)), 3.8 + 0.25 * bool(title)),
         layout="constrained",

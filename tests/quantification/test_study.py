@@ -64,6 +64,23 @@ def test_alloys_at_each_time_and_times_with_each_alloy():
     assert [test.p_holm for test in tests.values()] == holm(found)
 
 
+def test_times_have_their_place_whatever_alloy_comes_first():
+    records = [
+        record("a", 1.0, "X", "8w"),
+        record("b", 2.0, "Y", "8w"),
+        record("c", 3.0, "Y", "4w"),
+    ]
+    found = study_statistics(records)
+    assert [(g.alloy, g.time, g.rank) for g in found.groups] == [
+        ("X", "8w", 1), ("Y", "4w", 0), ("Y", "8w", 1),
+    ]  # fmt: skip
+    records += [record("d", 4.0, "Y", "early", implantation_days=70.0)]
+    records += [record("e", 4.0, "X", "8w", implantation_days=56.0)]
+    # days count, of any sample, where they are known
+    ranks = {g.time: g.rank for g in study_statistics(records).groups}
+    assert ranks == {"8w": 0, "early": 1, "4w": 2}
+
+
 def test_small_groups_are_described_and_said_not_to_be_tested():
     records = several([1, 2, 3], "X", "4w") + several([4, 5], "Y", "4w")
     found = study_statistics(records)

@@ -1,6 +1,7 @@
 """Figures of implant numbers: every subject is seen, and n, and units."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,6 +52,12 @@ def test_every_subject_is_a_point_and_n_is_seen():
     assert [t.get_text() for t in legend.get_texts()] == ["Mg-5Gd", "Mg-10Gd", "median"]
     styles = {(line.get_color(), line.get_marker()) for line in drawn(axis)}
     assert len(styles) == 2
+
+
+def test_times_stand_in_their_order_also_where_the_first_alloy_lacks_one():
+    late, early = group("Mg-10Gd", "8w", [1.0]), group("Mg-5Gd", "4w", [2.0])
+    (axis,) = group_figure([replace(late, rank=1), early]).axes
+    assert [t.get_text() for t in axis.get_xticklabels()] == ["4w", "8w"]
 
 
 def test_groups_of_several_measures_are_no_figure():
