@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from srseg.quantification._distance import Ruler
 
-_BYTES = 12  # for each voxel of a tile, and of what is around it
+_BYTES = 18  # for each voxel of a tile, and of what is around it
 _LEAST = 10**8  # bytes that a tile may take, however little memory is allowed
 
 
