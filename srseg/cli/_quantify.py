@@ -232,7 +232,7 @@ def quantify(
         note(f"the implant before implantation: {initial.volume_mm3:.4g} mm³, "
              f"{initial.surface_mm2:.4g} mm² ({initial.source})")  # fmt: skip
     given = [Path(text) for text in what or [] if is_file(text, dataset)]
-    rows: list[dict[str, Any]] = []
+    debug = bool(ctx.find_root().params.get("debug"))
     more: dict[str, Any] = {}
     if given:
         _refuse_options_of_samples(
@@ -241,7 +241,7 @@ def quantify(
         )  # fmt: skip
         reading = how_to_read(dataset=dataset_path)
         size = quantity(voxel_size, "um", "--voxel-size")
-        records = quantify_files(settings, given, size, reading)
+        rows, records = quantify_files(settings, given, size, reading, debug=debug)
         against = None if against is None else name_among(against, given)
     else:
         for option, value in {"--voxel-size": voxel_size, "--dataset-path": dataset_path}.items():
@@ -254,7 +254,7 @@ def quantify(
         rows, records = quantify_samples(
             job, chosen, wanted, tell_failure if as_json else tell,
             needed=None if study else against, named=bool(what),
-            debug=bool(ctx.find_root().params.get("debug")),
+            debug=debug,
         )  # fmt: skip
         more["dataset"] = str(chosen.path)
         against = _full_name(against, records)

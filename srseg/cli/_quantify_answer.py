@@ -68,7 +68,8 @@ def tell(row: Row) -> None:
 def tell_failure(row: Row) -> None:
     """Say why there are no numbers of a label set."""
     if row["status"] == "failed":
-        note(f"srseg: sample {row['sample']}, {row['labels']} failed: {row['reason']}")
+        where = f"sample {row['sample']}, " if row["sample"] else ""
+        note(f"srseg: {where}{row['labels']} failed: {row['reason']}")
     elif row["status"] == "lacks":
         note(f"sample {row['sample']} is left out: {row['reason']}")
 
@@ -80,7 +81,9 @@ def summary(rows: list[Row]) -> dict[str, Any]:
     text = f"{counts['done']} measured, {counts['was there']} were measured before"
     text += f", {counts['lacks']} not there" if counts["lacks"] else ""
     text += f", {counts['failed']} failed"
-    failed = [f"{row['sample']} {row['labels']}" for row in rows if row["status"] == "failed"]
+    failed = [
+        f"{row['sample']} {row['labels']}".strip() for row in rows if row["status"] == "failed"
+    ]
     return {"counts": counts, "summary": f"{text}{': ' if failed else ''}{', '.join(failed)}"}
 
 

@@ -81,12 +81,13 @@ def count(
     """
     bits = lookup(table, roles)
     counts = Counts(dict.fromkeys((*table.values, UNLABELLED), 0))
+    where = str(getattr(labels.source, "path", "the labels"))  # an array is of no file
     _, height, width = labels.shape
     everything = (slice(0, labels.shape[0]), slice(0, height), slice(0, width))
     with task("counting voxels", labels.shape[0]) as step:
         for window in windows(labels, everything, 1):
             inner = window.block[window.start - window.first :][: window.stop - window.start]
-            table.check(window.block, where="the labels")
+            table.check(window.block, where=where)
             for value in counts.voxels:
                 counts.voxels[value] += int(np.count_nonzero(inner == value))
             below = window.start == window.first

@@ -307,6 +307,30 @@ def test_label_files_of_one_name(run, made):
     assert document["comparison"]["columns"] == [str(file) for file in files]
 
 
+def test_a_label_file_that_fails_does_not_stop_the_rest(run, made):
+    import h5py
+
+    files = [made / "A-WF.h5", made / "A-HQ.h5"]
+    (made / "broken.h5").write_bytes(b"no HDF5")
+    # what cannot be opened is said before anything is measured
+    refused = run("quantify", *files, made / "broken.h5")
+    assert refused.exit_code == 1
+    assert "broken.h5 is not an HDF5 file" in refused.stderr
+    with h5py.File(files[0], "a") as file:
+        found = []
+        file.visititems(lambda _, x: found.append(x) if getattr(x, "ndim", 0) == 3 else None)
+        found[0][0, 0, 0] = 77
+    result = run("quantify", *files, "--json")
+    document = answer(result, 1)
+    assert list(by_name(document)) == [("", "A-HQ.h5")]
+    assert [row["status"] for row in document["label_sets"]] == ["failed", "done"]
+    assert f"A-WF.h5 failed: {files[0]}: value 77 is not in the label table" in result.stderr
+    assert document["summary"].endswith("1 failed: A-WF.h5")
+    alone = run("quantify", files[0])
+    assert alone.exit_code == 1
+    assert f"{files[0]}: value 77 is not in the label table" in alone.stderr
+
+
 def test_files_that_say_nothing(run, made, tmp_path):
     import tifffile
 
