@@ -8,8 +8,8 @@ IMPLANT_VOLUME = "Voxels of degradation layer and residual material times the vo
 _CROFTON = (
     "by Crofton's formula: crossings of lines along 13 directions, each weighted by its share of "
     "the sphere; flat faces along the axes of the grid come out 7 % too small, cylinders along one "
-    "2 %, round and tilted shapes right; the border of the volume and unlabelled voxels are no "
-    "surface"
+    "2 % (both more where voxels are no cubes), round and tilted shapes right; the border of the "
+    "volume and unlabelled voxels are no surface"
 )
 SURFACES = (
     (

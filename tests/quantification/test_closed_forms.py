@@ -106,6 +106,18 @@ def test_surface_of_an_ellipsoid(size: tuple[float, float, float]) -> None:
     assert crofton(ellipsoid(40, size), size) == pytest.approx(area, rel=0.01)
 
 
+@pytest.mark.parametrize(("depth", "error"), [(5.0, -0.0186), (10.0, -0.066)])
+def test_cylinders_along_an_axis_are_too_small(depth: float, error: float) -> None:
+    """More so where voxels are no cubes, as the definition says."""
+    z, y, x = np.ogrid[: int(400 / depth), :80, :80]
+    rod = np.hypot(5 * (y - 39.5), 5 * (x - 39.5)) + 0 * z <= 150
+    labels = Volume(np.where(rod, 3, 0).astype(np.uint8), Grid(rod.shape, (depth, 5.0, 5.0)))
+    labels.table = DEFAULT_LABELS
+    found = measure(labels, distances=[5.0])["implant_surface"]
+    assert found.value * 1e6 == pytest.approx(2 * np.pi * 150 * 400 * (1 + error), rel=1e-3)
+    assert "both more where voxels are no cubes" in found.definition
+
+
 def test_flat_faces_along_the_grid_are_too_small() -> None:
     """The worst that 13 directions do: 7.3 %."""
     slab = np.zeros((60, 10, 10), bool)
