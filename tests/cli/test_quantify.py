@@ -278,7 +278,7 @@ def test_the_methods_section_names_the_model(run, tiny):
     assert result.stdout.splitlines()[0].split() == ["quantity", "sample", "srseg-wf/soft3", "HQ"]
     assert "a 2D U-Net (width c₀ = 4 and depth d = 2) labelled slices along 3" in result.stdout
     assert "n/a" in result.stdout  # the phantoms were added without what the rate needs
-    assert "the implant before implantation is unknown" in result.stderr
+    assert "of the implant before implantation are not both known" in result.stderr
     again = run("quantify", "--labels", "WF", "--against", "srseg-wf", "-d", tiny.path, "--json")
     assert answer(again)["comparison"]["reference"] == "srseg-wf/soft3"
 

@@ -86,7 +86,7 @@ def test_what_is_unknown_is_none() -> None:
     found = of(cube())
     for name in ("volume_loss", "volume_loss_fraction", "degradation_rate"):
         assert math.isnan(found[name].value)
-        assert "the implant before implantation is unknown" in found[name].note
+        assert "of the implant before implantation are not both known" in found[name].note
     found = of(cube(), implant=INITIAL)
     assert found["volume_loss"].known
     assert math.isnan(found["degradation_rate"].value)
