@@ -10,6 +10,7 @@ from srseg.cli._intervals import how_to_predict_planes, single_planes
 from srseg.cli._options import DatasetOption, JsonOption, SelectOption, choose_samples
 from srseg.cli._output import counted, note, say, say_json, say_table
 from srseg.cli._prediction_settings import PredictionSettings
+from srseg.cli._quantify_answer import refuse_files
 from srseg.cli._quantify_samples import QuantifyJob
 from srseg.cli._quantify_settings import (
     QuantifySettings,
@@ -103,10 +104,7 @@ def calibrate(
     and the like). What is learned goes into a file, and srseg quantify --calibration FILE gives the
     numbers of new predictions their intervals. For 90 % at least 9 samples are needed.
     """
-    from srseg.errors import StorageError
-
-    if out.exists() and not overwrite:
-        raise StorageError(f"{out} exists already; choose another --out or say --overwrite")
+    refuse_files([out], overwrite=overwrite)
     files = [Path(text) for text in models if text.endswith(".srseg") or Path(text).is_file()]
     if not files:
         raise typer.BadParameter(
@@ -219,6 +217,7 @@ def _fitted(
         "prediction": cases[0].model.description,
         "samples": {case.sample.name: case.model.path.name for case in cases},
         "models": used,
+        "trained_on": {case.model.path.name: sorted(case.model.seen) for case in cases},
         "software": f"srseg {__version__}",
     }
     return IntervalCalibration.fit(

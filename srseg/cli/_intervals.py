@@ -58,9 +58,21 @@ def with_intervals(
             f"{calibrated}, with other planes or voting"
         )
         return measures
+    made: dict[str, Any] = sample.labels_info(name).get("Provenance", {})
+    model_file = _model_of(calibration, made)
+    if sample.name in calibration.facts.get("trained_on", {}).get(model_file, ()):
+        note(
+            f"{sample.name} {name}: no intervals: {model_file} was trained on this sample or "
+            "judged by it, and they were calibrated with samples that the model had not seen"
+        )
+        return measures
+    if calibration.facts.get("samples", {}).get(sample.name, "") == model_file:
+        note(
+            f"{sample.name} {name}: the intervals were calibrated with this sample too; whether "
+            "they hold its number says nothing of new samples"
+        )
     planes = single_planes(sample, name)
     if len(planes) < 2:
-        made: dict[str, Any] = sample.labels_info(name).get("Provenance", {})
         model = str(made.get("model", "MODEL"))
         note(
             f"{sample.name} {name}: no intervals: there are no predictions of single planes; make "
@@ -69,3 +81,9 @@ def with_intervals(
         return measures
     of_planes = [job.measure(dataset, sample, plane).measures for plane in planes]
     return add_intervals(measures, of_planes, calibration)
+
+
+def _model_of(calibration: "IntervalCalibration", made: dict[str, Any]) -> str | None:
+    """Give the model file of a prediction, where it is one of those of the calibration."""
+    models: dict[str, str] = calibration.facts.get("models", {})
+    return next((file for file, sha in models.items() if sha == made.get("model_sha256")), None)

@@ -39,7 +39,8 @@ def add_intervals(
     Returns
     -------
     Measures
-        The same, with an interval where the measure was calibrated, with the same settings;
+        The same, with an interval where the measure was calibrated, with the same settings, else
+        with a note that says why not;
         ``facts["intervals"]`` says the level and what the calibration was made of.
 
     Raises
@@ -49,26 +50,33 @@ def add_intervals(
     """
     spreads = plane_spreads(planes)
     entries = tuple(
-        _with_interval(one, spreads.get(one.name, math.nan), calibration)
-        if one.name in calibration.measures
-        else one
-        for one in measures
+        _with_interval(one, spreads.get(one.name, math.nan), calibration) for one in measures
     )
     said = {"level": calibration.level, **calibration.facts}
     return Measures(entries, {**measures.facts, "intervals": said})
 
 
 def _with_interval(one: Measure, spread: float, calibration: IntervalCalibration) -> Measure:
+    if not math.isfinite(one.value):
+        return one
+    if one.name not in calibration.measures:
+        return _without(one, "it was not calibrated")
     made_with = calibration.measures[one.name].settings
     others = {key: value for key, value in made_with.items() if one.settings.get(key) != value}
     if others:
         said = ", ".join(f"{key} {value}" for key, value in others.items())
-        note = f"no interval: it was calibrated for {said}"
-        return replace(one, note="; ".join(text for text in (one.note, note) if text))
+        return _without(one, f"it was calibrated for {said}")
+    if not math.isfinite(spread):
+        return _without(one, "not every single plane has a number")
     low, high = calibration.interval(one.name, one.value, spread)
     if not math.isfinite(low):
-        return one
+        return _without(one, "errors are shares of the number, and it is 0")
     if one.name not in _SIGNED:
         least, most = 0.0, 100.0 if one.unit == "%" else math.inf
         low, high = (min(max(end, least), most) for end in (low, high))
     return replace(one, interval=(low, high))
+
+
+def _without(one: Measure, reason: str) -> Measure:
+    note = f"no interval: {reason}"
+    return replace(one, note="; ".join(text for text in (one.note, note) if text))

@@ -88,3 +88,26 @@ def test_samples_that_cannot_be_used_are_named(run: Callable[..., Any], tiny: Ti
     result = run("calibrate", tiny.model, "-d", tiny.path)
     assert "left out: V: not predicted, or not by single planes" in result.stderr
     assert run("calibrate", "C", "-d", tiny.path).exit_code == 2
+
+
+def test_samples_that_the_model_has_seen_get_no_intervals(
+    run: Callable[..., Any], tiny: Tiny
+) -> None:
+    predict(run, tiny, *PLANES)
+    assert run("predict", tiny.model, "A", "--planes", "3", "-d", tiny.path).exit_code == 0
+    assert run("calibrate", tiny.model, "--level", "0.5", "-d", tiny.path).exit_code == 0
+    words = ("quantify", "A", "C", "--labels", "srseg-wf/soft3", "--calibration", "intervals.json")
+    result = run(*words, "--json", "-d", tiny.path)
+    assert result.exit_code == 0, result.output
+    assert "A srseg-wf/soft3: no intervals: wf.srseg was trained on this sample" in result.stderr
+    assert "C srseg-wf/soft3: the intervals were calibrated with this sample too" in result.stderr
+    of_a, of_c = json.loads(result.stdout)["measures"]
+    assert {one["interval"] for one in of_a["measures"]} == {None}
+    assert any(one["interval"] for one in of_c["measures"])
+
+
+def test_a_place_that_cannot_be_is_refused_at_once(run: Callable[..., Any], tiny: Tiny) -> None:
+    result = run("calibrate", tiny.model, "--out", "nowhere/intervals.json", "-d", tiny.path)
+    assert result.exit_code == 1
+    assert "the folder nowhere does not exist" in result.stderr
+    assert "left out" not in result.stderr

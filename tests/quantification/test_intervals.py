@@ -198,7 +198,14 @@ class TestAddIntervals:
         found = measures(implant_volume=math.nan, degradation_rate=0.5)
         told = add_intervals(found, [found, measures(implant_volume=1.0)], made)
         assert told["implant_volume"].interval is None
-        assert told["degradation_rate"].interval is None  # a plane has no number
+        assert told["degradation_rate"].interval is None
+        assert told["degradation_rate"].note == "no interval: not every single plane has a number"
+        assert told["implant_volume"].note == ""  # the measure says itself why it has no number
+
+    def test_what_was_not_calibrated(self) -> None:
+        found = measures(layer_thickness=12.0)
+        (told,) = add_intervals(found, [found, found], calibration())
+        assert (told.interval, told.note) == (None, "no interval: it was not calibrated")
 
     def test_numbers_that_were_made_in_another_way(self) -> None:
         def made(neighbourhood: int, value: float) -> Measures:
