@@ -130,7 +130,7 @@ def treat(
     )  # fmt: skip
     job = TreatJob(steps, clip, scratch, dry_run, overwrite)
     of_file = bool(names) and any("." in text or "/" in text for text in names or [])
-    _refuse(of_file, {"--labels": labels, "--out-set": out_set}, {
+    _refuse(of_file, dry_run, {"--labels": labels, "--out-set": out_set}, {
         "--out": out, "--scan": scan, "--voxel-size": voxel_size,
     })  # fmt: skip
     if of_file:
@@ -161,9 +161,13 @@ def treat(
         raise typer.Exit(FAILED)
 
 
-def _refuse(of_file: bool, of_samples: dict[str, Any], of_files: dict[str, Any]) -> None:
+def _refuse(
+    of_file: bool, dry_run: bool, of_samples: dict[str, Any], of_files: dict[str, Any]
+) -> None:
     """Refuse options of the other kind, and ask for those that are needed."""
-    needed = {"--out": of_files["--out"]} if of_file else of_samples
+    # a dry run of a file makes none
+    of_one = {} if dry_run else {"--out": of_files["--out"]}
+    needed = of_one if of_file else of_samples
     for option, text in needed.items():
         if text is None:
             what = "a label file" if of_file else "samples of a dataset"
@@ -181,14 +185,14 @@ def _file(
 
     if len(names) > 1:
         raise typer.BadParameter("one label file at a time", param_hint="FILE")
-    assert out is not None  # noqa: S101 - it was asked for
     file = Path(names[0])
-    if out.resolve() == file.resolve():
+    if out is not None and out.resolve() == file.resolve():
         raise typer.BadParameter(
             f"{out} would be replaced by what is made of it; choose another name",
             param_hint="--out",
         )
-    refuse_place(out, overwrite=job.overwrite)
+    if out is not None:
+        refuse_place(out, overwrite=job.overwrite or job.dry_run)
     return dict(job.treat_file(file, voxel_size, scan, out))
 
 
@@ -201,11 +205,11 @@ def _failed(name: str, error: Exception) -> dict[str, Any]:
 
 
 def _tell(row: dict[str, Any]) -> None:
-    if row["status"] == "failed":
-        say(f"{row['sample']}: failed: {row['reason']}")
+    if row["status"] == "failed":  # which was said at once
         return
     if "file" in row:
-        say(f"{row['file']}: {row['out']}, {row['status']}")
+        place = f"{row['out']}, " if row["out"] else ""
+        say(f"{row['file']}: {place}{row['status']}")
     else:
         revision = f" revision {row['revision']}" if "revision" in row else ""
         say(f"{row['sample']}: {row['labels']} -> {row['out_set']}{revision}, {row['status']}")

@@ -72,6 +72,11 @@ def _size(text: str, option: str) -> tuple[float, str]:
 
     if text.isdecimal():
         return float(text), "voxels"
+    if text.lstrip("+-").replace(".", "", 1).isdecimal():
+        raise typer.BadParameter(
+            f"{text} is no whole number of voxels; write one, or a volume such as 1000um^3",
+            param_hint=option,
+        )
     return parse_quantity(text, "um^3", name=option), "um^3"
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from srseg.cli._output import note
 from srseg.cli._treat_steps import recipe
 
 if TYPE_CHECKING:
@@ -69,23 +70,24 @@ class TreatJob:
         return {**row, "status": "made", "revision": sample.labels_info(out_set)["Revision"]}
 
     def treat_file(
-        self, file: Path, voxel_size: float | None, scan_file: Path | None, out: Path
+        self, file: Path, voxel_size: float | None, scan_file: Path | None, out: Path | None
     ) -> dict[str, Any]:
         """Treat a label file."""
         from srseg.io import open_volume, write_volume
         from srseg.storage import file_stamp
 
         labels = open_volume(file, voxel_size=voxel_size, labels=True)
-        labels.table = labels.table or _table_of(labels)
+        labels.table = labels.table or _table_of(labels, file)
         with self._scan_in(scan_file, labels) as scan:
             treated, treatment = self._treated(labels, scan)
         told = treatment.to_dict()
-        if not self.dry_run:
+        row: dict[str, Any] = {"file": str(file), "treatment": told}
+        if out is not None and not self.dry_run:
             made = {**self.kept, "Software": _software(), "Treatment": told, "Source": file.name,
                     "Stamp": file_stamp(file).to_dict()}  # fmt: skip
             write_volume(out, treated, provenance=made, overwrite=self.overwrite)
         status = "would be made" if self.dry_run else "made"
-        return {"file": str(file), "out": str(out), "status": status, "treatment": told}
+        return {**row, "out": None if out is None else str(out), "status": status}
 
     def _treated(self, labels: "Volume", scan: "Volume | None") -> "tuple[Volume, Treatment]":
         from srseg.quantification import treat
@@ -160,17 +162,27 @@ def _on_grid(scan: "Volume", grid: "Grid") -> "Volume":
     return scan if scan.grid.same_as(grid) else resample(scan, grid, order="linear")
 
 
-def _table_of(labels: "Volume") -> Any:
+def _table_of(labels: "Volume", file: Path) -> Any:
     """Give the table of a file that has none: the usual one, where its values are in it."""
     import numpy as np
 
+    from srseg.errors import LabelError
     from srseg.labels import DEFAULT_LABELS, UNLABELLED, LabelTable
 
     values: set[int] = set()
     for _, block in labels.slabs():
         values |= set(np.unique(block).tolist())
+    if not values <= set(range(256)):
+        found = f"{min(values)} to {max(values)}"
+        raise LabelError(
+            f"{file}: its values go from {found}; labels are 0 to 255. Give the label file, "
+            "not the scan"
+        )
     usual = values <= {*DEFAULT_LABELS.values, UNLABELLED}
-    return DEFAULT_LABELS if usual else LabelTable.from_values(values)
+    table = DEFAULT_LABELS if usual else LabelTable.from_values(values)
+    classes = ", ".join(f"{c.value} {c.name}" for c in table)
+    note(f"{file}: says nothing of its classes, so they are taken to be {classes}")
+    return table
 
 
 def _software() -> dict[str, str]:

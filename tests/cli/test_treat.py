@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import tifffile
 
 from srseg.dataset import derived_from
 from srseg.io import open_volume, read_provenance, write_volume
@@ -105,6 +106,7 @@ def test_other_label_sets_are_not_replaced(run: Callable[..., Any], study: Datas
     result = run(*words, "--out-set", "HQ")
     assert result.exit_code == 1
     assert "has a label set HQ that was not made from WF; choose another name" in result.stderr
+    assert result.output.count("E: sample E has a label set HQ") == 1
     assert [r.number for r in study["E"].revisions("HQ")] == [1]
     assert run(*words, "--out-set", "WF").exit_code == 2
 
@@ -124,6 +126,37 @@ def test_dry_run_writes_nothing(run: Callable[..., Any], study: Dataset) -> None
     assert result.exit_code == 0
     assert "would be made" in result.stdout
     assert study["A"].label_sets == ["WF"]
+
+
+def test_a_dry_run_of_a_file_needs_no_place(
+    run: Callable[..., Any], label_file: Callable[..., Path], tmp_path: Path
+) -> None:
+    labels, out = label_file(), tmp_path / "out.h5"
+    out.write_text("mine")
+    words = ("treat", labels, "--smooth", "1", "--dry-run")
+    for place in ((), ("--out", out)):
+        result = run(*words, *place)
+        assert result.exit_code == 0, result.output
+        assert "would be made" in result.stdout
+    assert json.loads(run(*words, "--json").stdout)["treated"][0]["out"] is None
+    assert out.read_text() == "mine"
+
+
+def test_what_values_are_taken_to_be_is_said(run: Callable[..., Any], tmp_path: Path) -> None:
+    voxels = np.ones((6, 6, 6), np.uint8)
+    voxels[2:4, 2:4, 2:4] = 9
+    tifffile.imwrite(tmp_path / "labels.tif", voxels)
+    words = ("--smooth", "1", "--dry-run", "--voxel-size", "5um")
+    result = run("treat", tmp_path / "labels.tif", *words)
+    assert result.exit_code == 0, result.output
+    assert (
+        "labels.tif: says nothing of its classes, so they are taken to be 1 background, 9 class 9"
+        in result.stderr
+    )
+    tifffile.imwrite(tmp_path / "scan.tif", voxels.astype(np.uint16) * 1000)
+    result = run("treat", tmp_path / "scan.tif", *words)
+    assert result.exit_code == 1
+    assert "scan.tif: its values go from 1000 to 9000" in result.stderr
 
 
 def test_files(
@@ -159,6 +192,7 @@ def test_files(
         ("A", "--out-set", "X", "--smooth", "1"),
         ("A", "--labels", "WF", "--out-set", "X", "--smooth", "0.2"),
         ("A", "--labels", "WF", "--out-set", "X", "--islands", "12um"),
+        ("A", "--labels", "WF", "--out-set", "X", "--islands", "-5"),
         ("A", "--labels", "WF", "--out-set", "X", "--islands", "1000um^3",
          "--island-connectivity", "5"),
         ("A", "--labels", "WF", "--out-set", "X", "--cracks", "dark"),

@@ -191,6 +191,10 @@ class TestHoles:
         assert (result[4, 4, 2], result[4, 4, 6]) == (1, 0)
         assert treatment.steps[0].title == "holes in bone"
 
+    def test_holes_cannot_become_background(self) -> None:
+        with pytest.raises(ParameterError, match="holes are of background and cannot become it"):
+            run(np.zeros((3, 3, 3), np.uint8), FillHoles(classes=("bone", 0)))
+
 
 class TestSmoothing:
     @given(volumes(), st.sampled_from([1.0, 1.5, 1.8, 2.0, 3.2]))

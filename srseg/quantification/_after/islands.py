@@ -159,8 +159,15 @@ class FillHoles:
         ------
         UnknownNameError
             If the table lacks a class.
+        ParameterError
+            If a class is the background, of which holes are.
         """
         into = _values(table, self.classes)
+        if table.values[0] in into:
+            raise ParameterError(
+                f"holes are of {table.names[0]} and cannot become it; name the class that they are "
+                "in, or none for all"
+            )
         names = [c.name for c in table if c.value in into]
         limit = math.inf
         if self.smaller_than is not None:
