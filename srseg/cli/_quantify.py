@@ -26,6 +26,7 @@ from srseg.cli._quantify_answer import (
     draw,
     note_what_is_unknown,
     refuse_files,
+    refuse_no_folder,
     study_files,
     summary,
     tell,
@@ -208,6 +209,8 @@ def quantify(
         )
     files = [path for path in (out, *(tables or ()), None if printed else methods) if path]
     refuse_files(files, overwrite=overwrite)
+    if figures is not None:
+        refuse_no_folder(figures)
     settings = QuantifySettings(
         bone=bone,
         layer=layer,

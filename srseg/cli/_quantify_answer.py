@@ -40,11 +40,24 @@ def refuse_files(files: list[Path], *, overwrite: bool) -> None:
     """Refuse files that could not be written, before anything is measured."""
     from srseg.errors import StorageError
 
-    for path in files:
+    places = [path.resolve() for path in files]
+    for path, place in zip(files, places, strict=True):
+        if places.count(place) > 1:
+            raise StorageError(f"{path} is named for two files; the second would replace the first")
+        if path.is_dir():
+            raise StorageError(f"{path} is a folder; name a file")
         if path.exists() and not overwrite:
             raise StorageError(f"{path} exists already; name another file, or say --overwrite")
         if not path.absolute().parent.is_dir():
             raise StorageError(f"{path}: the folder {path.parent} does not exist; make it first")
+
+
+def refuse_no_folder(path: Path) -> None:
+    """Refuse a file where a folder is to be, before anything is measured."""
+    from srseg.errors import StorageError
+
+    if path.exists() and not path.is_dir():
+        raise StorageError(f"{path} is a file; name a folder for the figures")
 
 
 def study_files(path: Path) -> tuple[Path, Path, Path]:

@@ -190,7 +190,8 @@ def quantify_samples(
         for sample in chosen
         for name, full in label_sets_of(sample, wanted, needed).items()
     ]
-    _require_some(chosen, wanted or [needed or ""], [full for _, _, full in todo])
+    lacking = dict.fromkeys(name for _, name, full in todo if full is None)
+    _require_some(chosen, list(lacking), [full for _, _, full in todo])
     rows, records = [], []
     with task("label sets", len(todo)) as progress:
         for sample, name, full in todo:
@@ -230,9 +231,7 @@ def _require_some(chosen: "Dataset", wanted: list[str], found: list[str | None])
     if any(found):
         return
     there = sorted({name for s in chosen for name in (*s.label_sets, *s.predictions)})
-    what = (
-        f"no sample has a label set {', '.join(wanted)}" if any(wanted) else "no sample has labels"
-    )
+    what = f"no sample has a label set {', '.join(wanted)}" if wanted else "no sample has labels"
     raise UnknownNameError(
         f"{what}; there are: {', '.join(there) or 'none'}. Add one with srseg dataset label, or "
         "predict one with srseg predict"

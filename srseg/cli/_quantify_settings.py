@@ -137,6 +137,10 @@ def initial_implant(
         raise typer.BadParameter(
             f"{' and '.join(ways)}: say once what the implant was", param_hint="--mesh"
         )
+    if labels_voxel_size is not None and labels is None:
+        raise typer.BadParameter(
+            "is for the voxels of --reference-labels", param_hint="--reference-voxel-size"
+        )
     if mesh is not None:
         return implant_from_mesh(mesh, unit=mesh_unit)
     if labels is not None:

@@ -395,6 +395,7 @@ def test_the_implant_before_implantation(quantify, made, tmp_path):
         (("--format", "xls"), "'xls' is not one of text, csv"),
         (("--study", "study.xlsx"), "does not end in .csv"),
         (("--voxel-size", "5um"), "is for label files"),
+        (("--reference-voxel-size", "5um"), "is for the voxels of --reference-labels"),
         (("--methods", "-", "--json"), "name a file"),
         (("--max-memory", "much"), "cannot read 'much'"),
     ],
@@ -403,6 +404,22 @@ def test_wrong_options(quantify, options, message):
     result = quantify("A", *options)
     assert result.exit_code == 2, result.output
     assert message in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_places_that_cannot_be_are_refused_before_anything_is_measured(quantify, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder.csv").mkdir()
+    for options, message in (
+        (("--out", tmp_path / "a.csv", "--study", tmp_path / "a.csv"), "named for two files"),
+        (("--out", tmp_path / "a_tests.csv", "--study", tmp_path / "a.csv"), "for two files"),
+        (("--out", tmp_path / "folder.csv", "--overwrite"), "is a folder; name a file"),
+        (("--figures", tmp_path / "file"), "is a file; name a folder"),
+    ):
+        result = quantify("A", *options)
+        assert result.exit_code == 1, result.output
+        assert message in result.stderr
+        assert "measured" not in result.stderr
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_an_unknown_measure_or_class_names_what_there_is(quantify):
