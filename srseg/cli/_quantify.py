@@ -44,7 +44,7 @@ from srseg.cli._quantify_settings import (
     parse_distances,
     parse_neighbourhood,
 )
-from srseg.cli._reading import how_to_read
+from srseg.cli._reading import OverrideVoxelSizeOption, how_to_read
 from srseg.cli._root import FAILED
 
 if TYPE_CHECKING:
@@ -150,6 +150,7 @@ def quantify(
                      "wrote."),
     ] = None,
     voxel_size: VoxelSizeOption = None,
+    override_voxel_size: OverrideVoxelSizeOption = None,
     dataset_path: DatasetPathOption = None,
     table_format: Annotated[
         str | None,
@@ -242,12 +243,14 @@ def quantify(
             what or [], given, {"--labels": labels, "--select": select, "--study": tables,
                                 "--calibration": calibration},
         )  # fmt: skip
-        reading = how_to_read(dataset=dataset_path)
+        reading = how_to_read(dataset=dataset_path, voxel_size=override_voxel_size)
         size = quantity(voxel_size, "um", "--voxel-size")
         rows, records = quantify_files(settings, given, size, reading, debug=debug)
         against = None if against is None else name_among(against, given)
     else:
-        for option, value in {"--voxel-size": voxel_size, "--dataset-path": dataset_path}.items():
+        of_files = {"--voxel-size": voxel_size, "--override-voxel-size": override_voxel_size,
+                    "--dataset-path": dataset_path}  # fmt: skip
+        for option, value in of_files.items():
             if value is not None:
                 raise typer.BadParameter("is for label files", param_hint=option)
         chosen = choose_samples(dataset, what, select)

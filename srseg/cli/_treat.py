@@ -1,12 +1,13 @@
 """``srseg treat``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from srseg.cli._options import (
     DatasetOption,
+    DatasetPathOption,
     JsonOption,
     SelectOption,
     VoxelSizeOption,
@@ -14,8 +15,13 @@ from srseg.cli._options import (
     quantity,
 )
 from srseg.cli._output import counted, note, say, say_json, say_table
+from srseg.cli._reading import OverrideVoxelSizeOption, how_to_read
 from srseg.cli._root import FAILED
 from srseg.cli._treat_steps import steps_of
+
+if TYPE_CHECKING:
+    from srseg.cli._treat_work import TreatJob
+    from srseg.io import Reading
 
 EXAMPLE = (
     "Example: srseg treat A B --labels srseg-wf/soft9 --out-set MLsmooth --smooth 1 --islands "
@@ -99,6 +105,8 @@ def treat(
                      help="For thresholds in a label file: the scan."),
     ] = None,
     voxel_size: VoxelSizeOption = None,
+    override_voxel_size: OverrideVoxelSizeOption = None,
+    dataset_path: DatasetPathOption = None,
     scratch: Annotated[
         Path | None,
         typer.Option(metavar="DIR", show_default=False,
@@ -132,9 +140,12 @@ def treat(
     of_file = bool(names) and any("." in text or "/" in text for text in names or [])
     _refuse(of_file, dry_run, {"--labels": labels, "--out-set": out_set}, {
         "--out": out, "--scan": scan, "--voxel-size": voxel_size,
+        "--override-voxel-size": override_voxel_size, "--dataset-path": dataset_path,
     })  # fmt: skip
     if of_file:
-        rows = [_file(job, names or [], out, scan, quantity(voxel_size, "um", "--voxel-size"))]
+        size = quantity(voxel_size, "um", "--voxel-size")
+        reading = how_to_read(dataset=dataset_path, voxel_size=override_voxel_size)
+        rows = [_file(job, names or [], out, scan, size, reading)]
     else:
         if labels == out_set:
             raise typer.BadParameter(
@@ -179,7 +190,12 @@ def _refuse(
 
 
 def _file(
-    job: Any, names: list[str], out: Path | None, scan: Path | None, voxel_size: float | None
+    job: "TreatJob",
+    names: list[str],
+    out: Path | None,
+    scan: Path | None,
+    voxel_size: float | None,
+    reading: "Reading",
 ) -> dict[str, Any]:
     from srseg.cli._prediction_files import refuse_place
 
@@ -193,7 +209,7 @@ def _file(
         )
     if out is not None:
         refuse_place(out, overwrite=job.overwrite or job.dry_run)
-    return dict(job.treat_file(file, voxel_size, scan, out))
+    return job.treat_file(file, voxel_size, reading, scan, out)
 
 
 def _failed(name: str, error: Exception) -> dict[str, Any]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from srseg.cli._treat_steps import Step
     from srseg.dataset import Dataset, DatasetSample
+    from srseg.io import Reading
     from srseg.quantification import Treatment
     from srseg.volumes import Grid, Volume
 
@@ -70,13 +71,18 @@ class TreatJob:
         return {**row, "status": "made", "revision": sample.labels_info(out_set)["Revision"]}
 
     def treat_file(
-        self, file: Path, voxel_size: float | None, scan_file: Path | None, out: Path | None
+        self,
+        file: Path,
+        voxel_size: float | None,
+        reading: "Reading",
+        scan_file: Path | None,
+        out: Path | None,
     ) -> dict[str, Any]:
         """Treat a label file."""
         from srseg.io import open_volume, write_volume
         from srseg.storage import file_stamp
 
-        labels = open_volume(file, voxel_size=voxel_size, labels=True)
+        labels = open_volume(file, reading, voxel_size=voxel_size, labels=True)
         labels.table = labels.table or _table_of(labels, file)
         with self._scan_in(scan_file, labels) as scan:
             treated, treatment = self._treated(labels, scan)

@@ -345,6 +345,16 @@ def test_files_that_say_nothing(run, made, tmp_path):
     assert "they are taken to be 0 background, 1 bone" in result.stderr
 
 
+def test_a_voxel_size_that_the_file_has_wrong(run, made):
+    file = made / "A-WF.h5"
+    words = ("quantify", file, "--measure", "volume_bone", "--json")
+    stated = answer(run(*words))["measures"][0]["measures"][0]["value"]
+    assert "--override-voxel-size" in run(*words, "--voxel-size", "7um").stderr
+    corrected = answer(run(*words, "--override-voxel-size", f"{2 * VOXEL}um"))
+    assert corrected["measures"][0]["measures"][0]["value"] == pytest.approx(8 * stated)
+    assert run("quantify", "A", "--override-voxel-size", "5um").exit_code == 2
+
+
 def test_other_classes(run, tmp_path):
     labels = implant(0, crack=False)
     labels[labels == 2] = 3

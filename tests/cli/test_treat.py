@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import h5py
 import numpy as np
 import pytest
 import tifffile
 
 from srseg.dataset import derived_from
 from srseg.io import open_volume, read_provenance, write_volume
+from srseg.labels import DEFAULT_LABELS
 from srseg.preprocessing import prepare
 from srseg.quantification import FillHoles, RemoveIslands, SmoothLabels, ThresholdCracks, treat
+from srseg.volumes import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,6 +160,22 @@ def test_what_values_are_taken_to_be_is_said(run: Callable[..., Any], tmp_path: 
     result = run("treat", tmp_path / "scan.tif", *words)
     assert result.exit_code == 1
     assert "scan.tif: its values go from 1000 to 9000" in result.stderr
+
+
+def test_how_a_file_is_read(run: Callable[..., Any], tmp_path: Path) -> None:
+    voxels = np.zeros((6, 6, 6), np.uint8)
+    voxels[2:4, 2:4, 2:4] = 1
+    with h5py.File(tmp_path / "two.h5", "w") as file:
+        file["a"], file["b"] = voxels, voxels[:3]
+    words = ("--smooth", "1", "--dry-run", "--json")
+    result = run("treat", tmp_path / "two.h5", *words, "--dataset-path", "a", "--voxel-size", "5um")
+    assert result.exit_code == 0, result.output
+    (row,) = json.loads(result.stdout)["treated"]
+    assert row["treatment"]["classes"]["bone"]["voxels_before"] == 8
+    write_volume(tmp_path / "wrong.mha", Volume.from_array(voxels, 5.0, table=DEFAULT_LABELS))
+    result = run("treat", tmp_path / "wrong.mha", *words, "--override-voxel-size", "4um")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["treated"][0]["treatment"]["voxel_size_um"] == [4.0] * 3
 
 
 def test_files(
