@@ -75,7 +75,7 @@ class Study:
     width: int = 16
     depth: int = 3
     input_size: int = 96
-    max_iter: int = 2400
+    max_iter: int = 1800
     seed: int = 0
 
 
