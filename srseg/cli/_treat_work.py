@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,7 +166,32 @@ def _edge(grid: "Grid") -> float | None:
 def _on_grid(scan: "Volume", grid: "Grid") -> "Volume":
     from srseg.preprocessing import resample
 
-    return scan if scan.grid.same_as(grid) else resample(scan, grid, order="linear")
+    if scan.grid.same_as(grid):
+        return scan
+    _require_cover(scan.grid, grid)
+    return resample(scan, grid, order="linear")
+
+
+def _require_cover(scan: "Grid", labels: "Grid") -> None:
+    """Refuse a scan that ends before the labels: what has no grey value would count as dark."""
+    import numpy as np
+
+    from srseg.errors import GridError
+
+    ends = np.array(list(product(*((0, n - 1) for n in labels.shape))))
+    places = scan.to_index(labels.to_physical(ends))
+    # labels of coarser voxels may end up to a voxel later
+    slack = 0.5 + np.array(labels.voxel_size) / scan.voxel_size
+    beyond = np.maximum(-places, places - (np.array(scan.shape) - 1)).max(0)
+    if (beyond > slack).any():
+        size = " x ".join(
+            f"{n * edge:g}" for n, edge in zip(scan.shape, scan.voxel_size, strict=True)
+        )
+        raise GridError(
+            f"the scan ({size} µm along z, y, x) ends before the labels, by up to "
+            f"{(beyond * scan.voxel_size).max():.4g} µm: voxels there have no grey value. Give the "
+            "whole scan that the labels were made on, or crop them to it"
+        )
 
 
 def _table_of(labels: "Volume", file: Path) -> Any:

@@ -162,6 +162,22 @@ def test_what_values_are_taken_to_be_is_said(run: Callable[..., Any], tmp_path: 
     assert "scan.tif: its values go from 1000 to 9000" in result.stderr
 
 
+def test_a_scan_that_ends_before_the_labels_is_refused(
+    run: Callable[..., Any], study: Dataset, tmp_path: Path
+) -> None:
+    labels, scan = study["B"].labels("WF"), study["B"].scan
+    write_volume(tmp_path / "labels.h5", labels)
+    for name, last in (("whole.h5", None), ("part.h5", -4)):
+        part = scan.read()[:last]
+        write_volume(tmp_path / name, Volume.from_array(part, scan.grid.voxel_size[0]))
+    words = ("treat", tmp_path / "labels.h5", "--cracks", "0.5", "--dry-run", "--scan")
+    assert run(*words, tmp_path / "whole.h5").exit_code == 0
+    result = run(*words, tmp_path / "part.h5")
+    assert result.exit_code == 1
+    beyond = 4 * scan.grid.voxel_size[0]
+    assert f"ends before the labels, by up to {beyond:g} µm" in result.stderr
+
+
 def test_how_a_file_is_read(run: Callable[..., Any], tmp_path: Path) -> None:
     voxels = np.zeros((6, 6, 6), np.uint8)
     voxels[2:4, 2:4, 2:4] = 1
