@@ -229,10 +229,15 @@ def draw(
     folder: Path, records: "list[Measures]", statistics: "StudyStatistics | None"
 ) -> list[Path]:
     """Draw BV/TV against distance, and each measure of a study by group."""
-    from srseg.errors import ParameterError
+    from srseg.errors import ParameterError, StorageError
     from srseg.reports import group_figure, profile_figure, save_figure
 
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"cannot make the folder {folder} for the figures: {error.strerror}; name another"
+        ) from None
     written = []
     try:
         profile = profile_figure(records)

@@ -432,6 +432,13 @@ def test_places_that_cannot_be_are_refused_before_anything_is_measured(quantify,
     assert (tmp_path / "file").read_text() == "mine"
 
 
+def test_a_folder_for_figures_that_cannot_be_made(quantify, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    result = quantify("A", "--labels", "WF", "--figures", tmp_path / "file" / "figures")
+    assert result.exit_code == 1
+    assert "file/figures for the figures: Not a directory; name another" in result.stderr
+
+
 def test_an_unknown_measure_or_class_names_what_there_is(quantify):
     unknown = quantify("A", "--measure", "BIC")
     assert unknown.exit_code == 1
