@@ -123,7 +123,7 @@ def calibrate(
     chosen = choose_samples(dataset, names, select)
     settings.check(chosen.table)
     found = [_model(file, planes, voting) for file in files]
-    cases = _cases(found, chosen, against)
+    cases = _cases(found, chosen, against, level)
     calibration = _fitted(settings, chosen, cases, against, level)
     calibration.save(out, overwrite=overwrite)
     _answer(calibration, out, as_json=as_json)
@@ -141,11 +141,18 @@ def _model(file: Path, planes: str, voting: str) -> _Model:
     return _Model(file, file_sha256(file), seen, ensemble.description)
 
 
-def _cases(models: list[_Model], chosen: "Dataset", against: str) -> list[_Case]:
+def _cases(models: list[_Model], chosen: "Dataset", against: str, level: float) -> list[_Case]:
     """Find a model for each sample, so that each model has about as many."""
-    from srseg.errors import ParameterError
+    from srseg.errors import ParameterError, UnknownNameError
     from srseg.quantification import fewest_samples
 
+    needed = fewest_samples(level)
+    there = {name for sample in chosen for name in sample.label_sets}
+    if against not in there:
+        raise UnknownNameError(
+            f"no sample of {chosen.path} has the label set {against!r}; there are: "
+            f"{', '.join(sorted(there)) or 'none'}"
+        )
     used = dict.fromkeys((model.path for model in models), 0)
     cases, reasons = [], []
     for sample in chosen:
@@ -155,15 +162,15 @@ def _cases(models: list[_Model], chosen: "Dataset", against: str) -> list[_Case]
         if not fit:
             reasons.append(f"{sample.name}: every model was trained on it, or judged by it")
             continue
-        there = [case for model in fit for case in _predicted(sample, model)]
-        if not there:
+        predicted = [case for model in fit for case in _predicted(sample, model)]
+        if not predicted:
             model = str(fit[0].path)
             reasons.append(
                 f"{sample.name}: not predicted, or not by single planes; run: srseg predict "
                 f"{model} {sample.name} --planes …; {how_to_predict_planes(sample.name, model)}"
             )
             continue
-        case = min(there, key=lambda one: used[one.model.path])
+        case = min(predicted, key=lambda one: used[one.model.path])
         used[case.model.path] += 1
         cases.append(case)
     for reason in reasons:
@@ -171,7 +178,7 @@ def _cases(models: list[_Model], chosen: "Dataset", against: str) -> list[_Case]
     if not cases:
         raise ParameterError(
             f"no sample of {chosen.path} has the label set {against!r} and predictions of a model "
-            f"that was not trained on it; a calibration for 90 % needs {fewest_samples(0.9)}"
+            f"that was not trained on it; a calibration for {level:.0%} needs {needed}"
         )
     return cases
 

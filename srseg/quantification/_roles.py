@@ -107,8 +107,8 @@ def _find(table: LabelTable, wanted: str | int, role: str) -> int:
 
 
 def _is(entry: LabelClass, wanted: str | int) -> bool:
-    if isinstance(wanted, int):
-        return entry.value == wanted
+    if not isinstance(wanted, str):
+        return entry.value == wanted  # of numpy's whole numbers, too
     names = {entry.name.lower(), entry.key, entry.abbreviation.lower()} - {""}
     return wanted.lower() in names
 

@@ -82,12 +82,15 @@ def test_samples_that_cannot_be_used_are_named(run: Callable[..., Any], tiny: Ti
     result = run("calibrate", tiny.model, "--against", "WF", "-d", tiny.path)
     assert result.exit_code == 1
     assert "left out: A: every model was trained on it" in result.stderr
+    assert "a calibration for 90% needs 9" in result.stderr
     assert "left out: C: not predicted, or not by single planes" in result.stderr
     assert "--planes rc; srseg predict" in result.stderr
     predict(run, tiny, "3")
     result = run("calibrate", tiny.model, "-d", tiny.path)
     assert "left out: V: not predicted, or not by single planes" in result.stderr
     assert run("calibrate", "C", "-d", tiny.path).exit_code == 2
+    result = run("calibrate", tiny.model, "--against", "hq", "-d", tiny.path)
+    assert "has the label set 'hq'; there are: HQ, WF" in result.stderr
 
 
 def test_samples_that_the_model_has_seen_get_no_intervals(

@@ -211,6 +211,7 @@ def test_other_tables_and_roles() -> None:
         assert math.isnan(found[name].value)
         assert found[name].note.startswith("no class is the degradation layer, and only that")
     assert Roles(bone=9, layer=None, residual="titanium").resolve(table).bone == 9
+    assert Roles(bone=np.int64(9), layer=None, residual="titanium").resolve(table).bone == 9
 
 
 @pytest.mark.parametrize(
