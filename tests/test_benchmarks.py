@@ -81,7 +81,8 @@ def test_accuracy(tmp_path: Path) -> None:
         bone = gaussian_filter(generator.normal(size=(48, 48, 48)), 4) > 0
         tifffile.imwrite(masks / f"{number}.tif", bone.astype(np.uint8) * 255)
     size = ["--size", "48", "--training", "3", "--width", "4", "--depth", "1"]
-    spent = ["--minutes", "0.01", "0.06", "--seeds", "0", "--threads", "1", "--planes", "1"]
+    spent = ["--minutes", "0.01", "0.06", "--seeds", "0", "--threads", "1", "--planes", "1",
+             "--calibration", "1"]  # fmt: skip
     words = [sys.executable, "-W", "ignore", SCRIPTS / "accuracy.py", masks, "--folder", kept,
              *size, *spent, "--rows", "srseg fast", "ceiling"]  # fmt: skip
 
@@ -97,8 +98,10 @@ def test_accuracy(tmp_path: Path) -> None:
         *([row, minutes, "1"] for minutes in ("0.01", "0.06") for row in ("srseg fast", "ceiling")),
     ]
     told = {path: path.stat().st_mtime_ns for path in kept.glob("*.json")}
-    assert len(told) == 2 * 2
-    runs = [json.loads(path.read_text("utf-8")) for path in told]
+    assert len(told) == 2 * 2 + 2
+    speeds = [path for path in told if path.name.startswith("speed_")]
+    assert all(json.loads(path.read_text("utf-8"))["iteration"] > 0 for path in speeds)
+    runs = [json.loads(path.read_text("utf-8")) for path in told if path not in speeds]
     longer, shorter = (
         sum(run["iterations"] for run in runs if run["minutes"] == minutes)
         for minutes in (0.06, 0.01)

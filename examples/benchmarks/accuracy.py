@@ -45,7 +45,6 @@ from srseg.volumes import ArraySample, Volume
 NNUNET, VOLUME_SEGMANTICS = "nnU-Net 2D", "volume-segmantics"
 PARTS = {NNUNET: "train_nnunet.py", VOLUME_SEGMANTICS: "train_volume_segmantics.py"}
 NAMES = (*ROWS, *PARTS)
-CALIBRATION = 60.0  # seconds for which a speed is measured
 
 
 def main() -> None:
@@ -105,6 +104,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--input-size", type=int, help="edge of the patches (default: --size)")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--threads", type=int, default=usable_cores())
+    parser.add_argument("--calibration", type=float, default=60.0, metavar="SECONDS",
+                        help="for which the speed of a method is measured")  # fmt: skip
     parser.add_argument("--speeds", action="store_true", help="measure speeds, and no more")
     options = parser.parse_args()
     options.input_size = options.input_size or options.size
@@ -147,7 +148,7 @@ def measure(
         "seconds": 60 * minutes, "seed": seed, "planes": sorted(options.planes),
         "width": options.width, "depth": options.depth, "input_size": options.input_size,
         "batch_size": options.batch_size, "threads": options.threads,
-        "calibration": CALIBRATION,
+        "calibration": options.calibration,
     }  # fmt: skip
     if minutes:
         job["speed"] = json.loads(speed_file(options, row).read_text("utf-8"))
