@@ -61,7 +61,7 @@ class Study:
         Quality of the WF labels, 0 to 1.
     target : {"WF", "HQ"}, default="WF"
         Labels to train on; HQ, the exact truth, gives the ceiling.
-    width, depth, input_size, max_iter : int
+    width, depth, input_size, batch_size, max_iter : int
         As for :class:`srseg.VolumeSegmenter`.
     seed : int, default=0
         Seed of phantoms and training.
@@ -75,7 +75,8 @@ class Study:
     width: int = 16
     depth: int = 3
     input_size: int = 96
-    max_iter: int = 1800
+    batch_size: int = 8  # of so narrow a network, a batch of 4 takes nearly as long
+    max_iter: int = 1200
     seed: int = 0
 
 
@@ -254,6 +255,7 @@ def _segmenter(study: Study) -> VolumeSegmenter:
         width=study.width,
         depth=study.depth,
         input_size=study.input_size,
+        batch_size=study.batch_size,
         voxel_size=None,
         max_iter=study.max_iter,
         validation=None,
