@@ -3,8 +3,8 @@
 Labels of an eaten screw with cracks, in spongy bone, are made slab by slab and written (gzip, as
 label sets are kept), or used again. Processes of their own then read them once and quantify them::
 
-    python examples/benchmarks/quantify.py --folder /scratch/quantify
-    python examples/benchmarks/quantify.py --folder /tmp/quantify --shape 300 300 300
+    python examples/benchmarks/quantify.py --folder quantify
+    python examples/benchmarks/quantify.py --folder quantify --shape 300 300 300
 """
 
 import argparse

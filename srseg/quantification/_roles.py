@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from srseg.errors import LabelError
+from srseg.errors import LabelError, UnknownNameError
+from srseg.quantification._classes import find_class
 
 if TYPE_CHECKING:
-    from srseg.labels import LabelClass, LabelTable
+    from srseg.labels import LabelTable
 
 
 @dataclass(frozen=True)
@@ -94,23 +95,19 @@ class Roles:
 
 
 def _find(table: LabelTable, wanted: str | int, role: str) -> int:
-    for entry in table:
-        if _is(entry, wanted):
-            if entry == table.classes[0]:
-                raise LabelError(
-                    f"the role {role!r} cannot be the background {entry.name!r}; {_listed(table)}"
-                )
-            return entry.value
-    none = f"; give {role}=None (--{role} none) where there is no such class"
-    advice = "" if role == "residual" else none
-    raise LabelError(f"no class {wanted!r} for the role {role!r}; {_listed(table)}{advice}")
-
-
-def _is(entry: LabelClass, wanted: str | int) -> bool:
-    if not isinstance(wanted, str):
-        return entry.value == wanted  # of numpy's whole numbers, too
-    names = {entry.name.lower(), entry.key, entry.abbreviation.lower()} - {""}
-    return wanted.lower() in names
+    try:
+        entry = find_class(table, wanted)
+    except UnknownNameError:
+        none = f"; give {role}=None (--{role} none) where there is no such class"
+        advice = "" if role == "residual" else none
+        raise LabelError(
+            f"no class {wanted!r} for the role {role!r}; {_listed(table)}{advice}"
+        ) from None
+    if entry == table.classes[0]:
+        raise LabelError(
+            f"the role {role!r} cannot be the background {entry.name!r}; {_listed(table)}"
+        )
+    return entry.value
 
 
 def _listed(table: LabelTable) -> str:

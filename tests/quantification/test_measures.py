@@ -218,6 +218,7 @@ def test_other_tables_and_roles() -> None:
     ("roles", "message"),
     [
         (Roles(bone="bon"), r"no class 'bon' for the role 'bone'.*1 \(bone\).*give bone=None"),
+        (Roles(layer=""), r"no class '' for the role 'layer'"),
         (Roles(residual=7), r"no class 7 for the role 'residual'.*3 \(residual material\)$"),
         (Roles(layer="RM"), "one class cannot be two of"),
         (Roles(bone=0), "the role 'bone' cannot be the background"),

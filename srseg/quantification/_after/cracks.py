@@ -11,8 +11,8 @@ from scipy.ndimage import gaussian_filter
 
 from srseg.errors import ParameterError
 from srseg.progress import task
-from srseg.quantification._after.classes import find_class
 from srseg.quantification._after.store import slabs
+from srseg.quantification._classes import find_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from srseg.errors import ParameterError
 from srseg.progress import task
-from srseg.quantification._after.classes import find_class
 from srseg.quantification._after.components import CONNECTIVITY, Components, Wanted
+from srseg.quantification._classes import find_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,7 +20,8 @@ def find_class(table: LabelTable, wanted: str | int) -> LabelClass:
     """
     text = str(wanted).strip().lower()
     for one in table:
-        if text in (one.name.lower(), one.key, one.abbreviation.lower(), str(one.value)):
+        known = {one.name.lower(), one.key, one.abbreviation.lower(), str(one.value)} - {""}
+        if text in known:
             return one
-    known = ", ".join(f"{c.name} ({c.abbreviation}, {c.value})" for c in table)
-    raise UnknownNameError(f"the label table has no class {wanted!r}; it has: {known}")
+    listed = ", ".join(f"{c.name} ({c.abbreviation}, {c.value})" for c in table)
+    raise UnknownNameError(f"the label table has no class {wanted!r}; it has: {listed}")
