@@ -16,8 +16,8 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "real_bone.py"
 def test_bone_that_was_not_trained_on(shared_file: Callable[[str], Path], tmp_path: Path) -> None:
     scan = shared_file("bone_uct/lhdl_trabecular_200.tif")
     out = tmp_path / "out"
-    # 300 iterations and nine planes, as it runs by itself, take a minute more
-    command = [sys.executable, EXAMPLE, scan, "--out", out, "--max-iter", "40", "--planes", "1"]
+    # half of the 300 iterations, and one plane for nine: a minute less, and an IoU of 0.96
+    command = [sys.executable, EXAMPLE, scan, "--out", out, "--max-iter", "150", "--planes", "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     dataset = Dataset(out / "dataset")
     sample = dataset["lower"]
