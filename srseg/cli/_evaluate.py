@@ -167,6 +167,18 @@ def _note_trained_on(file: Path, model: "VolumeSegmenter", chosen: "Dataset") ->
                 f"{file}: {how} {', '.join(seen)}, so its score on "
                 f"{'it' if len(seen) == 1 else 'them'} is no measure of how it does on new scans"
             )
+    scans = {name.partition(":")[0] for name in model.training_samples_ + model.validation_samples_}
+    kin = [
+        f"{sample.name} (subject {sample.subject})"
+        for sample in chosen
+        if sample.name not in scans and sample.subject in model.training_subjects_
+    ]
+    if kin:
+        note(
+            f"{file}: was trained on other samples of the subjects of {', '.join(kin)}, so its "
+            "score may be higher than on a new subject (unless those are of another study, with "
+            "subjects of its own)"
+        )
 
 
 def _baselines(chosen: "Dataset", against: str) -> list[str]:

@@ -128,6 +128,13 @@ def test_scores_on_what_a_model_has_seen_are_told_apart(run, tiny):
     judged = run("evaluate", tiny.model, *command)
     assert "was trained on A, so its score on it is" in judged.stderr
     assert "had its training judged by B, C, so its score on them is" in judged.stderr
+    assert "other samples of the subjects" not in judged.stderr
+    model.validation_samples_ = []
+    model.training_subjects_ = [Dataset(tiny.path)[name].subject for name in ("A", "C")]
+    model.save(tiny.model, overwrite=True)
+    kin = run("evaluate", tiny.model, *command)
+    assert "was trained on A, so its score on it is" in kin.stderr
+    assert "was trained on other samples of the subjects of C (subject " in kin.stderr
 
 
 @pytest.fixture
