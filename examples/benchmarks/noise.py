@@ -36,13 +36,15 @@ WEIGHT = 100.0  # slices with true labels are drawn so often, against one of WF:
 
 @dataclass(frozen=True)
 class Row:
-    """What is learned from: WF labels, some slices that are labelled truly, or the truth alone.
+    """What is learned from: WF labels, some slices or scans labelled truly, or the truth alone.
 
-    With `own`, from WF labels that networks trained on the other half of the samples corrected.
+    Scans that are labelled truly are drawn a third of all. With `own`, it is learned from WF labels
+    that networks trained on the other half of the samples corrected.
     """
 
     settings: dict[str, Any] = field(default_factory=dict)
     slices: int = 0
+    scans: int = 0
     truth: bool = False
     own: bool = False
 
@@ -51,6 +53,10 @@ class Row:
         if self.truth:
             samples = [replace(sample, target="HQ") for sample in study.training]
             return samples, [1.0] * len(samples)
+        if self.scans:
+            first, rest = study.training[: self.scans], study.training[self.scans :]
+            weights = [len(rest) / 2 / self.scans] * self.scans + [1.0] * len(rest)
+            return [*(replace(sample, target="HQ") for sample in first), *rest], weights
         careful = true_slices(study.training, self.slices, seed)
         weights = [1.0] * len(study.training) + [WEIGHT] * len(careful)
         return [*study.training, *careful], weights
@@ -68,6 +74,8 @@ ROWS = {
     "clean, then self-training": Row({"clean_labels": True}, own=True),
     "WF + 20": Row(slices=20),
     "clean + 20": Row({"clean_labels": True}, slices=20),
+    "WF + 1 scan": Row(scans=1),
+    "clean + 1 scan": Row({"clean_labels": True}, scans=1),
     "truth": Row(truth=True),
 }
 
