@@ -29,6 +29,8 @@ def provenance(
         "backbone": segmenter.backbone,
         "width": segmenter.width,
         "depth": segmenter.depth,
+        "training_samples": segmenter.training_samples_,
+        "validation_samples": segmenter.validation_samples_,
         "voxel_size_um": segmenter.voxel_size_,
         "clip_percentiles": list(segmenter.clip_),
         "planes": [plane.name for plane in ensemble.planes_],

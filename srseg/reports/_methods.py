@@ -182,6 +182,9 @@ def _prediction(made: Mapping[str, Any]) -> str:
     model = f"model file {made.get('model', '')}"
     if made.get("model_sha256"):
         model += f", SHA-256 {str(made['model_sha256'])[:12]}…"
+    n_trained = len(made.get("training_samples", []))
+    if n_trained:
+        model += f", trained on {n_trained} sample{'s' * (n_trained > 1)}"
     precision = f", {made['precision']}" if made.get("precision") else ""
     grey = f"grey values were {_list(before)}; " if before else ""
     return (

@@ -73,6 +73,8 @@ def test_what_is_kept_says_how_it_was_made(run, tiny):
         "backbone": "unet",
         "width": 4,
         "depth": 2,
+        "training_samples": load_model(tiny.model).training_samples_,
+        "validation_samples": [],
         "voxel_size_um": 20.0,
         "clip_percentiles": [0.5, 99.9],
         "planes": ["rc", "cp", "pr"],

@@ -16,7 +16,7 @@ PROVENANCE = {
     "version": "0.9", "torch": "2.13", "model": "wf.srseg", "model_sha256": "0123456789abcdef" * 4,
     "backbone": "unet", "width": 64, "depth": 5, "voxel_size_um": 5.0,
     "clip_percentiles": [0.5, 99.9], "planes": ["rc", "cp", "pr"], "voting": "soft",
-    "precision": "fp32",
+    "precision": "fp32", "training_samples": ["T1", "T2"],
 }  # fmt: skip
 
 
@@ -66,7 +66,8 @@ def test_how_a_model_labelled():
         "resampled to 5 µm voxels, clipped to their 0.5 and 99.9 percentiles and scaled to [0, 1]",
         "a 2D U-Net (width c₀ = 64 and depth d = 5) labelled slices along 3 planes (rc, cp, pr)",
         "averaged over the planes (soft voting)",
-        "model file wf.srseg, SHA-256 0123456789ab…; srseg 0.9, torch 2.13, fp32",
+        "model file wf.srseg, SHA-256 0123456789ab…, trained on 2 samples;",
+        "; srseg 0.9, torch 2.13, fp32",
         "10.1038/s41598-021-03542-y",
     ):
         assert said in text
