@@ -1,0 +1,68 @@
+"""The chance that a predicted voxel is wrong, from what was saved of the votes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from srseg.volumes import Volume
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from srseg.dataset import DatasetSample
+    from srseg.volumes import Region
+
+
+def uncertainty(sample: DatasetSample, prediction: str) -> Volume:
+    """Give the chance that each voxel of a prediction is wrong, as far as its votes tell.
+
+    With p and q the largest and the second largest probability it is ``(1 - (p - q)) / 2``, which
+    is 1 - p where only two classes come into question: 0 where one is certain, 0.5 where two are
+    alike. Where nothing was predicted it is 0.
+
+    Parameters
+    ----------
+    sample : DatasetSample
+        The sample.
+    prediction : str
+        A prediction that was made with ``--save disagreement``.
+
+    Returns
+    -------
+    Volume
+        The chance, 0 to 0.5, float32; voxels are read when they are needed.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such prediction, or its disagreement was not saved.
+
+    Examples
+    --------
+    >>> from srseg import Dataset
+    >>> uncertainty(Dataset("mgbone")["A"], "srseg-wf/soft9")  # doctest: +SKIP
+    Volume(scan, 1000 x 1200 x 1200 float32, voxel 5 x 5 x 5 µm)
+    """
+    maps = sample.disagreement(prediction)
+    return Volume(_Chance(maps["margin"], maps["entropy"]), maps["margin"].grid)
+
+
+class _Chance:
+    """The voxels, computed from margin and entropy."""
+
+    dtype = np.dtype(np.float32)
+
+    def __init__(self, margin: Volume, entropy: Volume) -> None:
+        self.shape = margin.shape
+        self._margin = margin
+        self._entropy = entropy
+
+    def __getitem__(self, region: Region) -> NDArray[np.float32]:
+        chance = np.array(self._margin.read(region), np.float32)
+        np.subtract(1, chance, out=chance)
+        chance *= np.float32(0.5)
+        # both maps are 0 where nothing was predicted; a margin of 0 alone is a tie
+        chance[self._entropy.read(region) == 0] = 0
+        return chance
