@@ -12,8 +12,9 @@ True
 """
 
 from srseg.machine._ahead import ahead
-from srseg.machine._cores import usable_cores
+from srseg.machine._cores import core_limits, usable_cores
 from srseg.machine._memory import (
+    memory_limits,
     peak_memory,
     resident_memory,
     return_freed_memory,
@@ -23,6 +24,8 @@ from srseg.machine._scratch import scratch_folder
 
 __all__ = [
     "ahead",
+    "core_limits",
+    "memory_limits",
     "peak_memory",
     "resident_memory",
     "return_freed_memory",

@@ -21,23 +21,38 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 _LARGE = 1 << 20
 
 
+def memory_limits() -> dict[str, int]:
+    """Tell how much more memory this process can have, and what says so.
+
+    Returns
+    -------
+    dict of str to int
+        Bytes by what leaves them: ``machine``, what the system has left; ``control group``, what
+        the limits of its container or job leave (files that the system could drop from its cache do
+        not count as used); ``SLURM_MEM_PER_NODE`` and ``SLURM_MEM_PER_CPU``, less what the process
+        has. What says nothing is left out.
+    """
+    found = {
+        "machine": [_left_in_the_system()],
+        "control group": [_left_in_group(group) for group in control_groups("memory")],
+    }
+    had = resident_memory()
+    cores = slurm_numbers("SLURM_CPUS_ON_NODE") or [usable_cores()]
+    for name, times in (("SLURM_MEM_PER_NODE", 1), ("SLURM_MEM_PER_CPU", cores[0])):
+        found[name] = [(n << 20) * times - had for n in slurm_numbers(name)]
+    known = {name: [n for n in left if n is not None] for name, left in found.items()}
+    return {name: max(0, min(left)) for name, left in known.items() if left}
+
+
 def usable_memory() -> int | None:
     """Tell how much more memory this process can have before it swaps or is ended.
 
     Returns
     -------
     int or None
-        Bytes: the least of what the system has left, what the limits of its control groups leave
-        (files that the system could drop from its cache do not count as used), and SLURM's limit
-        less what the process has; None where nothing says it.
+        Bytes: the least of `memory_limits`; None where nothing says it.
     """
-    found = [_left_in_the_system(), *map(_left_in_group, control_groups("memory"))]
-    limits = [n << 20 for n in slurm_numbers("SLURM_MEM_PER_NODE")]
-    cores = slurm_numbers("SLURM_CPUS_ON_NODE") or [usable_cores()]
-    limits += [(n << 20) * cores[0] for n in slurm_numbers("SLURM_MEM_PER_CPU")]
-    found += [limit - resident_memory() for limit in limits]
-    known = [n for n in found if n is not None]
-    return max(0, min(known)) if known else None
+    return min(memory_limits().values(), default=None)
 
 
 def resident_memory() -> int:

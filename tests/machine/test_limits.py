@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from srseg.machine import usable_cores, usable_memory
+from srseg.machine import core_limits, memory_limits, usable_cores, usable_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +50,10 @@ def test_the_least_limit_counts(
     tree(files)
     assert usable_cores() == cores
     assert usable_memory() == memory
+    assert min(core_limits().values()) <= cores
+    assert core_limits().get("control group") == (None if cores == 16 else cores)
+    assert memory_limits()["machine"] == 64 * GB
+    assert min(memory_limits().values()) == memory
 
 
 def test_groups_without_a_limit(tree: Callable[[dict[str, str]], Path]) -> None:
@@ -69,8 +73,9 @@ def test_slurm(tree: Callable[[dict[str, str]], Path], monkeypatch: pytest.Monke
     tree({"proc/self/statm": f"999 {GB // page} 7 1 0 5 0\n"})
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "2")
     monkeypatch.setenv("SLURM_MEM_PER_NODE", "0")  # SLURM's word for all of it
-    assert usable_cores() == 2
+    assert usable_cores() == core_limits()["SLURM_CPUS_PER_TASK"] == 2
     assert usable_memory() == 64 * GB
+    assert set(memory_limits()) == {"machine"}
     monkeypatch.setenv("SLURM_MEM_PER_NODE", "4096")
     assert usable_memory() == 3 * GB
     monkeypatch.delenv("SLURM_MEM_PER_NODE")
