@@ -120,6 +120,15 @@ def test_the_numbers_are_what_counting_voxels_gives(quantify):
     assert found["A", "HQ"]["bone_implant_contact"] != found["A", "WF"]["bone_implant_contact"]
 
 
+def test_what_was_measured_is_shown_with_the_sample(run, made, quantify):
+    show = ("dataset", "show", "A", "-d", made / "study")
+    assert answer(run(*show, "--json"))["measured"] == {}
+    assert "numbers)" not in run(*show).stdout
+    kept = by_name(answer(quantify("A", "--labels", "HQ", "--json")))["A", "HQ"]
+    assert answer(run(*show, "--json"))["measured"] == {"HQ": len(kept)}
+    assert f"HQ ({len(kept)} numbers)" in run(*show).stdout
+
+
 def test_the_table_of_the_paper(quantify):
     table = answer(quantify("--labels", "WF", "--against", "HQ", "--json"))
     rows = table["comparison"]["rows"]

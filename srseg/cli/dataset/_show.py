@@ -30,9 +30,11 @@ def show(
     facts = {**summary(one), "scan": str(one.scan_file.path)}
     sets = {name: one.labels_info(name) for name in one.label_sets}
     saved = {name: list(one.labels_info(name).get("Saved", {})) for name in one.predictions}
+    kept = {name: one.measures(name) for name in (*sets, *saved)}
+    measured = {name: len(found.entries) for name, found in kept.items() if found is not None}
     if as_json:
         say_json({**facts, "dtype": one.scan_file.dtype, "alignment": one.sidecar.get("Alignment"),
-                  "labels": sets, "saved": saved})  # fmt: skip
+                  "labels": sets, "saved": saved, "measured": measured})  # fmt: skip
         return
     say_pairs(
         {
@@ -50,6 +52,7 @@ def show(
                 f"prediction {i}": ", with ".join(part for part in (name, ", ".join(maps)) if part)
                 for i, (name, maps) in enumerate(saved.items(), 1)
             },
+            **({"measured": _measured_line(measured)} if measured else {}),
         }
     )
 
@@ -87,6 +90,10 @@ def _labels_line(info: dict[str, Any]) -> str:
         f"revision {info.get('Revision')}, {voxels(info['Grid']['shape'])}, voxel "
         f"{lengths(info['Grid']['voxel_size_um'])}, by {written.get('By')} at {written.get('At')}"
     )
+
+
+def _measured_line(measured: dict[str, int]) -> str:
+    return ", ".join(f"{name} ({count} numbers)" for name, count in measured.items())
 
 
 def _show_dataset(archive: "Dataset", as_json: bool) -> None:
