@@ -1,0 +1,264 @@
+// The three cuts and the picture in space, drawn by NiiVue.
+
+const CUTS = [
+  { name: "rc", axis: 0, across: 2, down: 1, type: 0 },
+  { name: "cp", axis: 1, across: 2, down: 0, type: 1 },
+  { name: "pr", axis: 2, across: 1, down: 0, type: 2 },
+];
+const AXES = ["z", "y", "x"];
+const OPTIONS = {
+  logLevel: "error", loadingText: "", isOrientationTextVisible: false, sagittalNoseLeft: true,
+  dragAndDropEnabled: false, isNearestInterpolation: true, crosshairWidthUnit: "percent", crosshairWidth: 0.25,
+  crosshairColor: [1, 1, 1, 0.55], backColor: [0.06, 0.06, 0.07, 1], meshThicknessOn2D: 0,
+  clipPlaneHotKey: "", viewModeHotKey: "", cycleClipPlaneHotKey: "", show3Dcrosshair: true,
+};
+const MAP_COLORS = { R: [255, 255], G: [235, 235], B: [0, 0], A: [0, 255], I: [0, 255] };
+const UNLABELLED = { name: "unlabelled", color: "#999999" };
+
+class Stage {
+  constructor(section, onMove) {
+    this.section = section;
+    this.onMove = onMove;
+    this.box = section.querySelector(".v-stage");
+    this.notes = section.querySelector(".v-notes");
+    this.view = "all";
+    this.jobs = new Set();
+    this.update = () => this.cuts.updateGLVolume();
+    this.updateScan = () => this.cuts.refreshLayers(this.layers[0].image, 0);
+  }
+
+  async attach() {
+    const [flat, space] = this.section.querySelectorAll("canvas");
+    this.cuts = new niivue.Niivue({ ...OPTIONS, sliceType: 0 });
+    this.space = new niivue.Niivue({ ...OPTIONS, sliceType: 4 });
+    await this.cuts.attachToCanvas(flat);
+    await this.space.attachToCanvas(space);
+    this.cuts.addColormap("srseg-map", MAP_COLORS);
+    this.cuts.onLocationChange = () => this.moved();
+    for (const nv of [this.cuts, this.space]) {
+      const draw = nv.drawScene.bind(nv);
+      nv.drawScene = () => { if (this.sample) draw(); if (nv === this.cuts) this.annotate(); };
+    }
+    new ResizeObserver(() => this.cuts.drawScene()).observe(this.box);
+  }
+
+  async show(sample, number) {
+    const read = (key) => unpacked(this.section, `${number}-${key}`);
+    this.sample = null;
+    for (const nv of [this.cuts, this.space]) {
+      nv.updateGLVolume = () => {}; // it goes through all voxels, and is due once all are there
+      [...nv.meshes].forEach((m) => nv.removeMesh(m));
+      [...nv.volumes].reverse().forEach((v) => nv.removeVolume(v));
+    }
+    const scan = { kind: "scan", voxels: new Uint8Array(await read(sample.scan.key)), ...sample.scan };
+    this.layers = [scan];
+    for (const [kind, list] of [["labels", sample.labels], ["map", sample.maps]]) {
+      for (const layer of list) {
+        this.layers.push({ kind, voxels: new Uint8Array(await read(layer.key)), ...layer });
+      }
+    }
+    for (const layer of this.layers) {
+      const colors = { scan: "gray", map: "srseg-map", labels: "gray" }[layer.kind];
+      layer.image = await image(sample, layer.kind, layer.voxels, colors);
+      layer.on = layer.kind === "scan" || layer === this.layers[sample.labels.length];
+      layer.opacity = layer.kind === "labels" ? 0.5 : 1;
+      layer.hidden = new Set();
+      layer.image.opacity = layer.on ? layer.opacity : 0;
+      if (layer.kind === "labels") {
+        layer.image.hdr.intent_code = 1002; // labels: never mixed, and outlines can be drawn
+        this.colour(layer);
+      }
+      this.cuts.addVolume(layer.image);
+    }
+    await this.surfaces(sample, read);
+    const [low, high] = sample.scan.window;
+    Object.assign(scan.image, { cal_min: low, cal_max: high });
+    for (const nv of [this.cuts, this.space]) {
+      delete nv.updateGLVolume;
+      nv.updateGLVolume();
+    }
+    this.sample = sample;
+    this.arrange(this.view);
+    this.go(sample.shape.map((n) => Math.floor(n / 2)));
+  }
+
+  async surfaces(sample, read) {
+    // an empty volume gives the picture in space its size, and the crosshair
+    const coarse = { ...sample, shape: [2, 2, 2], factor: 1,
+      voxel: sample.voxel.map((v, i) => (v * sample.factor * sample.shape[i]) / 2) };
+    const empty = await image(coarse, "empty", new Uint8Array(8), "gray");
+    // the same outer faces as the cuts: half a small voxel from the first centre
+    const [x, y, z] = spacing(sample), [cx, cy, cz] = spacing(coarse);
+    empty.hdr.affine = [[cx, 0, 0, (cx - x) / 2], [0, -cy, 0, (y - cy) / 2],
+      [0, 0, -cz, (z - cz) / 2], [0, 0, 0, 1]];
+    empty.calculateRAS();
+    this.space.addVolume(empty);
+    this.meshes = [];
+    for (const layer of this.layers.filter((l) => l.kind === "labels")) {
+      for (const [position, known] of Object.entries(layer.surfaces)) {
+        const corners = new Uint16Array(await read(known.corners));
+        const triangles = new Uint32Array(await read(known.triangles));
+        const color = new Uint8Array([...rgb(layer.classes[position].color), 255]);
+        const buffer = mesh(sample, corners, triangles);
+        const made = await niivue.NVMesh.readMesh(buffer, "surface.mz3", this.space.gl, 1, color);
+        this.meshes.push({ layer, position: +position, made });
+        this.space.addMesh(made);
+      }
+    }
+    const sets = this.layers.filter((l) => l.kind === "labels" && Object.keys(l.surfaces).length);
+    this.solid = sets.at(-1) ?? null;
+    this.solidClasses = new Set();
+    for (const layer of sets) {
+      for (const [position, known] of Object.entries(layer.surfaces)) {
+        if (known.shown) this.solidClasses.add(layer.classes[position].name);
+      }
+    }
+    this.space.setRenderAzimuthElevation(120, 15);
+    this.showSolid();
+  }
+
+  showSolid() {
+    for (const { layer, position, made } of this.meshes) {
+      made.visible = layer === this.solid && this.solidClasses.has(layer.classes[position].name);
+    }
+    this.space.drawScene();
+  }
+
+  colour(layer) {
+    const classes = [...layer.classes, UNLABELLED];
+    const map = { R: [], G: [], B: [], A: [], I: [], labels: classes.map((c) => c.name) };
+    classes.forEach((entry, i) => {
+      const [r, g, b] = rgb(entry.color);
+      const alpha = i === 0 || layer.hidden.has(entry.name) ? 0 : i < layer.classes.length ? 255 : 70;
+      [r, g, b, alpha, i].forEach((value, k) => map["RGBAI"[k]].push(value));
+    });
+    layer.image.setColormapLabel(map);
+  }
+
+  // Each change of colours goes through all voxels: at most one for each picture drawn.
+  soon(job) {
+    if (!this.jobs.size) {
+      requestAnimationFrame(() => {
+        const jobs = [...this.jobs];
+        this.jobs.clear();
+        for (const each of jobs) each();
+        this.cuts.drawScene();
+      });
+    }
+    this.jobs.add(job);
+  }
+
+  refresh() {
+    for (const layer of this.layers) layer.image.opacity = layer.on ? layer.opacity : 0;
+    this.soon(this.update);
+  }
+
+  window(low, high) {
+    Object.assign(this.layers[0].image, { cal_min: low, cal_max: Math.max(high, low + 1) });
+    this.soon(this.updateScan);
+  }
+
+  outline(wanted) {
+    this.cuts.opts.atlasOutline = wanted ? 1 : 0;
+    this.refresh();
+  }
+
+  // The column and row of each cut are as large as the sample, so that all have one scale.
+  arrange(view) {
+    this.view = view;
+    const [z, y, x] = this.sample.shape.map((n, i) => n * this.sample.voxel[i]);
+    const least = 0.25 * Math.max(x, y, z);
+    const [width, side, depth, height] = [x, y, z, y].map((v) => Math.max(v, least));
+    const columns = width / (width + side), rows = height / (height + depth);
+    const quarters = {
+      rc: [0, 0, columns, rows], solid: [columns, 0, 1 - columns, rows],
+      cp: [0, rows, columns, 1 - rows], pr: [columns, rows, 1 - columns, 1 - rows],
+    };
+    const shown = CUTS.filter((cut) => view === "all" || view === cut.name);
+    const place = (name) => (view === "all" ? quarters[name] : [0, 0, 1, 1]);
+    const one = CUTS.find((cut) => cut.name === view);
+    const extent = [z, y, x];
+    const ratio = one ? extent[one.across] / Math.max(extent[one.down], least)
+      : view === "all" ? (width + side) / (height + depth) : 1;
+    this.box.style.setProperty("--ratio", Math.min(3, Math.max(0.5, ratio)));
+    const space = this.section.querySelector(".v-space");
+    space.hidden = view !== "all" && view !== "3d";
+    const [left, top, w, h] = view === "3d" ? [0, 0, 1, 1] : quarters.solid;
+    const percent = { left, top, width: w, height: h };
+    for (const key in percent) space.style[key] = `${100 * percent[key]}%`;
+    this.cuts.setCustomLayout(
+      shown.map((cut) => ({ sliceType: cut.type, position: place(cut.name) }))
+    );
+    this.cuts.resizeListener();
+    if (!space.hidden) this.space.resizeListener();
+  }
+
+  // Position (z, y, x) in shown voxels, from the crosshair.
+  get position() {
+    const mm = this.cuts.frac2mm(this.cuts.scene.crosshairPos);
+    return spacing(this.sample).map((step, axis) => Math.round(((axis ? -1 : 1) * mm[axis]) / step))
+      .reverse().map((i, axis) => Math.min(this.sample.shape[axis] - 1, Math.max(0, i)));
+  }
+
+  go(position) {
+    const [x, y, z] = spacing(this.sample);
+    const [k, j, i] = position.map((v, a) => Math.min(this.sample.shape[a] - 1, Math.max(0, v)));
+    this.cuts.scene.crosshairPos = this.cuts.mm2frac([i * x, -j * y, -k * z]);
+    this.cuts.drawScene();
+    this.moved();
+  }
+
+  step(axis, by) {
+    const position = this.position;
+    position[axis] += by;
+    this.go(position);
+  }
+
+  moved() {
+    if (!this.sample) return;
+    this.space.scene.crosshairPos = this.cuts.scene.crosshairPos;
+    this.space.drawScene();
+    this.annotate();
+    this.onMove(this.position);
+  }
+
+  zoom(by) {
+    const pan = this.cuts.scene.pan2Dxyzmm;
+    const zoom = by ? Math.min(20, Math.max(0.5, pan[3] * by)) : 1;
+    const mm = this.cuts.frac2mm(this.cuts.scene.crosshairPos);
+    for (let i = 0; i < 3; i++) pan[i] = by ? pan[i] + (pan[3] - zoom) * mm[i] : 0;
+    pan[3] = zoom;
+    this.cuts.drawScene();
+  }
+
+  cutAt(event) {
+    const at = this.cuts.canvas.getBoundingClientRect();
+    const scale = this.cuts.uiData.dpr;
+    const tile = this.cuts.tileIndex((event.clientX - at.left) * scale, (event.clientY - at.top) * scale);
+    return CUTS.find((cut) => cut.type === this.cuts.screenSlices[tile]?.axCorSag);
+  }
+
+  // Name, slice number and scale bar of each cut, as text over the canvas.
+  annotate() {
+    if (!this.sample) return;
+    const scale = this.cuts.uiData.dpr;
+    const position = this.position;
+    const tiles = this.cuts.screenSlices.filter((tile) => tile.axCorSag < 3);
+    this.notes.replaceChildren(...tiles.map((tile) => {
+      const cut = CUTS.find((c) => c.type === tile.axCorSag);
+      const [left, top, width, height] = tile.leftTopWidthHeight.map((v) => v / scale);
+      const pixels = width / Math.abs(tile.fovMM[0]) / 1000; // for a µm
+      const [length, text] = roundLength(width / 3.5 / pixels);
+      const note = element("div", { className: "v-note" });
+      Object.assign(note.style, {
+        left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px` });
+      const index = position[cut.axis] * this.sample.factor;
+      const bar = element("span", { className: "v-bar", textContent: text });
+      bar.style.width = `${length * pixels}px`;
+      note.append(
+        element("b", { textContent: `${cut.name} · ${AXES[cut.axis]} ${index}` }),
+        element("i", { textContent: `→ ${AXES[cut.across]}  ↓ ${AXES[cut.down]}` }), bar);
+      return note;
+    }));
+  }
+}

@@ -1,0 +1,112 @@
+// Each viewer of a page starts when it comes near the window.
+
+function keys(section, stage, controls) {
+  const box = section.querySelector(".v-stage");
+  let cut = CUTS[0], turned = 0;
+  box.addEventListener("pointermove", (event) => { cut = stage.cutAt(event) ?? cut; });
+  section.querySelector(".v-cuts").addEventListener("wheel", (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    if (!controls()) return;
+    cut = stage.cutAt(event) ?? cut;
+    if (event.ctrlKey) { stage.zoom(event.deltaY < 0 ? 1.15 : 1 / 1.15); return; }
+    // a touchpad sends many small turns, a wheel few large ones
+    turned += event.deltaMode ? 40 * event.deltaY : event.deltaY;
+    const slices = Math.trunc(turned / 40);
+    turned -= 40 * slices;
+    if (slices) stage.step(cut.axis, Math.sign(slices) * Math.min(3, Math.abs(slices)));
+  }, { capture: true, passive: false });
+  const moves = {
+    ArrowLeft: () => stage.step(cut.across, -1), ArrowRight: () => stage.step(cut.across, 1),
+    ArrowUp: () => stage.step(cut.down, -1), ArrowDown: () => stage.step(cut.down, 1),
+    PageUp: () => stage.step(cut.axis, -1), PageDown: () => stage.step(cut.axis, 1),
+    o: () => controls().outlines.click(), r: () => reset(stage, controls()),
+    v: () => {
+      const names = VIEWS.map(([name]) => name);
+      controls().view(names[(names.indexOf(stage.view) + 1) % names.length]);
+    },
+    "+": () => stage.zoom(1.25), "=": () => stage.zoom(1.25), "-": () => stage.zoom(0.8),
+  };
+  box.addEventListener("keydown", (event) => {
+    if (!controls() || event.ctrlKey || event.metaKey || event.altKey) return;
+    const move = /^[1-9]$/.test(event.key) ? () => controls().ticks[event.key - 1]?.click() : moves[event.key];
+    if (event.key !== "Tab") event.stopPropagation(); // the library has keys of its own
+    if (!move) return;
+    event.preventDefault();
+    move();
+  }, { capture: true });
+}
+
+function reset(stage, panel) {
+  const [low, high] = stage.sample.scan.window;
+  stage.zoom(0);
+  Object.assign(panel.low, { value: low });
+  Object.assign(panel.high, { value: high });
+  panel.levels(low, high);
+  stage.window(low, high);
+  stage.go(stage.sample.shape.map((n) => Math.floor(n / 2)));
+}
+
+async function start(section) {
+  const message = section.querySelector(".v-message");
+  const samples = JSON.parse(section.querySelector(".v-index").textContent);
+  const canvas = (name) => element("canvas", { ariaLabel: name, role: "img" });
+  const body = element("div", { className: "v-body" },
+    element("div", { className: "v-stage" },
+      element("div", { className: "v-cuts" }, canvas("three orthogonal cuts")),
+      element("div", { className: "v-notes" }),
+      element("div", { className: "v-space" }, canvas("surfaces in space"))),
+    element("div", { className: "v-panel" }));
+  section.append(body);
+  let panel = null;
+  const stage = new Stage(section, (position) => panel?.tell(position));
+  const choose = async (number) => {
+    section.dataset.state = "loading";
+    message.textContent = `Unpacking ${samples[number].name} …`;
+    message.hidden = false;
+    panel = null;
+    try {
+      await stage.show(samples[number], number);
+      panel = new Panel(section, samples, stage, choose);
+      panel.build(number);
+      panel.tell(stage.position);
+    } catch (error) {
+      fail(error);
+      return;
+    }
+    message.hidden = true;
+    section.dataset.state = "ready";
+  };
+  const fail = (error) => {
+    body.remove();
+    section.dataset.state = "failed";
+    message.textContent = `The interactive viewer could not go on: ${error.message}. What it ` +
+      "would show is in the pictures of this page.";
+  };
+  try {
+    await stage.attach();
+  } catch (error) {
+    fail(error);
+    return;
+  }
+  keys(section, stage, () => panel);
+  await choose(0);
+}
+
+function begin() {
+  const canDraw = !!document.createElement("canvas").getContext("webgl2");
+  const near = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries) {
+      if (!isIntersecting) continue;
+      near.unobserve(target);
+      start(target);
+    }
+  }, { rootMargin: "300px" });
+  for (const section of document.querySelectorAll(".srseg-viewer")) {
+    if (canDraw && typeof DecompressionStream !== "undefined") near.observe(section);
+    else section.dataset.state = "failed"; // the message says what is missing
+  }
+}
+
+if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);
+else begin();
