@@ -28,8 +28,7 @@ def suggest_slices(
 
     They are chosen one after the other. A slice that lies at a distance d from one that was chosen
     already is worth ``d / reach`` of what it is worth alone, so that neighbours that show the same
-    are not both chosen; slices across different axes share a line only, and do not count as
-    neighbours. The first ones are the same for every `n`.
+    are not both chosen. The first ones are the same for every `n`, along a given axis.
 
     Parameters
     ----------
@@ -39,7 +38,9 @@ def suggest_slices(
     n : int
         How many slices.
     axis : {"z", "y", "x"} or None, default="z"
-        The axis that they lie across; all three where it is None.
+        The axis that they lie across; the one whose slices hold the most in each of their voxels
+        where it is None. All lie across one axis, because a network learns badly from the single
+        lines that others leave in a slice.
     reach : float, default=50.0
         From which distance on two slices show something else, in µm.
 
@@ -68,29 +69,41 @@ def suggest_slices(
     if not reach > 0:
         raise ParameterError(f"reach must be a positive length in µm, found {reach}")
     if axis not in (*_AXES, None):
-        raise ParameterError(f"axis must be z, y or x, or None for all, found {axis!r}")
-    profiles = _profiles(uncertainty)
-    total = float(profiles[0].sum())
-    axes = _AXES if axis is None else (axis,)
+        raise ParameterError(f"axis must be z, y or x, or None for the best, found {axis!r}")
+    profiles = dict(zip(_AXES, _profiles(uncertainty), strict=True))
     sizes = dict(zip(_AXES, uncertainty.grid.voxel_size, strict=True))
-    worth = {name: profiles[_AXES.index(name)].copy() for name in axes}
-    fresh = {name: np.ones(len(worth[name])) for name in axes}
-    chosen: list[Suggestion] = []
-    while len(chosen) < n:
-        left = {name: worth[name] * fresh[name] for name in axes}
-        best = max(axes, key=lambda name: left[name].max())
-        index = int(left[best].argmax())
-        if left[best][index] <= 0:
-            break
-        expected = float(worth[best][index])
-        chosen.append(
+    total = float(profiles["z"].sum())
+    ways = [
+        [
             Suggestion.of_slice(
-                best, index, uncertainty.shape, expected=expected, share=expected / total
+                name, index, uncertainty.shape,
+                expected=float(profiles[name][index]), share=float(profiles[name][index]) / total,
             )
-        )
-        away = np.abs(np.arange(len(fresh[best])) - index) * sizes[best]
-        fresh[best] = np.minimum(fresh[best], away / reach)
+            for index in _choose(profiles[name], n, reach / sizes[name])
+        ]
+        for name in (_AXES if axis is None else (axis,))
+    ]  # fmt: skip
+    return max(ways, key=_density)
+
+
+def _choose(profile: NDArray[np.float64], n: int, reach: float) -> list[int]:
+    """Choose slices by their sums, one after the other; `reach` is in slices."""
+    fresh = np.ones(len(profile))
+    chosen: list[int] = []
+    while len(chosen) < n:
+        left = profile * fresh
+        index = int(left.argmax())
+        if left[index] <= 0:
+            break
+        chosen.append(index)
+        fresh = np.minimum(fresh, np.abs(np.arange(len(profile)) - index) / reach)
     return chosen
+
+
+def _density(suggestions: list[Suggestion]) -> float:
+    """Tell how many of the voxels of slices are expected to be wrong."""
+    looked_at = sum(one.n_voxels for one in suggestions)
+    return sum(one.expected for one in suggestions) / looked_at if looked_at else 0.0
 
 
 def _profiles(uncertainty: Volume) -> tuple[NDArray[np.float64], ...]:

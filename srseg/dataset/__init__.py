@@ -8,6 +8,7 @@ from srseg.dataset._integrity.mender import Repair
 from srseg.dataset._integrity.problem import Problem
 from srseg.dataset._integrity.relocate import Relocation, relocate
 from srseg.dataset._integrity.repair import repair
+from srseg.dataset._labels.corrected import corrected_in, plan_corrected
 from srseg.dataset._labels.derived import derive_labels, derived_from
 from srseg.dataset._labels.diff import LabelsDiff, diff_labels
 from srseg.dataset._labels.history import LabelRevision
@@ -15,6 +16,7 @@ from srseg.dataset._labels.placement import Placement, parse_slices
 from srseg.dataset._labels.plan import LabelsPlan
 from srseg.dataset._labels.restore import restore_labels
 from srseg.dataset._labels.value_map import ValueMap
+from srseg.dataset._measures.facts import measured_facts
 from srseg.dataset._metadata.changes import MetadataChange, MetadataChanges
 from srseg.dataset._metadata.document import SCHEMA_VERSION, metadata_schema
 from srseg.dataset._metadata.parse import parse_metadata, read_metadata_file
@@ -69,17 +71,20 @@ __all__ = [
     "alignment_picture",
     "apply_alignment",
     "apply_metadata",
+    "corrected_in",
     "derive_labels",
     "derived_from",
     "diff_labels",
     "export_dataset",
     "export_metadata",
     "find_dataset",
+    "measured_facts",
     "metadata_schema",
     "open_reference",
     "parse_metadata",
     "parse_slices",
     "plan_alignment",
+    "plan_corrected",
     "plan_export",
     "plan_metadata",
     "plan_metadata_import",

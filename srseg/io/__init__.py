@@ -16,6 +16,7 @@ from srseg.io._hdf5.verify import verify_hdf5
 from srseg.io._hdf5.write import create_hdf5
 from srseg.io._info import ScanInfo
 from srseg.io._itk.format import ITKFormat
+from srseg.io._itk.slicer import open_segments, segment_names
 from srseg.io._itk.transform import read_transform
 from srseg.io._maps import MAPS, SAVES, PredictionMap, as_steps, maps_of
 from srseg.io._open import describe, open_volume
@@ -70,11 +71,13 @@ __all__ = [
     "known_suffixes",
     "maps_of",
     "open_probabilities",
+    "open_segments",
     "open_volume",
     "prediction_files",
     "read_ahead",
     "read_provenance",
     "read_transform",
+    "segment_names",
     "verify_hdf5",
     "write_nexus",
     "write_ome_zarr",

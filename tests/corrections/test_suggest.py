@@ -65,18 +65,26 @@ def test_neighbours_that_show_the_same_are_not_both_chosen():
 
 def test_the_first_are_the_same_for_every_number():
     chance = volume(chance_of())
-    for axis in ("z", None):
+    for axis in ("z", "y"):
         ten = suggest_slices(chance, 10, axis=axis)
         assert suggest_slices(chance, 4, axis=axis) == ten[:4]
         assert len({(one.axis, one.index) for one in ten}) == 10
 
 
-def test_slices_across_all_axes_compete():
-    chance = np.zeros((30, 30, 30), np.float32)
+def test_one_axis_is_chosen_by_what_a_voxel_of_its_slices_holds():
+    chance = np.zeros((20, 30, 40), np.float32)
+    chance[:, 12, :] = 0.25
+    chance[:, :, 4] = 0.5
+    found = suggest_slices(volume(chance), 2, axis=None)
+    assert [one.axis for one in found] == ["x", "x"]
+    assert found[0].index == 4
     chance[:, 12, :] = 0.5
     chance[:, :, 4] = 0.3
-    found = suggest_slices(volume(chance), 2, axis=None)
-    assert [one.name for one in found] == ["y 12", "x 4"]
+    assert suggest_slices(volume(chance), 2, axis=None)[0].name == "y 12"
+    # along the one axis they are those of that axis
+    assert suggest_slices(volume(chance), 2, axis=None) == suggest_slices(
+        volume(chance), 2, axis="y"
+    )
 
 
 def test_what_is_certain_is_not_suggested():

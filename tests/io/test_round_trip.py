@@ -184,13 +184,15 @@ def test_slicer_keys(tmp_path):
     assert said["Segment2_Name"] == "residual material"
     assert said["Segment2_LabelValue"] == "3"
     assert said["Segment2_Layer"] == "0"
-    assert said["Segment2_Extent"] == "3 3 2 4 1 2"
+    # Slicer cuts every segment of a layer to the extent of the first
+    assert {said[f"Segment{n}_Extent"] for n in range(4)} == {"0 5 0 4 0 3"}
     assert said["Segment2_ID"] == "Segment_3"
     red, green, blue = (float(v) for v in said["Segment2_Color"].split())
     assert (round(red * 255), round(green * 255), round(blue * 255)) == DEFAULT_LABELS.classes[
         3
     ].rgb
-    assert "Segment3_ID" not in said
+    assert (said["Segment3_Name"], said["Segment3_LabelValue"]) == ("unlabelled", "255")
+    assert "Segment4_ID" not in said
     np.testing.assert_array_equal(sitk.GetArrayFromImage(image), voxels)
 
 

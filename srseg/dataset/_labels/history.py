@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from srseg.dataset._labels.corrected import corrected_in
 from srseg.dataset._labels.revisions import revision_of
 from srseg.errors import UnknownNameError
 from srseg.storage import read_json
@@ -42,6 +43,8 @@ class LabelRevision:
         Number of voxels of each value.
     restored : int or None
         The older revision that it is the same as, where it was restored.
+    corrected : mapping or None
+        What was corrected, as `plan_corrected` was given it.
     """
 
     number: int
@@ -54,6 +57,7 @@ class LabelRevision:
     shape: tuple[int, ...] = ()
     voxels: Mapping[int, int] = field(default_factory=dict)
     restored: int | None = None
+    corrected: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Give the revision as plain data for JSON.
@@ -114,4 +118,5 @@ def _revision(number: int, described: Mapping[str, Any], *, newest: bool) -> Lab
         shape=tuple(described.get("Grid", {}).get("shape", ())),
         voxels={int(v): int(n) for v, n in described.get("Voxels", {}).items()},
         restored=described.get("RestoredRevision"),
+        corrected=corrected_in(described),
     )

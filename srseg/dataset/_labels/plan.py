@@ -50,6 +50,9 @@ class LabelsPlan:
         How the file was read, placed and mapped, as the sidecar has it: what it does not say.
     mapped : MappedSource, optional
         The voxels of the file, where their values are mapped.
+    onto : bool, default=False
+        Whether the labels were put together with the newest revision, so that no other may come
+        between.
     """
 
     source: Path
@@ -61,6 +64,7 @@ class LabelsPlan:
     covered: float
     facts: Mapping[str, Any] = field(default_factory=dict)
     mapped: MappedSource | None = None
+    onto: bool = False
 
     @property
     def n_filled(self) -> int:
@@ -140,7 +144,7 @@ def copy_labels(plan: LabelsPlan, sink: HDF5Sink | None) -> list[int]:
     # between slices that were placed, 255 is not the file's
     theirs = counts[UNLABELLED] - (volume.grid.n_voxels - plan.n_filled)
     labelled = counts.sum() - counts[UNLABELLED]
-    if plan.mapped is None and theirs and counts[background] == labelled:
+    if not plan.onto and plan.mapped is None and theirs and counts[background] == labelled:
         warnings.warn(
             f"{plan.source} holds only {background} ({volume.table.names[0]}) and {UNLABELLED}, "
             f"which is unlabelled. If {UNLABELLED} is the mask of a class, say of which: "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from srseg.dataset._labels.corrected import CORRECTED
 from srseg.dataset._labels.grid import shares
 from srseg.dataset._labels.plan import LabelsPlan
 from srseg.dataset._labels.revisions import number_revisions, revision_of
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from srseg.dataset._dataset import Dataset
 
 # how the old revision came about holds for the new one too
-_KEPT = ("Reading", "Slices", "SlicesAlong", "Box", "Transform", "ValueMap")
+_KEPT = ("Reading", "Slices", "SlicesAlong", "Box", "Transform", "ValueMap", CORRECTED)
 
 
 def restore_labels(

@@ -24,6 +24,7 @@ from srseg.dataset._labels.value_map import MappedSource, fix_map
 from srseg.dataset._layout import LABELS, require_label
 from srseg.dataset._scans.aligned import alignment_entry
 from srseg.dataset._sidecar import pixel_size, written_now
+from srseg.errors import DatasetError
 from srseg.io import Reading, create_hdf5, describe, open_volume
 from srseg.storage import file_stamp, require_free_space, write_json
 from srseg.volumes import Volume
@@ -151,6 +152,11 @@ def write_labels(
     with layout.lock(f"labels-{key.name}-{plan.label_set}"):
         numbers = number_revisions(layout, key, plan.label_set)
         revision = numbers.following
+        if plan.onto and revision != plan.revision:
+            raise DatasetError(
+                f"label set {plan.label_set} of sample {key.name} got a new revision, "
+                f"{revision - 1}, while this was under way, and it stands; do the same again"
+            )
         sidecar = layout.labels_sidecar(key, plan.label_set)
         path = sidecar.with_suffix(".h5")
         describe_derivative(layout, LABELS, "Label sets kept by srseg")

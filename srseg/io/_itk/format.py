@@ -21,6 +21,7 @@ from srseg.io._itk.header import (
     require_whole_nifti,
 )
 from srseg.io._itk.packed import is_packed, unpack
+from srseg.io._itk.place import place_of
 from srseg.io._itk.segments import table_of
 from srseg.io._memory import require_memory
 from srseg.io._provenance import PROVENANCE_KEY
@@ -67,7 +68,7 @@ class ITKFormat(Format):
     def describe(self, path: Path, reading: Reading) -> ScanInfo:
         """Read the header; see `Format.describe`."""
         parts = data_files(path, self.io_name)
-        reader = _reader(path, self.io_name)
+        reader = itk_reader(path, self.io_name)
         size = _drop_last(reader.GetSize(), path, single=reading.single_slices)
         if reader.GetNumberOfComponents() != 1:
             raise FileFormatError(
@@ -88,7 +89,7 @@ class ITKFormat(Format):
             table=table_of(said, path),
             metadata=_metadata(said),
             details={"io": self.io_name, "streams": self._streams(path)},
-            **self._place(reader, micrometres_in_unit(path, self.io_name)),
+            **place_of(reader, micrometres_in_unit(path, self.io_name), self.io_name),
         )
 
     def source(self, info: ScanInfo) -> ITKSource:
@@ -105,21 +106,6 @@ class ITKFormat(Format):
 
         writers = {"MHA": write_mha, "NRRD": write_nrrd, "NIfTI": write_nifti}
         writers[self.name](path, volume, provenance, name)
-
-    def _place(self, reader: Any, unit: float | None) -> dict[str, Any]:
-        # NIfTI keeps float32: the shortest decimal number that means the same is what was said
-        short = np.float32 if self.name == "NIfTI" else np.float64
-        spacing = [float(str(short(v))) for v in reader.GetSpacing()[:3]]
-        origin = [float(str(short(v))) for v in reader.GetOrigin()[:3]]
-        n = reader.GetDimension()
-        direction = np.reshape(reader.GetDirection(), (n, n))[:3, :3][::-1, ::-1] + 0.0
-        if unit == 1000 and all(v == 1 for v in spacing):
-            unit = None
-        return {
-            "voxel_size": None if unit is None else _micrometres(spacing, unit),
-            "origin": (0.0, 0.0, 0.0) if unit is None else _micrometres(origin, unit),
-            "direction": tuple(_rotation(direction).ravel().tolist()),
-        }
 
     def _streams(self, path: Path) -> bool:
         """Whether a part of the file can be read without the rest."""
@@ -162,7 +148,7 @@ class ITKSource(FileSource):
     def _open(self) -> Mapped | _OpenITK:
         data_files(self.path, self.io_name)
         with _alone(self.path) as path:
-            reader = _reader(path, self.io_name)
+            reader = itk_reader(path, self.io_name)
             single = self.shape[0] == 1
             if _drop_last(reader.GetSize(), self.path, single=single) != self.shape[::-1]:
                 raise FileFormatError(f"{self.path} changed since it was opened")
@@ -232,7 +218,26 @@ def simple_itk() -> Any:
     return SimpleITK
 
 
-def _reader(path: Path, io_name: str) -> Any:
+def itk_reader(path: Path, io_name: str) -> Any:
+    """Give a reader of parts of a file, which has read the header.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    io_name : str
+        SimpleITK's name of the reader.
+
+    Returns
+    -------
+    SimpleITK.ImageFileReader
+        The reader.
+
+    Raises
+    ------
+    FileFormatError
+        If the header cannot be read.
+    """
     reader = simple_itk().ImageFileReader()
     reader.SetImageIO(io_name)
     reader.SetFileName(str(path))
@@ -286,15 +291,3 @@ def _metadata(said: Mapping[str, str]) -> dict[str, Any]:
         return {"provenance": json.loads(text)}
     except ValueError:
         return {"provenance": text}
-
-
-def _micrometres(lengths: list[float], unit: float) -> tuple[float, float, float]:
-    """Give (x, y, z) as (z, y, x) in µm; 0.0024 mm is 2.4 µm, not 2.3999999999999995."""
-    x, y, z = (float(f"{v * unit:.15g}") + 0.0 for v in lengths)
-    return z, y, x
-
-
-def _rotation(direction: NDArray[Any]) -> NDArray[Any]:
-    # rounding in the file must not make a straight volume a turned one
-    nearest: NDArray[Any] = np.round(direction)
-    return nearest if np.abs(direction - nearest).max() < 1e-6 else direction

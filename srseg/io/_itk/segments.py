@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from srseg.errors import LabelError
 from srseg.labels import UNLABELLED, LabelClass, LabelTable
@@ -13,7 +13,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BACKGROUND_KEY = "srseg_background"
+UNLABELLED_NAME = "unlabelled"
 _ABBREVIATION = "srseg.abbreviation:"
+
+
+class Segment(NamedTuple):
+    """A segment: the number of its keys, its name, and the value of its voxels in its layer."""
+
+    number: int
+    name: str
+    value: int
+    layer: int
 
 
 def table_of(said: Mapping[str, str], path: Path) -> LabelTable | None:
@@ -36,54 +46,80 @@ def table_of(said: Mapping[str, str], path: Path) -> LabelTable | None:
     LabelError
         If segments overlap or share a value, or have no value.
     """
-    numbers = sorted(
-        int(match[1]) for key in said if (match := re.fullmatch(r"Segment(\d+)_ID", key))
-    )
-    if not numbers:
+    found = segments_of(said, path)
+    if not found:
         return None
-    if len({said.get(f"Segment{n}_Layer", "0") for n in numbers}) > 1:
+    if len({one.layer for one in found}) > 1:
         raise LabelError(
             f"{path}: the segments lie in several layers because they overlap; each voxel has one "
             "class. In 3D Slicer, let segments not overlap (Masking) and save again"
         )
     classes = []
-    for n in numbers:
-        text = said.get(f"Segment{n}_LabelValue", "")
-        if not text.isascii() or not text.isdigit():
-            raise LabelError(f"{path}: segment {n} has no label value; save it with 3D Slicer 5")
-        if int(text) == UNLABELLED:
+    for one in found:
+        if one.value == UNLABELLED:
             continue
-        classes.append(
-            LabelClass(
-                int(text),
-                said.get(f"Segment{n}_Name", f"class {text}"),
-                _abbreviation(said.get(f"Segment{n}_Tags", "")),
-                _hexadecimal(said.get(f"Segment{n}_Color", "")),
-            )
-        )
+        color = _hexadecimal(said.get(f"Segment{one.number}_Color", ""))
+        abbreviation = _abbreviation(said.get(f"Segment{one.number}_Tags", ""))
+        classes.append(LabelClass(one.value, one.name, abbreviation, color))
     if all(c.value != 0 for c in classes) and BACKGROUND_KEY in said:
         name, _, abbreviation = said[BACKGROUND_KEY].partition("|")
         classes.append(LabelClass(0, name, abbreviation))
     elif all(c.value != 0 for c in classes):
-        # what no segment covers
-        classes.append(LabelClass(0, "background", "BG"))
+        # what no segment covers; a class of that name may have another value
+        taken = any(c.name == "background" for c in classes)
+        classes.append(LabelClass(0, "no segment" if taken else "background", "BG"))
     try:
         return LabelTable(classes)
     except LabelError as error:
         raise LabelError(f"{path}: {error}") from None
 
 
-def segment_keys(
-    table: LabelTable, extents: Mapping[int, tuple[int, int, int, int, int, int]]
-) -> dict[str, str]:
+def segments_of(said: Mapping[str, str], path: Path) -> list[Segment]:
+    """List the segments of a file.
+
+    Parameters
+    ----------
+    said : mapping
+        The keys and values of the header.
+    path : Path
+        The file, for messages.
+
+    Returns
+    -------
+    list of Segment
+        In the order of the file; empty where it has none.
+
+    Raises
+    ------
+    LabelError
+        If a segment has no label value.
+    """
+    numbers = sorted(
+        int(match[1]) for key in said if (match := re.fullmatch(r"Segment(\d+)_ID", key))
+    )
+    found = []
+    for n in numbers:
+        text = said.get(f"Segment{n}_LabelValue", "")
+        layer = said.get(f"Segment{n}_Layer", "0")
+        if not (text.isascii() and text.isdigit() and layer.isascii() and layer.isdigit()):
+            raise LabelError(f"{path}: segment {n} has no label value; save it with 3D Slicer 5")
+        name = said.get(f"Segment{n}_Name", f"class {text}")
+        found.append(Segment(n, name, int(text), int(layer)))
+    return found
+
+
+def segment_keys(table: LabelTable, shape: tuple[int, int, int]) -> dict[str, str]:
     """Give the keys that name the segments of a label volume.
+
+    All have the extent of the whole volume: 3D Slicer cuts all segments of a layer to that of the
+    first. Voxels without a label are a segment too, in which labels can be taken back.
 
     Parameters
     ----------
     table : LabelTable
         The classes; one of value 0 is the background, which Slicer does not list.
-    extents : mapping of int to tuple of 6 int
-        First and last index along x, y, z of each value that occurs.
+    shape : tuple of int
+        Number of voxels along z, y, x.
 
     Returns
     -------
@@ -91,19 +127,18 @@ def segment_keys(
         Keys and values in the order in which Slicer writes them.
     """
     listed = [c for c in table if c.value != 0]
-    if UNLABELLED in extents:
-        listed.append(LabelClass(UNLABELLED, "unlabelled", "", "#7f7f7f"))
+    listed.append(LabelClass(UNLABELLED, UNLABELLED_NAME, "", "#7f7f7f"))
+    extent = " ".join(f"0 {n - 1}" for n in reversed(shape))
     keys: dict[str, str] = {}
     for n, c in enumerate(listed):
         color = " ".join(f"{v / 255:.6g}" for v in c.rgb)
-        extent = extents.get(c.value, (0, -1, 0, -1, 0, -1))
         tags = "Segmentation.Status:inprogress|"
         if c.abbreviation:
             tags += f"{_ABBREVIATION}{c.abbreviation}|"
         keys |= {
             f"Segment{n}_Color": color,
             f"Segment{n}_ColorAutoGenerated": "0",
-            f"Segment{n}_Extent": " ".join(map(str, extent)),
+            f"Segment{n}_Extent": extent,
             f"Segment{n}_ID": f"Segment_{c.value}",
             f"Segment{n}_LabelValue": str(c.value),
             f"Segment{n}_Layer": "0",

@@ -15,13 +15,11 @@ from srseg.io._itk.format import simple_itk
 from srseg.io._itk.segments import segment_keys
 from srseg.io._provenance import PROVENANCE_KEY, provenance_json
 from srseg.io._slabs import checked_slabs
-from srseg.labels import UNLABELLED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from srseg.labels import LabelTable
     from srseg.volumes import Volume
 
 _TYPES = {
@@ -106,7 +104,7 @@ def write_nrrd(path: Path, volume: Volume, provenance: Mapping[str, Any] | None,
         f"space origin: {_vector(origin)}",
     ]
     if volume.table is not None:
-        keys = segment_keys(volume.table, _extents(volume, volume.table))
+        keys = segment_keys(volume.table, volume.shape)
         lines += [f"{key}:={_escaped(value)}" for key, value in keys.items()]
     if provenance is not None:
         lines.append(f"{PROVENANCE_KEY}:={_escaped(provenance_json(provenance, name))}")
@@ -157,30 +155,6 @@ def _place(volume: Volume) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     spacing = np.array([v / 1000 for v in grid.voxel_size[::-1]])
     origin = np.array([v / 1000 for v in grid.origin[::-1]])
     return spacing, origin, np.reshape(grid.direction, (3, 3))[::-1, ::-1]
-
-
-def _extents(volume: Volume, table: LabelTable) -> dict[int, tuple[int, int, int, int, int, int]]:
-    """Find the first and last index along x, y, z of each value."""
-    low: dict[int, np.ndarray] = {}
-    high: dict[int, np.ndarray] = {}
-    for start, slab in checked_slabs(volume, "measuring"):
-        for value in (*table.values, UNLABELLED):
-            where = slab == value
-            if not where.any():
-                continue
-            first, last = np.zeros(3, int), np.zeros(3, int)
-            for axis in range(3):
-                used = np.flatnonzero(where.any(axis=tuple(a for a in range(3) if a != axis)))
-                first[axis], last[axis] = used[0], used[-1]
-            first[0] += start
-            last[0] += start
-            low[value] = np.minimum(low.get(value, first), first)
-            high[value] = np.maximum(high.get(value, last), last)
-    extents = {}
-    for value, (z0, y0, x0) in low.items():
-        z1, y1, x1 = high[value]
-        extents[value] = (int(x0), int(x1), int(y0), int(y1), int(z0), int(z1))
-    return extents
 
 
 def _stream(file: BinaryIO | gzip.GzipFile, volume: Volume) -> None:
