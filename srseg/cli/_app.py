@@ -12,6 +12,7 @@ from srseg.cli import (
     _backbones,
     _calibrate,
     _demo,
+    _doctor,
     _evaluate,
     _predict,
     _preprocess,
@@ -43,6 +44,7 @@ app.command("quantify", epilog=_quantify.EXAMPLES)(_quantify.quantify)
 app.command("calibrate", epilog=_calibrate.EXAMPLE)(_calibrate.calibrate)
 app.command("treat", epilog=_treat.EXAMPLE)(_treat.treat)
 app.command("demo", epilog=_demo.EXAMPLE)(_demo.demo)
+app.command("doctor", epilog=_doctor.EXAMPLE)(_doctor.doctor)
 
 
 def _version(wanted: bool) -> None:
