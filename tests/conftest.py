@@ -11,11 +11,14 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from browser import Browser, started_driver
 from srseg import DEFAULT_LABELS, Dataset, Volume
 from srseg.io import write_volume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from selenium.webdriver import Chrome
 
 # as the command line does, and before torch is loaded: tests run beside other work
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
@@ -104,3 +107,18 @@ def _study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def study(_study: Path, tmp_path: Path) -> Dataset:
     """Give a copy of a dataset of six samples A to F of four subjects, all WF, and E, F with HQ."""
     return Dataset(shutil.copytree(_study, tmp_path / "study"))
+
+
+@pytest.fixture(scope="session")
+def _driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
+    driver = started_driver(tmp_path_factory.mktemp("browser"))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def browser(_driver: Chrome) -> Iterator[Browser]:
+    """Give a real browser without a network; nothing may have gone wrong in its console."""
+    browser = Browser(_driver)
+    yield browser
+    assert browser.errors() == []
