@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from browser import Browser, started_driver
 from hypothesis import settings
 
-from browser import Browser, started_driver
 from srseg import DEFAULT_LABELS, Dataset, Volume
 from srseg.io import write_volume
 
