@@ -195,20 +195,22 @@ class Prediction:
         """
         return self._map(self._require_run()[0].margin_in)
 
-    def read_probabilities(self, start: int, stop: int) -> NDArray[np.float32]:
+    def read_probabilities(self, start: int, stop: int, choice: int = 0) -> NDArray[np.float32]:
         """Give the fused probabilities of some slices, on the model's grid.
 
         Parameters
         ----------
         start, stop : int
             First slice along z and the one after the last.
+        choice : int, default=0
+            Which of the choices of planes and voting.
 
         Returns
         -------
         ndarray of shape (K, stop - start, Y, X), float32
             They add up to 1; 0 for every class outside of the scan's field of view.
         """
-        shares = self._require_run()[0].probabilities(start, stop)
+        shares = self._require_run()[choice].probabilities(start, stop)
         seen = self.seen(start, stop)
         if seen is not None:
             shares *= seen

@@ -10,6 +10,7 @@ from srseg.quantification._after import (
     treat,
 )
 from srseg.quantification._calibrated import CalibratedMeasure, fewest_samples, require_samples
+from srseg.quantification._classes import find_class
 from srseg.quantification._comparison import (
     Comparison,
     ComparisonRow,
@@ -60,6 +61,7 @@ __all__ = [
     "add_intervals",
     "compare_measures",
     "fewest_samples",
+    "find_class",
     "format_difference",
     "implant_from_labels",
     "implant_from_mesh",

@@ -13,10 +13,28 @@ if TYPE_CHECKING:
 def find_class(table: LabelTable, wanted: str | int) -> LabelClass:
     """Find a class by its name, abbreviation or value.
 
+    Parameters
+    ----------
+    table : LabelTable
+        The classes there are.
+    wanted : str or int
+        Which is meant; capital letters do not matter.
+
+    Returns
+    -------
+    LabelClass
+        The class.
+
     Raises
     ------
     UnknownNameError
         If the table has none such; lists what it has.
+
+    Examples
+    --------
+    >>> from srseg.labels import DEFAULT_LABELS
+    >>> find_class(DEFAULT_LABELS, "dl").name
+    'degradation layer'
     """
     text = str(wanted).strip().lower()
     for one in table:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from matplotlib import patheffects
+import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -14,11 +13,14 @@ from matplotlib.patches import Patch
 from srseg.errors import FileFormatError, GridError, ParameterError
 from srseg.labels import UNLABELLED
 from srseg.planes import Plane
+from srseg.reports._figures.panels import scale_bar
+from srseg.reports._figures.pictures import class_picture, grey_picture, marked_picture
 from srseg.storage import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from srseg.labels import LabelTable
@@ -105,7 +107,7 @@ def save_figure(figure: Figure, path: Path | str, *, dpi: int = 150) -> None:
     path : path
         The file.
     dpi : int, default=150
-        Dots per inch of a PNG.
+        Dots per inch of a PNG, and of pictures in an SVG or PDF.
 
     Raises
     ------
@@ -120,7 +122,11 @@ def save_figure(figure: Figure, path: Path | str, *, dpi: int = 150) -> None:
             f"{path}: figures are written as {', '.join(_FORMATS)}; name the file so"
         )
     FigureCanvasAgg(figure)
-    with atomic_path(path, overwrite=True, suffix=path.suffix) as temporary:
+    # letters of a PDF stay letters, which journals ask for
+    with (
+        atomic_path(path, overwrite=True, suffix=path.suffix) as temporary,
+        matplotlib.rc_context({"pdf.fonttype": 42}),
+    ):
         figure.savefig(temporary, dpi=dpi, facecolor="white")
 
 
@@ -141,14 +147,14 @@ def _draw(
         len(rows), n_columns, squeeze=False, gridspec_kw={"height_ratios": heights}
     )
     for number, (line, (cut, image, shown)) in enumerate(zip(axes, rows, strict=True)):
-        grey = _grey(image)
+        grey = grey_picture(image)
         # a list: a label set may be named like another panel
         panels = [("scan", grey)]
-        panels += [(name, _overlay(grey, label, table)) for name, label in shown.items()]
+        panels += [(name, class_picture(grey, label, table)) for name, label in shown.items()]
         truth, prediction, other = names
         compared = None if other is None else shown[other]
         wrong = _errors(shown[truth], shown[prediction], compared)
-        panels.append(("errors", _mark(grey, wrong)))
+        panels.append(("errors", marked_picture(grey, wrong)))
         for axis, (name, picture) in zip(line, panels, strict=True):
             axis.imshow(picture, aspect=_aspect(cut, voxel_size), interpolation="nearest")
             axis.set_xticks([])
@@ -156,7 +162,7 @@ def _draw(
             if number == 0:
                 axis.set_title(name, fontsize=10)
         line[0].set_ylabel(f"plane {cut.name}", fontsize=9)
-        _scale_bar(line[0], image.shape, voxel_size[cut.slice_axes[1]])
+        scale_bar(line[0], image.shape, voxel_size[cut.slice_axes[1]], 8)
     handles = [Patch(color=c.color, label=c.name) for c in table.foreground]
     handles += [Patch(color=color, label=text) for color, text in _error_legend(names)]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=8,
@@ -180,22 +186,6 @@ def _middle(volume: Volume, cut: Plane) -> NDArray[Any]:
     return volume.read((region[0], region[1], region[2])).squeeze(cut.stacking)
 
 
-def _grey(image: NDArray[Any]) -> NDArray[np.float64]:
-    low, high = np.nanpercentile(image, (0.5, 99.9))
-    scaled = np.nan_to_num(np.clip((image - low) / max(high - low, 1e-12), 0, 1))
-    return np.repeat(scaled[..., None], 3, axis=2)
-
-
-def _overlay(
-    grey: NDArray[np.float64], labels: NDArray[Any], table: LabelTable
-) -> NDArray[np.float64]:
-    picture = grey * 0.8
-    for c in table.foreground:
-        where = labels == c.value
-        picture[where] = 0.35 * grey[where] + 0.65 * np.array(c.rgb) / 255
-    return picture
-
-
 def _errors(
     truth: NDArray[Any], prediction: NDArray[Any], other: NDArray[Any] | None
 ) -> dict[str, NDArray[np.bool_]]:
@@ -217,25 +207,3 @@ def _error_legend(names: tuple[str, str, str | None]) -> list[tuple[str, str]]:
         (_OURS, f"only {prediction} is wrong"),
         (_BOTH, "both are wrong"),
     ]
-
-
-def _mark(grey: NDArray[np.float64], masks: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.float64]:
-    picture = 0.6 + 0.4 * grey  # pale, so that the errors stand out
-    for color, mask in masks.items():
-        picture[mask] = np.array(tuple(bytes.fromhex(color[1:]))) / 255
-    return picture
-
-
-def _scale_bar(axis: Any, shape: tuple[int, ...], across: float) -> None:
-    """Draw a bar of a round length, about a quarter of the picture, with its length in µm."""
-    wanted = shape[1] * across / 4
-    step = 10 ** np.floor(np.log10(wanted))
-    length = max(n * step for n in (1, 2, 5) if n * step <= wanted)
-    text = f"{length:g} µm" if length < 1000 else f"{length / 1000:g} mm"
-    left, bottom = 0.05 * shape[1] - 0.5, 0.93 * shape[0] - 0.5  # the first pixel begins at -0.5
-    axis.autoscale(False)
-    for color, width in (("black", 5), ("white", 3)):
-        axis.plot([left, left + length / across], [bottom, bottom], color=color, lw=width,
-                  solid_capstyle="butt")  # fmt: skip
-    note = axis.text(left, bottom - 0.03 * shape[0], text, color="white", fontsize=8, va="bottom")
-    note.set_path_effects([patheffects.withStroke(linewidth=2, foreground="black")])

@@ -1,0 +1,1 @@
+"""Figures of cuts through scans, labels and probabilities, laid out for print."""
