@@ -20,6 +20,7 @@ from srseg.cli import (
     _search,
     _train,
     _treat,
+    correct,
     dataset,
 )
 from srseg.cli._root import RootGroup, end_quietly
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(_backbones.app, name="backbones")
+app.add_typer(correct.app, name="correct")
 app.command("preprocess", epilog=_preprocess.EXAMPLE)(_preprocess.preprocess)
 app.command("align", epilog=_align.EXAMPLE)(_align.align)
 app.command("train", epilog=_train.EXAMPLE)(_train.train)

@@ -1,4 +1,4 @@
-"""What lies beside exported files, for the one who corrects: what to look at, how to bring it back."""
+"""What lies beside exported files: what to look at, and how to bring it back."""
 
 from __future__ import annotations
 

@@ -38,6 +38,7 @@ class _Rounded:
         block = self._volume.read(region)
         if self.dtype.kind in "iu":
             # what is not finite lies outside of the scan
-            block = np.rint(np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0))
-            return block.astype(self.dtype)
-        return np.where(np.isfinite(block), block, np.float32(0))
+            whole: NDArray[Any] = np.rint(np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0))
+            return whole.astype(self.dtype)
+        seen: NDArray[Any] = np.where(np.isfinite(block), block, np.float32(0))
+        return seen

@@ -1,11 +1,14 @@
 """``srseg dataset history``."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from srseg.cli._options import DatasetOption, JsonOption, open_dataset
 from srseg.cli._output import say, say_json, say_table, voxels
+
+if TYPE_CHECKING:
+    from srseg.dataset import LabelRevision
 
 EXAMPLE = "Example: srseg dataset history A --set WF"
 
@@ -47,7 +50,7 @@ def history(
                 one.at[:19].replace("T", " "),
                 voxels(one.shape),
                 *(one.voxels.get(c.value, 0) for c in table),
-                one.note if one.restored is None else _restored(one.restored, one.note),
+                _how(one),
                 one.source,
             )
             for one in found
@@ -55,5 +58,14 @@ def history(
     )
 
 
-def _restored(number: int, note: str) -> str:
-    return f"revision {number} again" + (f": {note}" if note else "")
+def _how(one: "LabelRevision") -> str:
+    """Say how a revision was made: restored, corrected, and what was noted."""
+    said = [] if one.restored is None else [f"revision {one.restored} again"]
+    if one.corrected is not None:
+        said.append(
+            f"{one.corrected['changed']} voxels of {one.corrected['set']} corrected, "
+            f"{one.corrected['confirmed']} looked at"
+        )
+    return (
+        ": ".join([", ".join(said), one.note]) if said and one.note else one.note or ", ".join(said)
+    )

@@ -1,6 +1,5 @@
 """``srseg dataset label``."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,7 +14,7 @@ from srseg.cli._options import (
     open_dataset,
     quantity,
 )
-from srseg.cli._output import lengths, say, say_json, say_table, voxels
+from srseg.cli._output import lengths, say, say_json, voxels
 from srseg.cli._reading import (
     AxesOption,
     DtypeOption,
@@ -26,17 +25,19 @@ from srseg.cli._reading import (
     how_to_read,
     parse_box,
 )
+from srseg.cli.dataset._label_classes import say_classes
+from srseg.cli.dataset._label_correction import Wanted, add_correction, refuse_other_options
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from srseg.dataset import LabelsPlan, Placement
-    from srseg.labels import LabelTable
 
 EXAMPLE = "Example: srseg dataset label labels.mha --sample A --set WF"
 
-_UNLABELLED = 255
-
 
 def label(
+    ctx: typer.Context,
     file: Annotated[Path, typer.Argument(help="A label volume of integers, or a stack of slices.")],
     sample: Annotated[str, typer.Option(help="Name of the sample.")],
     label_set: Annotated[
@@ -101,11 +102,55 @@ def label(
         list[str] | None, typer.Option(help="What they were made from, beside the scan.")
     ] = None,
     how: Annotated[str, typer.Option("--note", help="How they were made.")] = "",
+    from_correction: Annotated[
+        bool,
+        typer.Option(
+            "--from-correction",
+            help="The file comes back from srseg correct export: the places that were to be "
+            "corrected become labelled, and what was changed elsewhere; all else stays as the "
+            "label set has it. Give the folder for all of its files.",
+        ),
+    ] = False,
+    correction: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            show_default=False,
+            help="The same, where correction.json does not lie beside the file.",
+        ),
+    ] = None,
+    looked_at: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--done",
+            metavar="PLACE",
+            show_default=False,
+            help="Of a correction, only this place was looked at, as in 'z 120'; repeat it "
+            "(default: all that lie in the file).",
+        ),
+    ] = None,
+    whole: Annotated[
+        bool,
+        typer.Option("--whole", help="Of a correction, every voxel of the file was looked at."),
+    ] = False,
     dataset: DatasetOption = None,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Add a label set to a sample; an earlier one of that name is kept as a revision."""
+    if from_correction or correction is not None:
+        refuse_other_options(ctx)
+        add_correction(
+            open_dataset(dataset),
+            file,
+            Wanted(sample, label_set, correction, looked_at, whole, mapped, manual, source, how),
+            dry_run=dry_run,
+            as_json=as_json,
+        )
+        return
+    for option, given in (("--done", looked_at), ("--whole", whole)):
+        if given:
+            raise typer.BadParameter("is for --from-correction", param_hint=option)
     size = quantity(voxel_size, "um", "--voxel-size")
     reading = how_to_read(
         dataset=dataset_path,
@@ -149,7 +194,7 @@ def label(
         f"{voxels(grid.shape)}, voxel {lengths(grid.voxel_size)}"
     )
     _say_place(plan)
-    _say_classes(counts, archive.table)
+    say_classes(counts, archive.table)
 
 
 def _placement(
@@ -197,12 +242,3 @@ def _say_place(plan: "LabelsPlan") -> None:
     say(f"  {plan.inside:.0%} of them in the scan, of which they cover {plan.covered:.1%}")
     for theirs, ours in facts.get("ValueMap", {}).items():
         say(f"  value {theirs} becomes {ours}")
-
-
-def _say_classes(counts: Mapping[int, int], table: "LabelTable") -> None:
-    names = {c.value: c.name for c in table} | {_UNLABELLED: "unlabelled"}
-    total = sum(counts.values())
-    say_table(
-        ("value", "class", "voxels", "share"),
-        ((v, names.get(v, "?"), n, f"{n / total:.2%}") for v, n in sorted(counts.items())),
-    )
