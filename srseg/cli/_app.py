@@ -20,8 +20,10 @@ from srseg.cli import (
     _search,
     _train,
     _treat,
+    _view,
     correct,
     dataset,
+    figure,
 )
 from srseg.cli._root import RootGroup, end_quietly
 
@@ -35,6 +37,7 @@ app = typer.Typer(
 )
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(_backbones.app, name="backbones")
+app.add_typer(figure.app, name="figure")
 app.add_typer(correct.app, name="correct")
 app.command("preprocess", epilog=_preprocess.EXAMPLE)(_preprocess.preprocess)
 app.command("align", epilog=_align.EXAMPLE)(_align.align)
@@ -45,6 +48,7 @@ app.command("evaluate", epilog=_evaluate.EXAMPLE)(_evaluate.evaluate)
 app.command("quantify", epilog=_quantify.EXAMPLES)(_quantify.quantify)
 app.command("calibrate", epilog=_calibrate.EXAMPLE)(_calibrate.calibrate)
 app.command("treat", epilog=_treat.EXAMPLE)(_treat.treat)
+app.command("view", epilog=_view.EXAMPLE)(_view.view)
 app.command("demo", epilog=_demo.EXAMPLE)(_demo.demo)
 app.command("doctor", epilog=_doctor.EXAMPLE)(_doctor.doctor)
 

@@ -87,8 +87,8 @@ class Panels:
                 line.append(self._add_axes(at, below, panel, tall))
             line[0].annotate(
                 name, (0, 0.5), xytext=(-4, 0), xycoords="axes fraction",
-                textcoords="offset points", rotation=90, ha="right", va="center", fontsize=TEXT, multialignment="center",
-                linespacing=1.1,
+                textcoords="offset points", rotation=90, ha="right", va="center", fontsize=TEXT,
+                linespacing=1.1, multialignment="center",
             )  # fmt: skip
             below -= _GAP
             self.axes.append(line)
