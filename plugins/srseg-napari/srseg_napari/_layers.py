@@ -21,7 +21,6 @@ KEY = "srseg"
 """Under which the metadata of a layer keep what the writer needs."""
 
 _CLIP = (0.5, 99.9)  # percentiles that are shown as black and white
-_LOOKED_AT = 3  # slices
 
 
 def scan_layer(volume: Volume, frame: Frame, name: str) -> Layer:
@@ -141,10 +140,8 @@ def colors(table: LabelTable) -> dict[int | None, str]:
 
 
 def _limits(voxels: LazyVoxels) -> tuple[float, float]:
-    """Give the grey values to show as black and white, from some slices."""
-    depth = voxels.shape[0]
-    places = np.linspace(0, depth - 1, _LOOKED_AT + 2)[1:-1].astype(int)
-    seen = np.concatenate([voxels[int(z)].ravel()[::4] for z in np.unique(places)])
+    """Give the grey values to show as black and white, from the slice that is shown first."""
+    seen = voxels[voxels.shape[0] // 2]
     finite = seen[np.isfinite(seen)]
     if not finite.size:
         return 0.0, 1.0

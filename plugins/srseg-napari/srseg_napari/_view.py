@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from srseg.errors import MissingPackageError
+from srseg_napari._layers import KEY
 from srseg_napari._sample import sample_layers
 
 if TYPE_CHECKING:
@@ -36,20 +36,30 @@ def view_sample(
     Raises
     ------
     MissingPackageError
-        If napari is not installed.
+        If napari, or a Qt that it can use, is not installed.
     """
-    if find_spec("napari") is None:
-        raise MissingPackageError(
-            "the window is napari's, which is not installed: pip install 'napari[pyside6]'"
-        )
-    layers = sample_layers(sample, label_sets)
-    import napari
-    from napari.layers import Layer
+    try:
+        import napari
+        from napari.layers import Layer
 
-    viewer = napari.Viewer(title=f"{sample.name} - srseg")
+        viewer = napari.Viewer(title=f"{sample.name} - srseg", show=block)
+    except ImportError as error:
+        raise MissingPackageError(
+            f"the window is napari's, which cannot be opened ({error}): "
+            "pip install 'napari[pyside6]'"
+        ) from error
+    layers = sample_layers(sample, label_sets)
     for layer in layers:
         viewer.add_layer(Layer.create(*layer))
-    viewer.scale_bar.visible = True
+    # the canvas has it since napari 0.9
+    overlays = getattr(getattr(viewer, "canvas", None), "overlays", viewer)
+    overlays.scale_bar.visible = True
+    table = next(
+        (layer[1]["metadata"][KEY]["table"] for layer in layers if layer[2] == "labels"), []
+    )
+    text = overlays.text if hasattr(overlays, "text") else viewer.text_overlay
+    text.text = "  ".join(f"{row['index']} {row['name']}" for row in table)
+    text.visible = bool(table)
     if block:
         napari.run()
     return viewer
