@@ -17,6 +17,7 @@ from srseg.cli import (
     _predict,
     _preprocess,
     _quantify,
+    _report,
     _search,
     _train,
     _treat,
@@ -48,6 +49,7 @@ app.command("evaluate", epilog=_evaluate.EXAMPLE)(_evaluate.evaluate)
 app.command("quantify", epilog=_quantify.EXAMPLES)(_quantify.quantify)
 app.command("calibrate", epilog=_calibrate.EXAMPLE)(_calibrate.calibrate)
 app.command("treat", epilog=_treat.EXAMPLE)(_treat.treat)
+app.command("report", epilog=_report.EXAMPLES)(_report.report)
 app.command("view", epilog=_view.EXAMPLE)(_view.view)
 app.command("demo", epilog=_demo.EXAMPLE)(_demo.demo)
 app.command("doctor", epilog=_doctor.EXAMPLE)(_doctor.doctor)

@@ -38,5 +38,6 @@ def demo(
     say(result.table.to_text())
     say(comparison_to_text(result.numbers))
     say(f"in {result.seconds['total']:.0f} seconds; look at {result.figure}")
+    say(f"all of it on one page, to open in a browser: {result.report}")
     say(f"the dataset, to explore with srseg dataset list -d {out / 'dataset'}")
     say(f"the model: {out / 'model.srseg'}")

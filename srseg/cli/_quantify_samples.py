@@ -39,9 +39,11 @@ class QuantifyJob:
 
     def measure(self, dataset: "Dataset", sample: "DatasetSample", name: str) -> "Measured":
         """Measure a label set, unless its numbers are kept already."""
+        from srseg.dataset import measured_facts
+
         initial, days = self._known(sample)
         request = self.settings.request(initial, days)
-        facts = _facts(sample, name) | {"request": request}
+        facts = measured_facts(sample, name) | {"request": request}
         if initial is not None:
             facts["initial_implant"] = initial.source
         # what the dataset knows of the sample may have been completed since
@@ -98,28 +100,6 @@ def _is_up_to_date(kept: Any, wanted: dict[str, Any]) -> bool:
     return all(
         kept.get(key) == wanted[key] for key in ("request", "software", "revision", "labels")
     )
-
-
-def _facts(sample: "DatasetSample", name: str) -> dict[str, Any]:
-    """Say what is measured: sample, label set, revision, and how the labels were made."""
-    from srseg._version import __version__
-
-    said = sample.labels_info(name)
-    return {
-        "sample": sample.name,
-        "subject": sample.subject,
-        "label_set": name,
-        "revision": said.get("Revision"),
-        "labels_stamp": said.get("Stamp"),
-        "labels": {
-            "manual": said.get("Manual"), "note": said.get("Description", ""),
-            "written": said.get("Written"),
-        },
-        "provenance": said.get("Provenance"),
-        "metadata": dict(sample.metadata),
-        "scan_voxel_size_um": list(sample.scan_grid.voxel_size),
-        "software": f"srseg {__version__}",
-    }  # fmt: skip
 
 
 def label_sets_of(

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from sklearn.frozen import FrozenEstimator
 
 from srseg._version import __version__
-from srseg.dataset import Dataset
+from srseg.dataset import Dataset, measured_facts
 from srseg.errors import DatasetError, ParameterError
 from srseg.estimators import MultiAxisEnsemble, VolumeSegmenter
 from srseg.evaluation import ScoreTable, evaluate_models
@@ -29,7 +30,7 @@ from srseg.quantification import (
     implant_from_metadata,
     measure,
 )
-from srseg.reports import comparison_figure, save_figure
+from srseg.reports import comparison_figure, save_figure, write_report
 from srseg.storage import file_sha256
 
 if TYPE_CHECKING:
@@ -39,8 +40,9 @@ if TYPE_CHECKING:
 
 _BEAMLINES = ("P05", "I13-2")
 _PREDICTED = "srseg-demo/soft9"
-_DISTANCE = 200.0  # µm
-_NUMBERS = ("degradation_rate", "bone_implant_contact", "bone_fraction_*")
+_DISTANCES = (100.0, 200.0, 300.0)  # µm
+_NUMBERS = ("degradation_rate", "bone_implant_contact", "bone_fraction_200um")
+_MADE = {"WF": "a simulated semi-automatic workflow", "HQ": "the exact truth of the phantom"}
 _METADATA = ("alloy", "beamline", "energy_kev", "implantation_days", "initial_volume_mm3",
              "initial_surface_mm2")  # fmt: skip
 
@@ -87,13 +89,15 @@ class DemoResult:
     Parameters
     ----------
     out : Path
-        The folder with ``dataset``, ``model.srseg`` and ``figures``.
+        The folder with ``dataset``, ``model.srseg``, ``figures`` and ``report.html``.
     table : ScoreTable
         IoU of WF, one, three and nine planes against the truth.
     numbers : Comparison
         Degradation rate, BIC and BV/TV of the test samples from WF labels, nine planes and truth.
     figure : Path
         The picture.
+    report : Path
+        The page with everything about the test samples.
     seconds : dict of str to float
         Time of each step, and ``total``.
     """
@@ -102,6 +106,7 @@ class DemoResult:
     table: ScoreTable
     numbers: Comparison
     figure: Path
+    report: Path
     seconds: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -112,7 +117,7 @@ class DemoResult:
         dict
             Keys ``iou`` (by method, then class and ``mean``), ``numbers`` (by quantity, then
             sample and label set), ``seconds`` (the total), ``steps`` (seconds by step),
-            ``dataset``, ``model`` and ``figure``.
+            ``dataset``, ``model``, ``figure`` and ``report``.
         """
         rows = self.table.to_json()["rows"]
         numbers: dict[str, dict[str, Any]] = {}
@@ -127,13 +132,14 @@ class DemoResult:
             "dataset": str(self.out / "dataset"),
             "model": str(self.out / "model.srseg"),
             "figure": str(self.figure),
+            "report": str(self.report),
         }
 
 
 def run_demo(
     out: Path | str, *, bone_mask: Path | str | None = None, study: Study | None = None
 ) -> DemoResult:
-    """Run the study: phantoms, dataset, preprocess, train on WF, predict, score, measure, draw.
+    """Run the study: phantoms, dataset, train on WF, predict, score, measure, draw, report.
 
     Parameters
     ----------
@@ -180,11 +186,13 @@ def run_demo(
                 _keep_prediction(dataset, name, segmenter, out / "model.srseg")
             figure = _draw(dataset, test.names[0], out / "figures")
         with clock.step("quantify"):
-            numbers = _quantify(dataset.select(name=list(test.names)))
+            numbers = _quantify(test)
+        with clock.step("report"):
+            report = write_report(test, out / "report.html")
     except BaseException:
         _remove([out] if created else list(out.iterdir()))
         raise
-    return DemoResult(out, table, numbers, figure, clock.seconds)
+    return DemoResult(out, table, numbers, figure, report.path, clock.seconds)
 
 
 def _remove(paths: list[Path]) -> None:
@@ -242,10 +250,11 @@ def _make_dataset(path: Path, study: Study, mask: NDArray[Any] | None) -> Datase
                 write_volume(Path(folder) / f"{name}-{what}.h5", volume)
             metadata = {key: phantom.metadata[key] for key in _METADATA}
             dataset.add_sample(Path(folder) / f"{name}-scan.h5", name=name, metadata=metadata)
-            for label_set in ("WF", "HQ"):
+            for label_set, how in _MADE.items():
                 dataset.add_labels(
-                    Path(folder) / f"{name}-{label_set}.h5", sample=name, label_set=label_set
-                )
+                    Path(folder) / f"{name}-{label_set}.h5", sample=name, label_set=label_set,
+                    manual=False, note=how,
+                )  # fmt: skip
             step.advance(1, name)
     return dataset
 
@@ -264,28 +273,37 @@ def _segmenter(study: Study) -> VolumeSegmenter:
 
 
 def _keep_prediction(dataset: Dataset, name: str, segmenter: VolumeSegmenter, model: Path) -> None:
-    """Predict a held-out sample once more with nine planes, and keep the labels."""
+    """Predict a held-out sample once more with nine planes; keep labels and disagreement."""
     ensemble = MultiAxisEnsemble(FrozenEstimator(segmenter), planes=9).fit(None)
-    labels = ensemble.predict(dataset[name])
     provenance = {
         "software": "srseg",
         "version": __version__,
+        "torch": str(torch.__version__),
         "model": model.name,
         "model_sha256": file_sha256(model),
+        "backbone": segmenter.backbone,
+        "width": segmenter.width,
+        "depth": segmenter.depth,
+        "training_samples": segmenter.training_samples_,
+        "validation_samples": segmenter.validation_samples_,
+        "voxel_size_um": segmenter.voxel_size_,
+        "clip_percentiles": list(segmenter.clip_),
         "planes": [plane.name for plane in ensemble.planes_],
         "voting": ensemble.voting,
         "source": {"stamp": dataset[name].scan_file.stamp.to_dict()},
     }
-    with dataset.create_prediction(
-        name, "demo", labels.grid, description=ensemble.description, provenance=provenance,
-        table=labels.table,
-    ) as made:  # fmt: skip
-        for start, block in labels.slabs():
-            made.labels[start : start + len(block)] = block
+    with ensemble.prepare_prediction(dataset[name]) as prediction:
+        prediction.run()
+        labels = prediction.labels
+        with dataset.create_prediction(
+            name, "demo", labels.grid, description=ensemble.description, provenance=provenance,
+            table=prediction.table, saves=["disagreement"], maps_grid=prediction.grid,
+        ) as made:  # fmt: skip
+            made.fill(labels, entropy=prediction.entropy, margin=prediction.margin)
 
 
 def _quantify(dataset: Dataset) -> Comparison:
-    """Measure WF labels, prediction and truth of samples."""
+    """Measure WF labels, prediction and truth of samples, and keep the numbers."""
     records = []
     for sample in dataset:
         for label_set in ("WF", _PREDICTED, "HQ"):
@@ -293,10 +311,11 @@ def _quantify(dataset: Dataset) -> Comparison:
                 sample.labels(label_set),
                 implant=implant_from_metadata(sample.metadata),
                 days=float(sample.metadata["implantation_days"]),
-                distances=(_DISTANCE,),
+                distances=_DISTANCES,
             )
-            said = {**found.facts, "sample": sample.name, "label_set": label_set}
-            records.append(Measures(found.entries, said))
+            facts = {**found.facts, **measured_facts(sample, label_set)}
+            records.append(Measures(found.entries, facts))
+            dataset.keep_measures(sample.name, label_set, records[-1])
     return compare_measures(records, reference="HQ", names=_NUMBERS)
 
 

@@ -3,7 +3,7 @@
 from srseg.estimators._ensemble import MultiAxisEnsemble
 from srseg.estimators._identity import fingerprint, model_hash
 from srseg.estimators._inputs import Inputs, is_sample, read_inputs
-from srseg.estimators._model_file import load_model
+from srseg.estimators._model_file import load_model, model_facts
 from srseg.estimators._part import SamplePart
 from srseg.estimators._prediction import Prediction
 from srseg.estimators._protocol import SliceSegmenter
@@ -25,6 +25,7 @@ __all__ = [
     "is_sample",
     "labels_facts",
     "load_model",
+    "model_facts",
     "model_hash",
     "predict_together",
     "read_inputs",

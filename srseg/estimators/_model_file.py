@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import numbers
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ from srseg.preprocessing import LabelCleaning
 from srseg.training import Augmentation, History, digest, write_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from srseg.estimators._segmenter import VolumeSegmenter
 
@@ -93,6 +94,34 @@ def save_model(segmenter: VolumeSegmenter, path: str | Path, *, overwrite: bool 
     write_tensors(Path(path), weights, header, overwrite=overwrite)
 
 
+def model_facts(path: str | Path) -> dict[str, Any]:
+    """Read what a model file says of its model, without its weights and their checksum.
+
+    Parameters
+    ----------
+    path : path
+        A file that `VolumeSegmenter.save` wrote.
+
+    Returns
+    -------
+    dict
+        Plain data: ``parameters``, ``label_table``, ``voxel_size_um``, ``history``,
+        ``training_samples``, ``validation_samples``, ``started_from``, versions and ``created``.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no such file.
+    ModelFileError
+        If the file is no model, or was written by a newer srseg.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MissingFileError(f"{path}: no such model file")
+    with _opened(path) as (_, document, _text):
+        return document
+
+
 def load_model(path: str | Path) -> VolumeSegmenter:
     """Load a model that `VolumeSegmenter.save` wrote.
 
@@ -156,6 +185,20 @@ def load_model(path: str | Path) -> VolumeSegmenter:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    with _opened(path) as (file, document, text):
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        checksum = file.metadata().get("sha256")
+    if digest(text, weights) != checksum:
+        raise ModelFileError(
+            f"{path}: the content does not match its checksum, so the file was damaged or changed; "
+            "copy it again from where it was written"
+        )
+    return document, weights
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any], str]]:
+    """Open the file and read its document, as data and as it stands there."""
     try:
         with safe_open(path, framework="pt") as file:
             header: dict[str, str] = file.metadata() or {}
@@ -170,7 +213,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
                     f"{path}: written by srseg {document.get('srseg')}, this is {__version__}; "
                     "upgrade srseg to read it"
                 )
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            yield file, document, header["srseg"]
     except ModelFileError:
         raise
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
@@ -178,12 +221,6 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
             f"{path}: not a readable srseg model ({error}); give a file that srseg train or "
             "VolumeSegmenter.save wrote"
         ) from error
-    if digest(header["srseg"], weights) != header.get("sha256"):
-        raise ModelFileError(
-            f"{path}: the content does not match its checksum, so the file was damaged or changed; "
-            "copy it again from where it was written"
-        )
-    return document, weights
 
 
 def _plain(parameters: dict[str, Any]) -> dict[str, Any]:

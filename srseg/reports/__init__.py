@@ -19,10 +19,12 @@ from srseg.reports._measures_table import (
 )
 from srseg.reports._methods import methods_text
 from srseg.reports._network import network_figure
+from srseg.reports._page import Report, write_report
 from srseg.reports._scaling import scaling_figure
 
 __all__ = [
     "PlanewiseCut",
+    "Report",
     "alignment_figure",
     "comparison_figure",
     "comparison_to_csv",
@@ -43,4 +45,5 @@ __all__ = [
     "save_figure",
     "scaling_figure",
     "training_curve",
+    "write_report",
 ]

@@ -10,7 +10,7 @@ from srseg.quantification import format_difference
 if TYPE_CHECKING:
     from srseg.quantification import Comparison, ComparisonRow
 
-__all__ = ["cells_of", "format_value", "heads_of", "title_of"]
+__all__ = ["captions_of", "cells_of", "format_value", "heads_of", "title_of"]
 
 # as the paper's Table 3 prints them; what is not here has four digits
 _DECIMALS = {"mm/year": 3, "%": 2, "µm": 1}
@@ -97,3 +97,27 @@ def cells_of(table: Comparison, row: ComparisonRow) -> list[str]:
         shown = format_difference(table.difference(row, column))
         cells.append(f"{text} ({shown})" if shown else text)
     return cells
+
+
+def captions_of(table: Comparison) -> list[str]:
+    """Say what the numbers of a table are.
+
+    Parameters
+    ----------
+    table : Comparison
+        The table.
+
+    Returns
+    -------
+    list of str
+        Sentences.
+    """
+    said = []
+    if table.reference is not None:
+        said.append(
+            f"In round brackets: the relative difference to {table.reference}, (x - "
+            f"{table.reference}) / {table.reference}, in whole percent; (-) where that is 0."
+        )
+    if any(row.intervals for row in table.rows):
+        said.append("In square brackets: the interval of a number.")
+    return [*said, *(f"{note[:1].upper()}{note[1:]}." for note in table.notes)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from srseg.quantification import format_difference
 from srseg.reports._latex import escape_latex
-from srseg.reports._measures_cells import cells_of, heads_of, title_of
+from srseg.reports._measures_cells import captions_of, cells_of, heads_of, title_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,7 +57,7 @@ def comparison_to_text(table: Comparison) -> str:
         ).rstrip()
         for line in lines
     ]
-    return "\n".join([*shown, *_captions(table)]) + "\n"
+    return "\n".join([*shown, *captions_of(table)]) + "\n"
 
 
 def comparison_to_markdown(table: Comparison) -> str:
@@ -80,7 +80,7 @@ def comparison_to_markdown(table: Comparison) -> str:
         for line in _lines(table)
     ]
     text = "\n".join("| " + " | ".join(line) + " |" for line in (heads, rule, *lines))
-    return "\n\n".join([text, *map(_escape_markdown, _captions(table))]) + "\n"
+    return "\n\n".join([text, *map(_escape_markdown, captions_of(table))]) + "\n"
 
 
 def comparison_to_latex(table: Comparison) -> str:
@@ -105,7 +105,7 @@ def comparison_to_latex(table: Comparison) -> str:
     for i in reversed(starts):
         body.insert(i, r"\hline")
     heads = " & ".join(escape_latex(head) for head in heads_of(table)) + r" \\"
-    caption = " ".join(escape_latex(text) for text in _captions(table)) or "Implant numbers."
+    caption = " ".join(escape_latex(text) for text in captions_of(table)) or "Implant numbers."
     return "\n".join([
         r"\begin{table}", r"\centering",
         rf"\begin{{tabular}}{{ll{'r' * len(table.columns)}}}", r"\hline", heads, r"\hline",
@@ -210,19 +210,6 @@ def _bold(table: Comparison, line: Sequence[str], mark: Callable[[str], str]) ->
 def _escape_markdown(text: str) -> str:
     """Escape what ends a cell or marks text; an underscore does so at the end of a word only."""
     return re.sub(r"([\\`*<|]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", text)
-
-
-def _captions(table: Comparison) -> list[str]:
-    """Say what the numbers are."""
-    said = []
-    if table.reference is not None:
-        said.append(
-            f"In round brackets: the relative difference to {table.reference}, (x - "
-            f"{table.reference}) / {table.reference}, in whole percent; (-) where that is 0."
-        )
-    if any(row.intervals for row in table.rows):
-        said.append("In square brackets: the interval of a number.")
-    return [*said, *(f"{note[:1].upper()}{note[1:]}." for note in table.notes)]
 
 
 def _plain(value: float) -> str:

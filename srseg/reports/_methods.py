@@ -40,7 +40,8 @@ def methods_text(records: Iterable[Measures], *, statistics: bool = False) -> st
     records : iterable of Measures
         With the facts that ``srseg quantify`` records: ``sample``, ``label_set``, ``revision``,
         ``voxel_size_um``, ``scan_voxel_size_um``, ``metadata``, ``labels`` (who made them, whether
-        by hand) and ``provenance`` (of a prediction: model, planes, voting, versions).
+        by hand) and ``provenance`` (of a prediction: model, planes, voting, versions). Those
+        without numbers say how labels were made.
     statistics : bool, default=False
         Whether groups were compared, as `srseg.quantification.study_statistics` does.
 
@@ -71,9 +72,9 @@ def methods_text(records: Iterable[Measures], *, statistics: bool = False) -> st
     if statistics:
         paragraphs.append(_STATISTICS)
     software = ", ".join(sorted({str(r.facts.get("software", "srseg")) for r in records}))
-    closing = f"The numbers were computed with {software}."
+    closing = f"The numbers were computed with {software}." if any(map(len, records)) else ""
     predicted = any(r.facts.get("provenance") for r in records)
-    paragraphs.append(f"{closing} {_PAPER}" if predicted else closing)
+    paragraphs.append(f"{closing} {_PAPER}".strip() if predicted else closing)
     if missing:
         paragraphs.append(f"[Not recorded, to be added by hand: {'; '.join(missing)}.]")
     return "\n\n".join(p for p in paragraphs if p) + "\n"
@@ -195,6 +196,8 @@ def _prediction(made: Mapping[str, Any]) -> str:
 
 def _measures(records: Sequence[Measures]) -> str:
     """Give the definition of each measure once; distances that differ in a number share it."""
+    if not any(map(len, records)):
+        return ""
     said: dict[str, list[str]] = {}
     settings: dict[str, dict[str, None]] = {}
     for record in records:

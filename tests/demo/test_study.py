@@ -65,7 +65,9 @@ def test_implant_numbers_are_those_of_the_labels(result):
 
 
 def test_what_stays_to_explore(result):
-    assert sorted(p.name for p in result.out.iterdir()) == ["dataset", "figures", "model.srseg"]
+    assert sorted(p.name for p in result.out.iterdir()) == [
+        "dataset", "figures", "model.srseg", "report.html",
+    ]  # fmt: skip
     dataset = Dataset(result.out / "dataset")
     assert dataset.names == ["T1", "T2", "V1"]
     assert all(sample.label_sets == ["HQ", "WF"] for sample in dataset)

@@ -1,0 +1,81 @@
+"""How well label sets agree with the truth, as tables."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from srseg.evaluation import SampleScores, ScoreRow
+from srseg.reports._page._parts import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from srseg.labels import LabelTable
+
+
+def agreement_table(
+    scores: Mapping[str, Sequence[SampleScores]], table: LabelTable, against: str
+) -> Table:
+    """Give the IoU of label sets, averaged over the samples, as in the paper's Table 2.
+
+    Parameters
+    ----------
+    scores : mapping of str to sequence of SampleScores
+        By label set, those of each sample.
+    table : LabelTable
+        The classes.
+    against : str
+        The label set that counts as true.
+
+    Returns
+    -------
+    Table
+        A row for each label set.
+    """
+    counts = {name: sum(len(one.samples) for one in parts) for name, parts in scores.items()}
+    heads = ["label set", *(c.name for c in table.foreground), "mean"]
+    several = max(counts.values()) > 1
+    if several:
+        heads.insert(1, "samples")
+    rows = []
+    for name, parts in scores.items():
+        row = ScoreRow.from_scores(name, name, [SampleScores.joined(parts)])
+        numbers = [*row.iou.tolist(), row.mean]
+        rows.append([name, *([str(counts[name])] * several), *map(_percent, numbers)])
+    over = "mean over samples, then over classes without background" if several else (
+        "the mean is over classes without background"
+    )  # fmt: skip
+    return Table(heads, rows, [f"IoU × 100 against {against}; {over}."])
+
+
+def sample_table(scores: Mapping[str, Sequence[SampleScores]], table: LabelTable) -> Table:
+    """Give the mean IoU of each sample by label set.
+
+    Parameters
+    ----------
+    scores : mapping of str to sequence of SampleScores
+        By label set, those of each sample.
+    table : LabelTable
+        The classes.
+
+    Returns
+    -------
+    Table
+        A row for each sample and label set.
+    """
+    rows: dict[str, list[list[str]]] = {}
+    for name, parts in scores.items():
+        joined = SampleScores.joined(parts)
+        row = ScoreRow.from_scores(name, name, [joined])
+        assert row.per_sample is not None  # noqa: S101 - it was made of scores
+        for sample, values in zip(joined.samples, row.per_sample[0].tolist(), strict=True):
+            known = [v for v in values if not math.isnan(v)]
+            mean = sum(known) / len(known) if known else math.nan
+            rows.setdefault(sample, []).append([sample, name, *map(_percent, [*values, mean])])
+    heads = ["sample", "label set", *(c.name for c in table.foreground), "mean"]
+    return Table(heads, [line for lines in rows.values() for line in lines], words=(0, 1))
+
+
+def _percent(value: float) -> str:
+    return "–" if math.isnan(value) else f"{100 * value:.2f}"
