@@ -22,7 +22,7 @@ def correction_layers(path: str) -> list[Layer]:
     Parameters
     ----------
     path : str
-        ``correction.json``.
+        ``correction.json``, or its folder.
 
     Returns
     -------

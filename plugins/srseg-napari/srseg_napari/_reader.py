@@ -27,7 +27,8 @@ def get_reader(path: str | list[str]) -> Callable[[str], list[Layer]] | None:
     Parameters
     ----------
     path : str or list of str
-        A file or folder; several at once are left to other readers.
+        A file, or a folder: of slices, OME-Zarr, a dataset or a correction. Several at once are
+        left to other readers.
 
     Returns
     -------
@@ -36,13 +37,10 @@ def get_reader(path: str | list[str]) -> Callable[[str], list[Layer]] | None:
     """
     if not isinstance(path, str):
         return None
-    name = Path(path).name
-    if name == "dataset_description.json":
-        return _read_dataset
-    if name == "correction.json":
-        return correction_layers
-    if name.endswith("_XPCT.json"):
-        return _read_sample
+    given = Path(path)
+    for name, read in _BY_NAME.items():
+        if given.name.endswith(name) or (given.is_dir() and (given / name).is_file()):
+            return read
     try:
         describe(path)
     except SRSegError:
@@ -69,10 +67,19 @@ def _read_file(path: str) -> list[Layer]:
 
 
 def _read_dataset(path: str) -> list[Layer]:
-    return open_sample(Path(path).parent)
+    """Give the only sample of a dataset, named by its folder or the file that describes it."""
+    given = Path(path)
+    return open_sample(given if given.is_dir() else given.parent)
 
 
 def _read_sample(path: str) -> list[Layer]:
     """Give a sample by the name of its sidecar: ``sub-01_sample-A_XPCT.json``."""
     name = Path(path).name.split("_sample-")[-1].removesuffix("_XPCT.json")
     return sample_layers(Dataset(find_dataset(Path(path).parent))[name])
+
+
+_BY_NAME: dict[str, Callable[[str], list[Layer]]] = {
+    "dataset_description.json": _read_dataset,
+    "correction.json": correction_layers,
+    "_XPCT.json": _read_sample,
+}

@@ -42,7 +42,7 @@ def view_sample(
         import napari
         from napari.layers import Layer
 
-        viewer = napari.Viewer(title=f"{sample.name} - srseg", show=block)
+        viewer = napari.Viewer(title=f"{sample.name} - srseg")
     except ImportError as error:
         raise MissingPackageError(
             f"the window is napari's, which cannot be opened ({error}): "
