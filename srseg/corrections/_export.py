@@ -31,7 +31,8 @@ class _Suffixes(NamedTuple):
 
 FORMS: dict[str, _Suffixes] = {
     "slicer": _Suffixes(".nrrd", ".seg.nrrd"),
-    "napari": _Suffixes(".ome.tif", ".ome.tif"),
+    # an .ome.tif that napari saves takes slices for channels
+    "napari": _Suffixes(".tif", ".tif"),
     "tiff": _Suffixes(".tif", ".tif"),
 }
 _GUIDE = "README.txt"
@@ -67,8 +68,8 @@ def export_correction(
     folder : path
         The folder to make.
     form : {"slicer", "napari", "tiff"}, default="slicer"
-        For 3D Slicer (``.nrrd`` and ``.seg.nrrd``, with the places as points), for napari
-        (OME-TIFF), or plain TIFF.
+        For 3D Slicer (``.nrrd`` and ``.seg.nrrd``, with the places as points); or TIFF, with what
+        to do in napari, or in any program.
     around : int, optional
         Export only what lies up to so many voxels around the suggestions, each in files of its own
         where they do not touch; the whole sample where it is None.

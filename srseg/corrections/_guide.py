@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +31,7 @@ _HOW = {
         "'unlabelled' takes a label back. Save the segmentation under its name (.seg.nrrd)."
     ),
     "napari": (
-        "Open the .ome.tif files in napari; convert the labels to a labels layer (right click). "
+        "Open the .tif files in napari; convert the labels to a labels layer (right click). "
         "Save the layer under the name of its file."
     ),
     "tiff": (
@@ -54,8 +55,9 @@ def guide(correction: Correction, table: LabelTable, title: str) -> str:
     for piece in correction.pieces:
         lines.append(f"{piece.labels} on {piece.scan}:")
         lines += [f"  {_place(one, piece)}" for one in places_in(piece, correction.suggestions)]
-    lines += ["", "Values: " + ", ".join(f"{value} {name}" for value, name in names) + "."]
-    lines += ["", _HOW[correction.form], ""]
+    values = ", ".join(f"{value} {name}" for value, name in names)
+    lines += ["", *textwrap.wrap(f"Values: {values}.", 95)]
+    lines += ["", *textwrap.wrap(_HOW[correction.form], 95), ""]
     lines += [
         "Bring it back with (FILE is the file, or this folder for all of them):",
         f"  srseg dataset label FILE --sample {correction.sample} --set HQ --from-correction",

@@ -9,7 +9,7 @@ import numpy as np
 from srseg.corrections._names import values_by_name
 from srseg.corrections._pieces import overlap, within
 from srseg.errors import GridError, LabelError, ParameterError
-from srseg.io import describe, open_segments, open_volume, segment_names
+from srseg.io import Reading, describe, open_segments, open_volume, segment_names
 from srseg.labels import UNLABELLED
 from srseg.volumes import Volume
 
@@ -69,10 +69,11 @@ def open_returned(
             f"{file} has no segments of 3D Slicer, whose names could be mapped; give its voxels "
             "the values of the dataset"
         )
-    info = describe(file)
+    reading = Reading(single_slices=True)
+    info = describe(file, reading)
     piece = _piece_of(file, info, correction)
     grid = correction.grid.cropped(piece.box)
-    found = open_volume(file, default_grid=grid, labels=True)
+    found = open_volume(file, reading, default_grid=grid, labels=True)
     if found.table is not None:
         table.require_same(found.table, where=str(file))
     return piece, Volume(_Checked(found.source, table, file), grid, table=table)
@@ -144,13 +145,13 @@ def _piece_at(covers: Region, file: Path, correction: Correction) -> Piece:
 
 def _piece_of(file: Path, info: ScanInfo, correction: Correction) -> Piece:
     """Find the piece of a file without segments: by its place, its name, or its shape."""
-    grids = {one: correction.grid.cropped(one.box) for one in correction.pieces}
+    grids = [(one, correction.grid.cropped(one.box)) for one in correction.pieces]
     if info.voxel_size is not None:
         own = info.grid()
-        for one, grid in grids.items():
+        for one, grid in grids:
             if own.same_as(grid):
                 return one
-    fits = [one for one, grid in grids.items() if grid.shape == info.shape]
+    fits = [one for one, grid in grids if grid.shape == info.shape]
     named = [one for one in fits if one.labels == file.name]
     size = info.voxel_size or correction.grid.voxel_size
     right_size = np.allclose(size, correction.grid.voxel_size, rtol=_SAME_SIZE)

@@ -17,12 +17,11 @@ if TYPE_CHECKING:
     from srseg.volumes import Volume
 
 _AXES: tuple[Axis, ...] = ("z", "y", "x")
-REACH = 50.0
-"""Over which length, in µm, a corrected slice tells what its neighbours would."""
+_REACH = 10  # slices
 
 
 def suggest_slices(
-    uncertainty: Volume, n: int, *, axis: Axis | None = "z", reach: float = REACH
+    uncertainty: Volume, n: int, *, axis: Axis | None = "z", reach: float | None = None
 ) -> list[Suggestion]:
     """Choose the slices in which the most voxels are expected to be wrong.
 
@@ -41,8 +40,8 @@ def suggest_slices(
         The axis that they lie across; the one whose slices hold the most in each of their voxels
         where it is None. All lie across one axis, because a network learns badly from the single
         lines that others leave in a slice.
-    reach : float, default=50.0
-        From which distance on two slices show something else, in µm.
+    reach : float, optional
+        From which distance on two slices show something else, in µm; ten slices where it is None.
 
     Returns
     -------
@@ -66,7 +65,7 @@ def suggest_slices(
     """
     if n < 1:
         raise ParameterError(f"the number of slices must be at least 1, found {n}")
-    if not reach > 0:
+    if reach is not None and not reach > 0:
         raise ParameterError(f"reach must be a positive length in µm, found {reach}")
     if axis not in (*_AXES, None):
         raise ParameterError(f"axis must be z, y or x, or None for the best, found {axis!r}")
@@ -79,7 +78,7 @@ def suggest_slices(
                 name, index, uncertainty.shape,
                 expected=float(profiles[name][index]), share=float(profiles[name][index]) / total,
             )
-            for index in _choose(profiles[name], n, reach / sizes[name])
+            for index in _choose(profiles[name], n, reach / sizes[name] if reach else _REACH)
         ]
         for name in (_AXES if axis is None else (axis,))
     ]  # fmt: skip

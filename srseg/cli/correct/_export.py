@@ -40,12 +40,12 @@ def export(
     out: Annotated[Path, typer.Option(metavar="DIR", help="The folder to make.")],
     form: Annotated[
         Literal["slicer", "napari", "tiff"],
-        typer.Option("--format", help="For 3D Slicer (.seg.nrrd with the scan), for napari "
-                     "(OME-TIFF), or plain TIFF."),
+        typer.Option("--format", help="For 3D Slicer (.seg.nrrd with the scan), or TIFF for "
+                     "napari or any other program."),
     ] = "slicer",
     slices: SlicesOption = None,
     axis: AxisOption = "z",
-    reach: ReachOption = "50um",
+    reach: ReachOption = None,
     boxes: BoxesOption = 0,
     box_shape: BoxShapeOption = "64",
     at: Annotated[
@@ -71,7 +71,6 @@ def export(
     --sample SAMPLE --set HQ --from-correction
     """
     distance = quantity(reach, "um", "--reach")
-    assert distance is not None  # noqa: S101 - it has a default
     if at and (slices or boxes):
         raise typer.BadParameter(
             "give places of your own, or let --slices and --boxes choose them", param_hint="--at"

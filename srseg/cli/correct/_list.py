@@ -37,7 +37,7 @@ def list_(
     samples: SamplesArgument = None,
     slices: SlicesOption = None,
     axis: AxisOption = "z",
-    reach: ReachOption = "50um",
+    reach: ReachOption = None,
     boxes: BoxesOption = 0,
     box_shape: BoxShapeOption = "64",
     select: SelectOption = None,
@@ -50,7 +50,6 @@ def list_(
     nothing is found. In each sample the place to correct first is the first.
     """
     distance = quantity(reach, "um", "--reach")
-    assert distance is not None  # noqa: S101 - it has a default
     from srseg.corrections import rank_samples, uncertainty
 
     chosen = choose_samples(dataset, samples, select)

@@ -24,9 +24,10 @@ AxisOption = Annotated[
 ]  # fmt: skip
 
 ReachOption = Annotated[
-    str,
-    typer.Option(metavar="LENGTH", help="From which distance on two slices show something else; "
-                 "nearer to a chosen one, a slice is worth less."),
+    str | None,
+    typer.Option(metavar="LENGTH", show_default=False,
+                 help="From which distance on two slices show something else, such as 50um; "
+                 "nearer to a chosen one, a slice is worth less (default: that of 10 slices)."),
 ]  # fmt: skip
 
 BoxesOption = Annotated[
@@ -41,7 +42,7 @@ BoxShapeOption = Annotated[
 
 
 def suggest(
-    chance: "Volume", slices: int | None, axis: str, reach: float, boxes: int, shape: str
+    chance: "Volume", slices: int | None, axis: str, reach: float | None, boxes: int, shape: str
 ) -> "list[Suggestion]":
     """Choose slices and boxes as the options say."""
     from srseg.corrections import suggest_boxes, suggest_slices
