@@ -65,9 +65,7 @@ class Browser:
 
     def open(self, page: Path, *, width: int = 1200, height: int = 900, before: str = "") -> None:
         """Open a file in a window of that size; `before` is a script that runs first."""
-        mobile = width < 600
-        self._tell("Emulation.setDeviceMetricsOverride", width=width, height=height,
-                   deviceScaleFactor=1, mobile=mobile)  # fmt: skip
+        self.resize(width, height)
         kept = None
         if before:
             kept = self._tell("Page.addScriptToEvaluateOnNewDocument", source=before)["identifier"]
@@ -77,6 +75,12 @@ class Browser:
         self.driver.get(page.resolve().as_uri())
         if kept is not None:
             self._tell("Page.removeScriptToEvaluateOnNewDocument", identifier=kept)
+
+    def resize(self, width: int, height: int) -> None:
+        """Make the window as large as that; a narrow one is that of a phone."""
+        mobile = width < 600
+        self._tell("Emulation.setDeviceMetricsOverride", width=width, height=height,
+                   deviceScaleFactor=1, mobile=mobile)  # fmt: skip
 
     def viewer(self, state: str = "ready", *, seconds: float = 60) -> WebElement:
         """Wait until the viewer of the page is in a state, and give it."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from srseg.reports._viewer._pack import Packed
     from srseg.volumes import Grid, Region, Volume
 
-_SCRIPTS = ("data.js", "stage.js", "panel.js", "start.js")
+_SCRIPTS = ("data.js", "lines.js", "stage.js", "panel.js", "start.js")
 _FRAME = 4096  # bytes of the fragment beside the data
 
 _SECTION = """<section class="srseg-viewer" aria-label="Interactive viewer">

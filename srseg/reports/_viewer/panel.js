@@ -74,7 +74,7 @@ class Panel {
         slider(`opacity of ${layer.name}`, 0, 1, 0.05, layer.opacity,
           (value) => { layer.opacity = value; stage.refresh(); }));
     });
-    this.outlines = tick("outlines only", stage.cuts.opts.atlasOutline > 0, (on) => stage.outline(on));
+    this.outlines = tick("outlines only", stage.outlines, (on) => stage.outline(on));
     const outlines = element("label", {}, this.outlines, element("kbd", { textContent: "o" }), " outlines only");
     const legend = element("legend", { textContent: "Overlays" });
     const field = element("fieldset", { className: "v-overlays" }, legend, ...rows);

@@ -8,12 +8,13 @@ const CUTS = [
 const AXES = ["z", "y", "x"];
 const OPTIONS = {
   logLevel: "error", loadingText: "", isOrientationTextVisible: false, sagittalNoseLeft: true,
-  dragAndDropEnabled: false, isNearestInterpolation: true, crosshairWidthUnit: "percent", crosshairWidth: 0.25,
+  dragAndDropEnabled: false, isNearestInterpolation: true, crosshairWidthUnit: "percent",
   crosshairColor: [1, 1, 1, 0.55], backColor: [0.06, 0.06, 0.07, 1], meshThicknessOn2D: 0,
   clipPlaneHotKey: "", viewModeHotKey: "", cycleClipPlaneHotKey: "", show3Dcrosshair: true,
 };
+// yellow: none of the colours that classes are given by default
 const MAP_COLORS = { R: [255, 255], G: [235, 235], B: [0, 0], A: [0, 255], I: [0, 255] };
-const UNLABELLED = { name: "unlabelled", color: "#999999" };
+const UNLABELLED = { name: "unlabelled", color: "#777777" };
 
 class Stage {
   constructor(section, onMove) {
@@ -21,23 +22,38 @@ class Stage {
     this.onMove = onMove;
     this.box = section.querySelector(".v-stage");
     this.notes = section.querySelector(".v-notes");
+    this.notes.append(...CUTS.map((cut) => {
+      const axes = `→ ${AXES[cut.across]}  ↓ ${AXES[cut.down]}`;
+      const note = element("div", { className: "v-note", hidden: true }, element("b"),
+        element("i", { textContent: axes }), element("span", { className: "v-bar" }));
+      note.dataset.cut = cut.name;
+      return note;
+    }));
     this.view = "all";
+    this.outlines = false;
     this.jobs = new Set();
     this.update = () => this.cuts.updateGLVolume();
     this.updateScan = () => this.cuts.refreshLayers(this.layers[0].image, 0);
+    this.drawCuts = () => {}; // as after all jobs
+    this.drawSpace = () => this.space.drawScene();
   }
 
   async attach() {
-    const [flat, space] = this.section.querySelectorAll("canvas");
-    this.cuts = new niivue.Niivue({ ...OPTIONS, sliceType: 0 });
-    this.space = new niivue.Niivue({ ...OPTIONS, sliceType: 4 });
+    const [flat, space] = this.section.querySelectorAll("canvas[role=img]");
+    this.cuts = new niivue.Niivue({ ...OPTIONS, crosshairWidth: 0, sliceType: 0 });
+    this.space = new niivue.Niivue({ ...OPTIONS, crosshairWidth: 0.6, sliceType: 4 });
     await this.cuts.attachToCanvas(flat);
     await this.space.attachToCanvas(space);
     this.cuts.addColormap("srseg-map", MAP_COLORS);
     this.cuts.onLocationChange = () => this.moved();
+    // of its empty volume nothing is to be seen, and to look takes long without a graphics card
+    this.space.drawImage3D = () => {};
     for (const nv of [this.cuts, this.space]) {
       const draw = nv.drawScene.bind(nv);
-      nv.drawScene = () => { if (this.sample) draw(); if (nv === this.cuts) this.annotate(); };
+      nv.drawScene = () => {
+        if (this.sample) draw();
+        if (nv === this.cuts) this.annotate();
+      };
     }
     new ResizeObserver(() => this.cuts.drawScene()).observe(this.box);
   }
@@ -58,16 +74,11 @@ class Stage {
       }
     }
     for (const layer of this.layers) {
-      const colors = { scan: "gray", map: "srseg-map", labels: "gray" }[layer.kind];
-      layer.image = await image(sample, layer.kind, layer.voxels, colors);
       layer.on = layer.kind === "scan" || layer === this.layers[sample.labels.length];
       layer.opacity = layer.kind === "labels" ? 0.5 : 1;
       layer.hidden = new Set();
-      layer.image.opacity = layer.on ? layer.opacity : 0;
-      if (layer.kind === "labels") {
-        layer.image.hdr.intent_code = 1002; // labels: never mixed, and outlines can be drawn
-        this.colour(layer);
-      }
+      layer.image = await this.image(sample, layer);
+      layer.image.opacity = this.opacity(layer);
       this.cuts.addVolume(layer.image);
     }
     await this.surfaces(sample, read);
@@ -80,6 +91,18 @@ class Stage {
     this.sample = sample;
     this.arrange(this.view);
     this.go(sample.shape.map((n) => Math.floor(n / 2)));
+  }
+
+  async image(sample, layer) {
+    if (layer.kind !== "map") {
+      const made = await image(sample, layer.kind, layer.voxels, "gray");
+      if (layer.kind === "labels") this.colour(layer, made);
+      return made;
+    }
+    // with type 1 the library makes a voxel as opaque as the square of its value, up to cal_min
+    const roots = Uint8Array.from({ length: 256 }, (_, v) => Math.round(Math.sqrt(255 * v)));
+    const made = await image(sample, layer.kind, layer.voxels.map((v) => roots[v]), "srseg-map");
+    return Object.assign(made, { colormapType: 1, cal_min: 255, cal_max: 255 });
   }
 
   async surfaces(sample, read) {
@@ -124,32 +147,32 @@ class Stage {
     this.space.drawScene();
   }
 
-  colour(layer) {
+  colour(layer, picture = layer.image) {
     const classes = [...layer.classes, UNLABELLED];
     const map = { R: [], G: [], B: [], A: [], I: [], labels: classes.map((c) => c.name) };
     classes.forEach((entry, i) => {
       const [r, g, b] = rgb(entry.color);
-      const alpha = i === 0 || layer.hidden.has(entry.name) ? 0 : i < layer.classes.length ? 255 : 70;
+      const alpha = i === 0 || layer.hidden.has(entry.name) ? 0 : 255;
       [r, g, b, alpha, i].forEach((value, k) => map["RGBAI"[k]].push(value));
     });
-    layer.image.setColormapLabel(map);
+    picture.setColormapLabel(map);
   }
 
-  // Each change of colours goes through all voxels: at most one for each picture drawn.
+  // Colours go through all voxels, and pictures take their time: at most once for each frame.
   soon(job) {
     if (!this.jobs.size) {
       requestAnimationFrame(() => {
         const jobs = [...this.jobs];
         this.jobs.clear();
         for (const each of jobs) each();
-        this.cuts.drawScene();
+        if (jobs.some((each) => each !== this.drawSpace)) this.cuts.drawScene();
       });
     }
     this.jobs.add(job);
   }
 
   refresh() {
-    for (const layer of this.layers) layer.image.opacity = layer.on ? layer.opacity : 0;
+    for (const layer of this.layers) layer.image.opacity = this.opacity(layer);
     this.soon(this.update);
   }
 
@@ -159,8 +182,12 @@ class Stage {
   }
 
   outline(wanted) {
-    this.cuts.opts.atlasOutline = wanted ? 1 : 0;
+    this.outlines = wanted;
     this.refresh();
+  }
+
+  opacity(layer) {
+    return layer.on && !(this.outlines && layer.kind === "labels") ? layer.opacity : 0;
   }
 
   // The column and row of each cut are as large as the sample, so that all have one scale.
@@ -204,7 +231,7 @@ class Stage {
     const [x, y, z] = spacing(this.sample);
     const [k, j, i] = position.map((v, a) => Math.min(this.sample.shape[a] - 1, Math.max(0, v)));
     this.cuts.scene.crosshairPos = this.cuts.mm2frac([i * x, -j * y, -k * z]);
-    this.cuts.drawScene();
+    this.soon(this.drawCuts);
     this.moved();
   }
 
@@ -217,8 +244,7 @@ class Stage {
   moved() {
     if (!this.sample) return;
     this.space.scene.crosshairPos = this.cuts.scene.crosshairPos;
-    this.space.drawScene();
-    this.annotate();
+    this.soon(this.drawSpace);
     this.onMove(this.position);
   }
 
@@ -238,27 +264,31 @@ class Stage {
     return CUTS.find((cut) => cut.type === this.cuts.screenSlices[tile]?.axCorSag);
   }
 
-  // Name, slice number and scale bar of each cut, as text over the canvas.
+  get tiles() {
+    if (this.view === "3d") return [];
+    return this.cuts.screenSlices.filter((tile) => tile.axCorSag < 3);
+  }
+
+  // Over the canvas: lines, and the name, slice number and scale bar of each cut.
   annotate() {
     if (!this.sample) return;
     const scale = this.cuts.uiData.dpr;
     const position = this.position;
-    const tiles = this.cuts.screenSlices.filter((tile) => tile.axCorSag < 3);
-    this.notes.replaceChildren(...tiles.map((tile) => {
-      const cut = CUTS.find((c) => c.type === tile.axCorSag);
+    drawLines(this.section.querySelector(".v-lines"), this);
+    for (const cut of CUTS) {
+      const tile = this.tiles.find((t) => t.axCorSag === cut.type);
+      const note = this.notes.querySelector(`[data-cut=${cut.name}]`);
+      note.hidden = !tile;
+      if (!tile) continue;
       const [left, top, width, height] = tile.leftTopWidthHeight.map((v) => v / scale);
-      const pixels = width / Math.abs(tile.fovMM[0]) / 1000; // for a µm
-      const [length, text] = roundLength(width / 3.5 / pixels);
-      const note = element("div", { className: "v-note" });
       Object.assign(note.style, {
         left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px` });
-      const index = position[cut.axis] * this.sample.factor;
-      const bar = element("span", { className: "v-bar", textContent: text });
+      const pixels = width / Math.abs(tile.fovMM[0]) / 1000; // for a µm
+      const [length, text] = roundLength(width / 3.5 / pixels);
+      const [name, , bar] = note.children;
+      name.textContent = `${cut.name} · ${AXES[cut.axis]} ${position[cut.axis] * this.sample.factor}`;
+      bar.textContent = text;
       bar.style.width = `${length * pixels}px`;
-      note.append(
-        element("b", { textContent: `${cut.name} · ${AXES[cut.axis]} ${index}` }),
-        element("i", { textContent: `→ ${AXES[cut.across]}  ↓ ${AXES[cut.down]}` }), bar);
-      return note;
-    }));
+    }
   }
 }

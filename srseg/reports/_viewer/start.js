@@ -3,6 +3,7 @@
 function keys(section, stage, controls) {
   const box = section.querySelector(".v-stage");
   let cut = CUTS[0], turned = 0;
+  box.addEventListener("pointerdown", (event) => event.target.focus({ preventScroll: true }));
   box.addEventListener("pointermove", (event) => { cut = stage.cutAt(event) ?? cut; });
   section.querySelector(".v-cuts").addEventListener("wheel", (event) => {
     event.preventDefault();
@@ -54,6 +55,7 @@ async function start(section) {
   const body = element("div", { className: "v-body" },
     element("div", { className: "v-stage" },
       element("div", { className: "v-cuts" }, canvas("three orthogonal cuts")),
+      element("canvas", { className: "v-lines", ariaHidden: "true" }),
       element("div", { className: "v-notes" }),
       element("div", { className: "v-space" }, canvas("surfaces in space"))),
     element("div", { className: "v-panel" }));
