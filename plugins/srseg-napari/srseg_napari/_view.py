@@ -54,12 +54,10 @@ def view_sample(
     # the canvas has it since napari 0.9
     overlays = getattr(getattr(viewer, "canvas", None), "overlays", viewer)
     overlays.scale_bar.visible = True
-    table = next(
-        (layer[1]["metadata"][KEY]["table"] for layer in layers if layer[2] == "labels"), []
-    )
+    tables = [layer[1]["metadata"][KEY]["table"] for layer in layers if layer[2] == "labels"]
     text = overlays.text if hasattr(overlays, "text") else viewer.text_overlay
-    text.text = "  ".join(f"{row['index']} {row['name']}" for row in table)
-    text.visible = bool(table)
+    text.text = "  ".join(f"{row['index']} {row['name']}" for row in tables[0]) if tables else ""
+    text.visible = bool(tables)
     if block:
         napari.run()
     return viewer
