@@ -10,7 +10,7 @@ from srseg.cli._output import say, say_json
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_NARROWEST, _WIDEST = 50.0, 1000.0
+_NARROWEST, _WIDEST = 80.0, 1000.0
 _ENDINGS = (".png", ".svg", ".pdf")
 _MM = 25.4  # in an inch
 

@@ -114,8 +114,9 @@ def errors_figure(
     wrong = [pair for pair, _ in counts.most_common() if pair[0] != pair[1]]
     # none that is a class's in the picture beside
     free = [c for c in _COLORS if c not in {one.color.lower() for one in shown.table}]
-    colors = dict(zip(wrong, free[:_MOST], strict=False))
-    names = ["scan", truth, *(f"{n}\n{_share(confused[n])} wrong" for n in compared), *shown.maps]
+    # in the order of the table, so that figures of one study are coloured alike as far as can be
+    colors = dict(zip(sorted(wrong[: min(_MOST, len(free))]), free, strict=False))
+    names = ["scan", truth, *(f"{n}\n{_share(confused[n])}" for n in compared), *shown.maps]
     panels = Panels(
         width,
         names,
@@ -157,8 +158,8 @@ def _confusions(rows: Sequence[Row], truth: str, name: str) -> Counter[Pair]:
 def _share(counts: Counter[Pair]) -> str:
     judged = counts.total()
     if not judged:
-        return "nothing is"
-    return f"{sum(n for (a, b), n in counts.items() if a != b) / judged:.1%}"
+        return "nothing is judged"
+    return f"{sum(n for (a, b), n in counts.items() if a != b) / judged:.1%} wrong"
 
 
 def _masks(

@@ -26,7 +26,6 @@ TEXT = 7.0
 _LINE = 1.25 * TEXT / 72
 _LETTER = 0.58 * TEXT / 72  # width of a letter, about
 _GAP = 0.045
-_LEFT = 0.34
 _TALLEST = 1.5  # height over width of a panel: what is taller is shown narrower
 _HANDLE = 0.42  # inches that a legend entry needs beside its text
 
@@ -85,11 +84,12 @@ class Panels:
             for number in range(len(columns)):
                 at = left + number * (panel + _GAP)
                 line.append(self._add_axes(at, below, panel, tall))
-            line[0].annotate(
-                name, (0, 0.5), xytext=(-4, 0), xycoords="axes fraction",
-                textcoords="offset points", rotation=90, ha="right", va="center", fontsize=TEXT,
-                linespacing=1.1, multialignment="center",
-            )  # fmt: skip
+            if name.strip():
+                line[0].annotate(
+                    name, (0, 0.5), xytext=(-4, 0), xycoords="axes fraction",
+                    textcoords="offset points", rotation=90, ha="right", va="center", fontsize=TEXT,
+                    linespacing=1.1, multialignment="center",
+                )  # fmt: skip
             below -= _GAP
             self.axes.append(line)
         for number, text in enumerate(heads if any(columns) else ()):
@@ -126,8 +126,7 @@ class Panels:
                          linespacing=1.05)  # fmt: skip
 
     def _bar(self, text: str, width: float, top: float) -> None:
-        axis = self._add_axes(_LEFT + 0.25 * (width - _LEFT), top - 0.14, 0.5 * (width - _LEFT),
-                              0.08)  # fmt: skip
+        axis = self._add_axes(0.25 * width, top - 0.14, 0.5 * width, 0.08)
         scale = ScalarMappable(Normalize(0, 1), MAP)
         bar = self.figure.colorbar(scale, cax=axis, orientation="horizontal")
         bar.set_ticks([0, 0.25, 0.5, 0.75, 1], labels=["0", "0.25", "0.5", "0.75", "1"])
@@ -136,10 +135,10 @@ class Panels:
         bar.outline.set_linewidth(0.5)
 
     def _legend(self, entries: Sequence[Artist], n: int, top: float) -> None:
-        width, height = self.figure.get_size_inches()
+        height = self.figure.get_size_inches()[1]
         self.figure.legend(
             handles=list(entries), ncols=n, loc="upper center", fontsize=TEXT, frameon=False,
-            bbox_to_anchor=((_LEFT / 2 + width / 2) / width, top / height), borderaxespad=0,
+            bbox_to_anchor=(0.5, top / height), borderaxespad=0,
             borderpad=0, handlelength=1.2, handleheight=0.8, columnspacing=1.2, labelspacing=0.25,
             handletextpad=0.4,
         )  # fmt: skip
@@ -201,12 +200,13 @@ def _measured(
     width: float, n_columns: int, rows: Sequence[tuple[str, float]]
 ) -> tuple[float, float, list[float], list[str]]:
     """Give in inches where pictures begin, their width and heights; and the names beside them."""
-    left, names = _LEFT, [""]
+    left, names = 0.34, [""]
     for _ in range(2):  # names run along their rows, and take lines of what pictures could have
         panel = (width - left - 0.03) / n_columns - _GAP
         heights = [max(panel * min(ratio, _TALLEST), 5 * _LINE) for _, ratio in rows]
         names = [_wrapped(name, tall) for (name, _), tall in zip(rows, heights, strict=True)]
-        left = max(name.count("\n") + 1 for name in names) * _LINE + 0.1
+        lines = max(name.count("\n") + 1 if name.strip() else 0 for name in names)
+        left = lines * _LINE + (0.1 if lines else 0.03)
     return left, panel, heights, names
 
 

@@ -204,7 +204,7 @@ def _outline(
     size: NDArray[Any], *, above: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Give where the box of a volume begins and ends on paper, with room around and for words."""
-    corners = np.array(list(product(*((0.0, s) for s in size)))) @ _VIEW
+    corners = np.array([*product(*((0.0, s) for s in size)), *(np.array(_EDGES) * size)]) @ _VIEW
     low, high = corners.min(axis=0), corners.max(axis=0)
     room = 0.03 * (high - low).max()
     return low - np.array([room, above * (high - low)[0]]), high + room
