@@ -11,7 +11,7 @@ from srseg.corrections._export import export_correction
 from srseg.corrections._merge import Changes
 from srseg.corrections._rank import RankedSample, rank_samples
 from srseg.corrections._record import Correction, Piece, read_correction
-from srseg.corrections._slices import suggest_slices
+from srseg.corrections._slices import suggest_over, suggest_slices
 from srseg.corrections._suggestion import Suggestion
 from srseg.corrections._take import CorrectionPlan, plan_correction
 from srseg.corrections._uncertainty import uncertainty
@@ -28,6 +28,7 @@ __all__ = [
     "rank_samples",
     "read_correction",
     "suggest_boxes",
+    "suggest_over",
     "suggest_slices",
     "uncertainty",
 ]

@@ -33,7 +33,7 @@ def test_what_is_nearly_certain_counts_as_certain(study):
 
 def test_suggestions_of_a_prediction(predicted):
     chance = uncertainty(predicted["A"], "srseg-wf/soft3")
-    assert suggest_slices(chance, 1)[0].name == "z 5"
+    assert suggest_slices(chance, 1, axis="z")[0].index <= 5
     assert suggest_boxes(chance, 2, shape=(4, 4, 4))[0].name == "0:4,4:8,8:12"
 
 
@@ -69,3 +69,22 @@ def test_without_disagreement_it_says_so(study):
         sink.labels[:] = np.zeros(study["A"].scan.shape, np.uint8)
     with pytest.raises(UnknownNameError, match="predict again with --save"):
         rank_samples(study, "srseg-wf")
+
+
+def test_maps_on_another_grid_are_brought_onto_the_labels(study):
+    grid = study["A"].scan.grid
+    coarse = grid.resampled(5.0)
+    margin = np.random.default_rng(0).random(coarse.shape).astype(np.float32)
+    with study.create_prediction(
+        "A", "wf", grid, description="soft3", provenance={}, saves=("disagreement",),
+        maps_grid=coarse,
+    ) as sink:  # fmt: skip
+        sink.labels[:] = np.zeros(grid.shape, np.uint8)
+        sink.margin[:] = margin
+        sink.entropy[:] = np.ones(coarse.shape)
+    chance = uncertainty(study["A"], "srseg-wf")
+    assert chance.grid.same_as(grid)
+    there = np.where((1 - margin) / 2 < 0.05, 0, (1 - margin) / 2)
+    # a corner voxel lies nearer to the corner than the first coarse one, and gets its value
+    np.testing.assert_allclose(chance.read()[0, 0, 0], there[0, 0, 0], atol=0.003)
+    assert suggest_slices(chance, 1, labels=study["A"].labels("srseg-wf"), axis="x")

@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from srseg.cli._options import DatasetOption, JsonOption, open_dataset, quantity
+from srseg.cli._options import DatasetOption, JsonOption, open_dataset
 from srseg.cli._output import counted, say, say_json
 from srseg.cli.correct._list import say_places
 from srseg.cli.correct._places import (
     AxisOption,
     BoxesOption,
     BoxShapeOption,
-    ReachOption,
     SlicesOption,
     named_places,
     suggest,
@@ -44,8 +43,7 @@ def export(
                      "napari or any other program."),
     ] = "slicer",
     slices: SlicesOption = None,
-    axis: AxisOption = "z",
-    reach: ReachOption = None,
+    axis: AxisOption = "best",
     boxes: BoxesOption = 0,
     box_shape: BoxShapeOption = "64",
     at: Annotated[
@@ -70,12 +68,11 @@ def export(
     README.txt in the folder says what to look at. Bring it back with: srseg dataset label FILE
     --sample SAMPLE --set HQ --from-correction
     """
-    distance = quantity(reach, "um", "--reach")
     if at and (slices or boxes):
         raise typer.BadParameter(
             "give places of your own, or let --slices and --boxes choose them", param_hint="--at"
         )
-    from srseg.corrections import export_correction, read_correction, uncertainty
+    from srseg.corrections import export_correction, read_correction
 
     archive = open_dataset(dataset)
     one = archive[sample]
@@ -83,7 +80,7 @@ def export(
     if at:
         found = named_places(at, volume.shape)
     else:
-        found = suggest(uncertainty(one, labels), slices, axis, distance, boxes, box_shape)
+        found = suggest(one, labels, slices, axis, boxes, box_shape)
     around = margin if _only_around(part, volume, one.scan.dtype.itemsize) else None
     path = export_correction(archive, sample, labels, found, out, form=form, around=around)
     record = read_correction(path)

@@ -10,20 +10,20 @@ from srseg.cli._options import (
     SamplesArgument,
     SelectOption,
     choose_samples,
-    quantity,
 )
 from srseg.cli._output import note, say, say_json, say_table
 from srseg.cli.correct._places import (
     AxisOption,
     BoxesOption,
     BoxShapeOption,
-    ReachOption,
     SlicesOption,
+    across,
     suggest,
 )
 
 if TYPE_CHECKING:
-    from srseg.corrections import Suggestion
+    from srseg.corrections import RankedSample, Suggestion
+    from srseg.dataset import Dataset
 
 EXAMPLE = "Example: srseg correct list --labels srseg-wf --slices 5"
 
@@ -36,8 +36,13 @@ def list_(
     ],
     samples: SamplesArgument = None,
     slices: SlicesOption = None,
-    axis: AxisOption = "z",
-    reach: ReachOption = None,
+    total: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", show_default=False,
+                     help="Divide so many slices over all samples instead: each gets as many as is "
+                     "worth it."),
+    ] = None,
+    axis: AxisOption = "best",
     boxes: BoxesOption = 0,
     box_shape: BoxShapeOption = "64",
     select: SelectOption = None,
@@ -47,21 +52,27 @@ def list_(
     """Rank samples by what is expected to be wrong, and tell which slices and boxes hold most.
 
     It is what the disagreement of the planes tells: where a network is wrong and certain of it,
-    nothing is found. In each sample the place to correct first is the first.
+    nothing is found. Slices are spread over where the prediction is doubtful, so that they show
+    different things; the one to correct first is the first.
     """
-    distance = quantity(reach, "um", "--reach")
-    from srseg.corrections import rank_samples, uncertainty
+    if total and (slices or boxes):
+        raise typer.BadParameter(
+            "so many over all samples, or --slices and --boxes of each", param_hint="--total"
+        )
+    from srseg.corrections import rank_samples
 
     chosen = choose_samples(dataset, samples, select)
     ranked = rank_samples(chosen, labels)
     without = sorted(set(chosen.names) - {one.sample for one in ranked})
     if without:
         note(f"srseg: no prediction {labels}: {', '.join(without)}")
-    rows = []
-    for one in ranked:
-        chance = uncertainty(chosen[one.sample], one.prediction)
-        found = suggest(chance, slices, axis, distance, boxes, box_shape)
-        rows.append((one, found))
+    if total:
+        rows = _divided(chosen, ranked, total, axis)
+    else:
+        rows = [
+            (one, suggest(chosen[one.sample], one.prediction, slices, axis, boxes, box_shape))
+            for one in ranked
+        ]
     if as_json:
         say_json(
             {
@@ -81,6 +92,29 @@ def list_(
         say("")
         say(f"{one.sample}:")
         say_places(found)
+        if total and found:
+            numbers = ",".join(str(place.index) for place in found)
+            say(
+                f"srseg correct export {one.sample} --labels {one.prediction} "
+                f"--at {found[0].axis}:{numbers} --out {one.sample}-to-correct"
+            )
+
+
+def _divided(
+    dataset: "Dataset", ranked: "list[RankedSample]", total: int, axis: str
+) -> "list[tuple[RankedSample, list[Suggestion]]]":
+    """Divide slices over samples, by what they are worth in all of them together."""
+    from srseg.corrections import suggest_over, uncertainty
+
+    volumes = [
+        (uncertainty(dataset[one.sample], one.prediction),
+         dataset[one.sample].labels(one.prediction))
+        for one in ranked
+    ]  # fmt: skip
+    rows: list[tuple[RankedSample, list[Suggestion]]] = [(one, []) for one in ranked]
+    for position, place in suggest_over(volumes, total, axis=across(axis)):
+        rows[position][1].append(place)
+    return rows
 
 
 def say_places(found: "list[Suggestion]") -> None:

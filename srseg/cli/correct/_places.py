@@ -8,7 +8,7 @@ from srseg.cli._reading import parse_box
 
 if TYPE_CHECKING:
     from srseg.corrections import Suggestion
-    from srseg.volumes import Volume
+    from srseg.dataset import DatasetSample
 
 SlicesOption = Annotated[
     int | None,
@@ -19,15 +19,8 @@ SlicesOption = Annotated[
 AxisOption = Annotated[
     Literal["z", "y", "x", "best"],
     typer.Option(help="The axis that the slices lie across; best: the one whose slices hold most. "
-                 "Stay with one axis for a label set: a network learns little from slices that "
-                 "cross each other."),
-]  # fmt: skip
-
-ReachOption = Annotated[
-    str | None,
-    typer.Option(metavar="LENGTH", show_default=False,
-                 help="From which distance on two slices show something else, such as 50um; "
-                 "nearer to a chosen one, a slice is worth less (default: that of 10 slices)."),
+                 "Stay with one axis for a label set: a network learns little from the single lines "
+                 "that others leave in a slice."),
 ]  # fmt: skip
 
 BoxesOption = Annotated[
@@ -42,19 +35,28 @@ BoxShapeOption = Annotated[
 
 
 def suggest(
-    chance: "Volume", slices: int | None, axis: str, reach: float | None, boxes: int, shape: str
+    sample: "DatasetSample", prediction: str, slices: int | None, axis: str, boxes: int, shape: str
 ) -> "list[Suggestion]":
-    """Choose slices and boxes as the options say."""
-    from srseg.corrections import suggest_boxes, suggest_slices
+    """Choose slices and boxes of one sample as the options say."""
+    from srseg.corrections import suggest_boxes, suggest_slices, uncertainty
 
     n = (0 if boxes else 5) if slices is None else slices
     if not n and not boxes:
         raise typer.BadParameter(
             "ask for at least one slice (--slices) or box (--boxes)", param_hint="--slices"
         )
-    across = None if axis == "best" else axis
-    found = suggest_slices(chance, n, axis=across, reach=reach) if n else []  # type: ignore[arg-type]
-    return found + (suggest_boxes(chance, boxes, shape=_shape(shape)) if boxes else [])
+    edges = box_shape(shape)
+    chance = uncertainty(sample, prediction)
+    found: list[Suggestion] = []
+    if n:
+        labels = sample.labels(prediction)
+        found += suggest_slices(chance, n, labels=labels, axis=across(axis))
+    return found + (suggest_boxes(chance, boxes, shape=edges) if boxes else [])
+
+
+def across(axis: str) -> "Literal['z', 'y', 'x'] | None":
+    """Give the axis of an option."""
+    return None if axis == "best" else axis  # type: ignore[return-value]
 
 
 def named_places(places: list[str], shape: tuple[int, int, int]) -> "list[Suggestion]":
@@ -82,7 +84,8 @@ def named_places(places: list[str], shape: tuple[int, int, int]) -> "list[Sugges
     return found
 
 
-def _shape(text: str) -> tuple[int, int, int]:
+def box_shape(text: str) -> tuple[int, int, int]:
+    """Read the shape of boxes."""
     parts = text.replace("x", ",").split(",")
     if len(parts) not in (1, 3) or not all(part.strip().isdecimal() for part in parts):
         raise typer.BadParameter(
