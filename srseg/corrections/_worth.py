@@ -41,8 +41,13 @@ class SliceSums:
         return sums
 
     def worth(self, axis: int, n_voxels: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Give what each slice is worth, where there are so many voxels of each class."""
-        worth: NDArray[np.float64] = (self.by_class[axis] / np.maximum(n_voxels, 1)[:, None]).sum(0)
+        """Give what each slice is worth, where there are so many voxels of each class.
+
+        A class with less than a thousandth of all voxels counts as if it had so many: a few stray
+        voxels would draw a share of all slices otherwise.
+        """
+        at_least = np.maximum(n_voxels, n_voxels.sum() / 1000)
+        worth: NDArray[np.float64] = (self.by_class[axis] / at_least[:, None]).sum(0)
         return worth
 
     def area(self, axis: int) -> int:

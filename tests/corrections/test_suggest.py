@@ -31,12 +31,12 @@ def by_hand(worths, n):
     chosen = []
     for k in range(10_000):
         passed, at = 0.0, (0.5 + k * 0.6180339887498949) % 1 * sum(flat)
-        for i, value in enumerate(flat):
+        for place, value in zip(row, flat, strict=True):  # noqa: B007 - the one at which it ends
             passed += value
             if passed > at:
                 break
-        if row[i] not in chosen:
-            chosen.append(row[i])
+        if place not in chosen:
+            chosen.append(place)
         if len(chosen) == wanted:
             break
     return chosen
@@ -106,6 +106,23 @@ def test_each_class_counts_as_much_however_few_voxels_it_has():
     # what is told is still the number of voxels
     (metal,) = (one for one in found if one.index == 35)
     assert metal.expected == pytest.approx(1.6, rel=1e-5)
+
+
+def test_a_few_stray_voxels_do_not_draw_slices():
+    chance = np.zeros((60, 20, 20), np.float32)
+    labels = np.zeros(chance.shape, np.uint8)
+    chance[:40, 5:15] = 0.3
+    labels[:, 10:] = 1
+    labels[50, 0, 0], chance[50, 0, 0] = 3, 0.4
+    numbers = np.bincount(labels.ravel(), minlength=4)
+    sums = np.stack([(chance * (labels == v)).sum((1, 2), dtype=float) for v in range(4)])
+    table = Volume.from_array(labels, 5.0, table=DEFAULT_LABELS)
+    found = suggest_slices(volume(chance), 8, labels=table, axis="z")
+    # as if a thousandth of all voxels were metal; for its one voxel half of all slices were its
+    worth = (sums / np.maximum(numbers, labels.size / 1000)[:, None]).sum(0)
+    assert [(0, one.index) for one in found] == by_hand([worth], 8)
+    assert worth[50] / worth.sum() < 0.1
+    assert (sums / np.maximum(numbers, 1)[:, None]).sum(0)[50] > worth.sum()
 
 
 def test_slices_are_divided_over_samples():

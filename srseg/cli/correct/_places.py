@@ -19,8 +19,8 @@ SlicesOption = Annotated[
 AxisOption = Annotated[
     Literal["z", "y", "x", "best"],
     typer.Option(help="The axis that the slices lie across; best: the one whose slices hold most. "
-                 "Stay with one axis for a label set: a network learns little from the single lines "
-                 "that others leave in a slice."),
+                 "Stay with one axis for a label set: a network learns little from the single "
+                 "lines that others leave in a slice."),
 ]  # fmt: skip
 
 BoxesOption = Annotated[
