@@ -114,6 +114,45 @@ def test_accuracy(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in kept.glob("*.json")} == told
 
 
+def test_corrections(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    masks, kept = tmp_path / "masks", tmp_path / "kept"
+    masks.mkdir()
+    for number in range(3):
+        bone = gaussian_filter(generator.normal(size=(40, 40, 40)), 4) > 0
+        tifffile.imwrite(masks / f"{number}.tif", bone.astype(np.uint8) * 255)
+    chosen_by = ["random", "guided", "errors", "largest"]
+    words = [sys.executable, "-W", "ignore", SCRIPTS / "corrections.py", masks, "--folder", kept,
+             "--size", "40", "--samples", "3", "--width", "4", "--depth", "1", "--seeds", "0",
+             "--slices", "2", "4", "--iterations", "6", "4", "--rows", *chosen_by]  # fmt: skip
+
+    def run_it() -> list[list[str]]:
+        done = subprocess.run(
+            words, capture_output=True, text=True, timeout=300,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        rows = [line.split("|") for line in done.stdout.splitlines() if line.startswith("|")]
+        return [[cell.strip() for cell in row[1:-1]] for row in rows]
+
+    table = run_it()
+    rows = [[n, row] for n in ("2", "4") for row in chosen_by]
+    assert [row[:2] for row in table[2:]] == [["", "WF alone"], *rows, ["", "the truth"]]
+    told = {path: path.stat().st_mtime_ns for path in kept.rglob("*.json")}
+    runs = {path.stem: json.loads(path.read_text("utf-8")) for path in told}
+    assert len(runs) == 2 + 8
+    for name, run in runs.items():
+        slices = {tuple(chosen) for chosen in run["slices"]}
+        assert len(slices) == len(run["wrong"]) == int(name.split("_")[1])
+        # a network learns badly from the lines that slices across other axes leave
+        assert len({axis for _, axis, _ in slices}) == min(len(slices), 1)
+    for row in ("guided", "errors", "largest"):
+        assert runs[f"{row}_4_s0"]["slices"][:2] == runs[f"{row}_2_s0"]["slices"]
+    # nothing is trained twice
+    assert run_it() == table
+    assert {path: path.stat().st_mtime_ns for path in kept.rglob("*.json")} == told
+
+
 def test_paired_interval() -> None:
     sys.path.insert(0, str(SCRIPTS))
     try:
