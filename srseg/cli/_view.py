@@ -1,7 +1,10 @@
 """``srseg view``."""
 
 import os
+import signal
 import sys
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +13,7 @@ from srseg.cli._options import DatasetOption, JsonOption, open_dataset
 from srseg.cli._output import note, say_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 EXAMPLE = "Example: srseg view A --labels WF --labels srseg-wf/soft9 -d mgbone"
 
@@ -35,8 +38,6 @@ def view(
     Labels can be painted on there and saved to a file, which srseg dataset label takes back; the
     dataset stays as it is. It needs napari and the plugin srseg-napari.
     """
-    from srseg.progress import task
-
     archive = open_dataset(dataset)
     chosen = archive.select(name=[sample])[0]
     wanted = list(dict.fromkeys(labels)) if labels else [*chosen.label_sets, *chosen.predictions]
@@ -45,7 +46,7 @@ def view(
     show = _viewer()
     _require_display()
     note(f"showing {sample} with {', '.join(wanted) or 'no labels'}; close the window to go on")
-    with task(f"showing {sample}", None):
+    with _ended_by_sigterm():
         show(chosen, wanted)
     if as_json:
         say_json({"dataset": str(archive.path), "sample": sample, "label_sets": wanted})
@@ -64,6 +65,19 @@ def _viewer() -> "Callable[..., object]":
             "to look at in a browser"
         )
     return viewers.get(_VIEWER)
+
+
+@contextmanager
+def _ended_by_sigterm() -> "Iterator[None]":
+    """Let SIGTERM end the process: in the loop of a window, ours would be heard late or never."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread takes signals
+        return
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _require_display() -> None:
