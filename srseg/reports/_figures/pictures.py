@@ -68,8 +68,8 @@ def class_picture(
 def marked_picture(
     grey: NDArray[np.float64], masks: Mapping[str, NDArray[np.bool_]]
 ) -> NDArray[np.float64]:
-    """Mark pixels in colours on a pale picture, on which they stand out."""
-    picture = 0.5 + 0.35 * grey
+    """Mark pixels in colours on a faint picture, on which light and dark ones stand out."""
+    picture = 0.45 + 0.27 * grey
     for color, mask in masks.items():
         picture[mask] = to_rgb(color)
     return picture
