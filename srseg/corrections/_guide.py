@@ -31,8 +31,9 @@ _HOW = {
         "'unlabelled' takes a label back. Save the segmentation under its name (.seg.nrrd)."
     ),
     "napari": (
-        "Open the .tif files in napari; convert the labels to a labels layer (right click). "
-        "Save the layer under the name of its file."
+        "With srseg's plugin: napari correction.json. Without, open the .tif files in napari and "
+        "convert the labels to a labels layer (right click). Save the layer under the name of its "
+        "file."
     ),
     "tiff": (
         "Open the .tif files; keep the number of voxels and the values below, and save the labels "
