@@ -82,7 +82,7 @@ class Browser:
         self._tell("Emulation.setDeviceMetricsOverride", width=width, height=height,
                    deviceScaleFactor=1, mobile=mobile)  # fmt: skip
 
-    def viewer(self, state: str = "ready", *, seconds: float = 60) -> WebElement:
+    def viewer(self, state: str = "ready", *, seconds: float = 120) -> WebElement:
         """Wait until the viewer of the page is in a state, and give it."""
         from selenium.webdriver.support.ui import WebDriverWait
 
@@ -135,11 +135,11 @@ class Browser:
 
     def errors(self) -> list[str]:
         """Give the errors and warnings in the console of the page until now."""
-        for entry in self.driver.get_log("browser"):  # type: ignore[no-untyped-call]
+        for entry in self.driver.get_log("browser"):
             # a note of the software that draws on the processor when it is asked for pixels
             if "GPU stall due to ReadPixels" not in entry["message"]:
                 self.seen.append(f"{entry['level']}: {entry['message']}")
         return list(self.seen)
 
     def _tell(self, command: str, **parameters: Any) -> Any:
-        return self.driver.execute_cdp_cmd(command, parameters)  # type: ignore[no-untyped-call]
+        return self.driver.execute_cdp_cmd(command, parameters)

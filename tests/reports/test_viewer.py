@@ -271,6 +271,15 @@ def test_scans_without_contrast_or_values() -> None:
         viewer_html([ViewerSample("A", nothing)], budget=10**5)
 
 
+def test_a_scan_may_cover_less_than_the_labels() -> None:
+    labels = labelled(some_labels((40, 10, 10)))
+    scan = Volume.from_array(np.random.default_rng(0).random((6, 10, 10)), 5.0)
+    parts = Parts(viewer_html([ViewerSample("A", scan, {"WF": labels})], budget=10**5))
+    grey = parts.voxels(0, parts.index[0]["scan"])
+    assert grey[:6].std() > 50
+    assert (grey[6:] == 0).all()
+
+
 def test_labels_must_be_known() -> None:
     scan = Volume.from_array(np.zeros((4, 4, 4), np.uint8))
     with pytest.raises(ParameterError, match="A: label set WF has no label table"):

@@ -246,6 +246,7 @@ def test_classes_are_hidden_in_cuts_and_in_space(viewer: WebElement, browser: Br
         red, green, blue = np.moveaxis(browser.picture(browser.find(".v-space")).astype(int), 2, 0)
         return int(((red > blue + 40) & (green > blue + 20)).sum())
 
+    assert browser.find(".v-caption").text == "surface of HQ"
     assert orange_pixels() > 1000
     browser.find('input[aria-label="degradation layer in 3D"]').click()
     assert orange_pixels() < 100
@@ -312,6 +313,17 @@ def test_a_phone_sees_all_of_it(browser: Browser) -> None:
         assert browser.find(".v-slices").size["width"] > 300
     finally:
         browser.resize(1200, 900)
+
+
+def test_a_lost_graphics_card_is_told(page: Path, browser: Browser) -> None:
+    browser.open(page)
+    viewer = browser.viewer()
+    browser.run(
+        "const canvas = document.querySelector('.v-cuts canvas');"
+        "canvas.dispatchEvent(new Event('webglcontextlost'))"
+    )
+    assert viewer.get_attribute("data-state") == "failed"
+    assert "reload the page" in viewer.text
 
 
 def test_without_webgl_it_says_so(page: Path, browser: Browser) -> None:

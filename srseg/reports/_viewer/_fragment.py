@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from srseg.errors import ParameterError
-from srseg.preprocessing import resample
+from srseg.reports._viewer._grid import part, shown_grid
 from srseg.reports._viewer._pack import pack
-from srseg.reports._viewer._sample import ViewerSample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from srseg.reports._viewer._pack import Packed
-    from srseg.volumes import Grid, Region, Volume
+    from srseg.reports._viewer._sample import ViewerSample
 
 _SCRIPTS = ("data.js", "lines.js", "stage.js", "panel.js", "start.js")
 _FRAME = 4096  # bytes of the fragment beside the data
@@ -63,7 +61,8 @@ def viewer_html(samples: Sequence[ViewerSample], *, budget: int) -> str:
         raise ParameterError("a viewer needs at least one sample")
     left = budget - _FRAME
     packed: dict[int, Packed] = {}
-    for number in sorted(range(len(entries)), key=lambda i: entries[i].scan.grid.n_voxels):
+    sizes = [shown_grid(entry).n_voxels for entry in entries]
+    for number in sorted(range(len(entries)), key=sizes.__getitem__):
         packed[number] = pack(entries[number], left // (len(entries) - len(packed)))
         left -= packed[number].size
     ordered = [packed[number] for number in range(len(entries))]
@@ -101,22 +100,5 @@ def viewer_head() -> str:
 
 def _entries(sample: ViewerSample) -> list[ViewerSample]:
     """Give a sample, and each of its boxes as one of its own."""
-    entries = [dataclasses.replace(sample, boxes={})]
-    grid = next(iter(sample.labels.values()), sample.scan).grid
-    for name, box in sample.boxes.items():
-        entries.append(
-            ViewerSample(
-                f"{sample.name}: {name}",
-                _cut(sample.scan, grid, box),
-                {key: _cut(volume, grid, box) for key, volume in sample.labels.items()},
-                {key: _cut(volume, grid, box) for key, volume in sample.maps.items()},
-            )
-        )
-    return entries
-
-
-def _cut(volume: Volume, grid: Grid, box: Region) -> Volume:
-    if volume.grid.same_as(grid):
-        return volume.cropped(box)
-    order: Literal["linear", "nearest"] = "linear" if volume.table is None else "nearest"
-    return resample(volume, grid.cropped(box), order=order)
+    parts = [part(sample, f"{sample.name}: {name}", box) for name, box in sample.boxes.items()]
+    return [sample, *parts]

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from srseg.errors import LabelError, ParameterError
+from srseg.errors import GridError, LabelError, ParameterError
 from srseg.labels import UNLABELLED
-from srseg.preprocessing import labels_on_grid, resample
 from srseg.quantification import Roles
+from srseg.reports._viewer._grid import on_grid, part, shown_grid
 from srseg.reports._viewer._shrink import shrink_labels, shrink_values, shrunk_shape
 from srseg.reports._viewer._surface import surface
 
@@ -29,11 +29,10 @@ _MAX_VOXELS = 24_000_000  # what the graphics memory of a laptop holds several t
 _MAX_EDGE = 1024
 _KEPT = (0.1, 99.95)  # percentiles between which grey values are told apart
 _SHOWN = (0.5, 99.9)  # percentiles of the window at first
-_TEXT = 4 / 3  # letters of base64 for a byte
-# bytes of a voxel after compression that are expected of a noisy scan, of labels and of a map
-_SCAN, _LABELS, _MAP = 0.9, 0.1, 0.4
 _SURFACES = 0.12  # share of the budget
-_TRIANGLE = 10  # bytes after compression
+_TRIED = 8  # slices in the middle, whose size tells that of the whole
+_SPARE = 1.05  # by how much it may be wrong
+_TRIANGLE = 13  # letters for one, after compression
 _MAX_TRIANGLES = 60_000
 
 
@@ -78,25 +77,41 @@ def pack(sample: ViewerSample, budget: int) -> Packed:
     ParameterError
         If not even a coarse picture fits into the budget.
     """
-    grid = next(iter(sample.labels.values())).grid if sample.labels else sample.scan.grid
-    a_voxel = (_SCAN + _LABELS * len(sample.labels) + _MAP * len(sample.maps)) * _TEXT
-    voxels = min(_MAX_VOXELS, budget * (1 - _SURFACES * bool(sample.labels)) / a_voxel)
+    grid = shown_grid(sample)
+    limit = budget * _SURFACES / _TRIANGLE / 3 / max(1, len(sample.labels))
     factor = max(
-        1, math.ceil((grid.n_voxels / voxels) ** (1 / 3)), -(-max(grid.shape) // _MAX_EDGE)
+        math.ceil((grid.n_voxels / _MAX_VOXELS) ** (1 / 3)), -(-max(grid.shape) // _MAX_EDGE)
     )
     while True:
-        packed = _packed(sample, grid, factor, budget)
-        if packed.size <= budget:
-            return packed
+        if _expected(sample, factor) <= budget * (1 - _SURFACES * bool(sample.labels)):
+            packed = _packed(sample, factor, min(_MAX_TRIANGLES, int(limit)))
+            if packed.size <= budget:
+                return packed
         if factor >= max(grid.shape):
             raise ParameterError(
                 f"{sample.name} does not fit into {budget} bytes of the page, not even in one "
-                f"voxel: {packed.size} are needed; allow a larger page, or show fewer samples"
+                "voxel; allow a larger page, or show fewer samples"
             )
-        factor = max(factor + 1, math.floor(factor * (packed.size / budget) ** (1 / 3)))
+        factor += 1
 
 
-def _packed(sample: ViewerSample, grid: Grid, factor: int, budget: int) -> Packed:
+def _expected(sample: ViewerSample, factor: int) -> float:
+    """Tell how large a sample becomes, from some slices in its middle."""
+    depth, height, width = shown_grid(sample).shape
+    slices = min(depth, _TRIED * factor)
+    first = (depth - slices) // 2
+    box = (slice(first, first + slices), slice(0, height), slice(0, width))
+    try:
+        tried = _packed(part(sample, sample.name, box), factor, 0)
+    except (GridError, ParameterError):
+        return 0  # the scan does not reach there
+    letters = sum(len(text) for text in tried.data.values())
+    times = shrunk_shape((depth, 1, 1), factor)[0] / shrunk_shape((slices, 1, 1), factor)[0]
+    return tried.size - letters + _SPARE * letters * times
+
+
+def _packed(sample: ViewerSample, factor: int, max_triangles: int) -> Packed:
+    grid = shown_grid(sample)
     origin = grid.to_physical(np.zeros(3))
     steps = [(grid.to_physical(np.eye(3)[axis]) - origin).tolist() for axis in range(3)]
     packed = Packed(
@@ -111,32 +126,31 @@ def _packed(sample: ViewerSample, grid: Grid, factor: int, budget: int) -> Packe
         }
     )
     packed.index["scan"] = _scan(sample, grid, factor, packed)
-    limit = budget * _SURFACES / (_TRIANGLE * _TEXT * 3 * max(1, len(sample.labels)))
     packed.index["labels"] = [
-        _labels(sample, name, grid, factor, packed, min(_MAX_TRIANGLES, int(limit)))
-        for name in sample.labels
+        _labels(sample, name, grid, factor, packed, max_triangles) for name in sample.labels
     ]
     packed.index["maps"] = [_map(sample, name, grid, factor, packed) for name in sample.maps]
     return packed
 
 
 def _scan(sample: ViewerSample, grid: Grid, factor: int, packed: Packed) -> dict[str, Any]:
-    scan = sample.scan
-    if not scan.grid.same_as(grid):
-        scan = resample(scan, grid, order="linear")
-    means = shrink_values(scan, factor, f"{sample.name}: scan")
-    finite = means[np.isfinite(means)]
+    means = shrink_values(on_grid(sample.scan, grid), factor, f"{sample.name}: scan")
+    seen = np.isfinite(means)
+    finite = means.copy() if seen.all() else means[seen]
     if not finite.size:
         raise ParameterError(
             f"{sample.name}: the scan has no finite voxel on the grid of the labels; check that "
             "scan and labels belong together"
         )
     low, below, above, high = np.percentile(
-        finite, (_KEPT[0], _SHOWN[0], _SHOWN[1], _KEPT[1])
+        finite, (_KEPT[0], _SHOWN[0], _SHOWN[1], _KEPT[1]), overwrite_input=True
     ).tolist()
+    del finite
     step = (high - low) / 255 or 1.0
-    grey = np.nan_to_num(np.clip((means - low) / step + 0.5, 0, 255))
-    key = _keep(packed, grey.astype(np.uint8))
+    means -= low
+    means /= step
+    np.nan_to_num(means, copy=False)
+    key = _keep(packed, np.round(means).clip(0, 255).astype(np.uint8))
     window = [max(0, math.floor((below - low) / step)), min(255, math.ceil((above - low) / step))]
     if window[0] >= window[1]:
         window = [0, 255]
@@ -149,9 +163,7 @@ def _labels(
     volume = sample.labels[name]
     table = volume.table
     assert table is not None  # noqa: S101 - the sample was checked
-    index = shrink_labels(
-        labels_on_grid(volume, grid), table, factor, f"{sample.name}: label set {name}"
-    )
+    index = shrink_labels(on_grid(volume, grid), table, factor, f"{sample.name}: label set {name}")
     # unlabelled comes after the classes, so that a colour map has no gap
     index[index == UNLABELLED] = len(table)
     implant = _implant(table)
@@ -191,10 +203,7 @@ def _fine(corners: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.uint16]:
 def _map(
     sample: ViewerSample, name: str, grid: Grid, factor: int, packed: Packed
 ) -> dict[str, Any]:
-    volume = sample.maps[name]
-    if not volume.grid.same_as(grid):
-        volume = resample(volume, grid, order="linear")
-    means = shrink_values(volume, factor, f"{sample.name}: {name}")
+    means = shrink_values(on_grid(sample.maps[name], grid), factor, f"{sample.name}: {name}")
     scaled = np.nan_to_num(np.clip(means, 0, 1)) * 255
     return {"name": name, "key": _keep(packed, np.round(scaled).astype(np.uint8))}
 

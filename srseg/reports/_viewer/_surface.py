@@ -23,7 +23,7 @@ def surface(mask: NDArray[np.bool_], max_triangles: int) -> tuple[NDArray[Any], 
     mask : ndarray of bool
         The voxels inside.
     max_triangles : int
-        The most triangles; larger voxels are taken until they suffice.
+        The most triangles; larger voxels are taken until they suffice. None where it is 0.
 
     Returns
     -------
@@ -34,7 +34,7 @@ def surface(mask: NDArray[np.bool_], max_triangles: int) -> tuple[NDArray[Any], 
     """
     nothing = np.empty((0, 3), np.float32), np.empty((0, 3), np.uint32)
     found = ndimage.find_objects(mask.view(np.uint8))
-    if not found:
+    if not found or not max_triangles:
         return nothing
     box = found[0]
     first = np.array([part.start for part in box])

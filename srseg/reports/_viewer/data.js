@@ -1,4 +1,20 @@
-// What Python packed: voxels and surfaces, gzipped, as base64 in the page.
+// What is drawn in which way, and what Python packed: voxels and surfaces, gzipped, as base64.
+
+const CUTS = [
+  { name: "rc", axis: 0, across: 2, down: 1, type: 0 },
+  { name: "cp", axis: 1, across: 2, down: 0, type: 1 },
+  { name: "pr", axis: 2, across: 1, down: 0, type: 2 },
+];
+const AXES = ["z", "y", "x"];
+const OPTIONS = {
+  logLevel: "error", loadingText: "", isOrientationTextVisible: false, sagittalNoseLeft: true,
+  dragAndDropEnabled: false, isNearestInterpolation: true, crosshairWidthUnit: "percent",
+  crosshairColor: [1, 1, 1, 0.55], backColor: [0.06, 0.06, 0.07, 1], meshThicknessOn2D: 0,
+  clipPlaneHotKey: "", viewModeHotKey: "", cycleClipPlaneHotKey: "", show3Dcrosshair: true,
+};
+// yellow: none of the colours that classes are given by default
+const MAP_COLORS = { R: [255, 255], G: [235, 235], B: [0, 0], A: [0, 255], I: [0, 255] };
+const UNLABELLED = { name: "unlabelled", color: "#777777" };
 
 async function unpacked(section, key) {
   const element = section.querySelector(`script.v-data[data-key="${key}"]`);

@@ -1,21 +1,5 @@
 // The three cuts and the picture in space, drawn by NiiVue.
 
-const CUTS = [
-  { name: "rc", axis: 0, across: 2, down: 1, type: 0 },
-  { name: "cp", axis: 1, across: 2, down: 0, type: 1 },
-  { name: "pr", axis: 2, across: 1, down: 0, type: 2 },
-];
-const AXES = ["z", "y", "x"];
-const OPTIONS = {
-  logLevel: "error", loadingText: "", isOrientationTextVisible: false, sagittalNoseLeft: true,
-  dragAndDropEnabled: false, isNearestInterpolation: true, crosshairWidthUnit: "percent",
-  crosshairColor: [1, 1, 1, 0.55], backColor: [0.06, 0.06, 0.07, 1], meshThicknessOn2D: 0,
-  clipPlaneHotKey: "", viewModeHotKey: "", cycleClipPlaneHotKey: "", show3Dcrosshair: true,
-};
-// yellow: none of the colours that classes are given by default
-const MAP_COLORS = { R: [255, 255], G: [235, 235], B: [0, 0], A: [0, 255], I: [0, 255] };
-const UNLABELLED = { name: "unlabelled", color: "#777777" };
-
 class Stage {
   constructor(section, onMove) {
     this.section = section;
@@ -55,7 +39,14 @@ class Stage {
         if (nv === this.cuts) this.annotate();
       };
     }
-    new ResizeObserver(() => this.cuts.drawScene()).observe(this.box);
+    this.resized = new ResizeObserver(() => this.cuts.drawScene());
+    this.resized.observe(this.box);
+  }
+
+  stop() {
+    this.sample = null; // nothing is drawn from now on
+    this.jobs.clear();
+    this.resized?.disconnect();
   }
 
   async show(sample, number) {
@@ -96,6 +87,7 @@ class Stage {
   async image(sample, layer) {
     if (layer.kind !== "map") {
       const made = await image(sample, layer.kind, layer.voxels, "gray");
+      layer.voxels = made.img; // once in memory is enough
       if (layer.kind === "labels") this.colour(layer, made);
       return made;
     }
@@ -144,6 +136,8 @@ class Stage {
     for (const { layer, position, made } of this.meshes) {
       made.visible = layer === this.solid && this.solidClasses.has(layer.classes[position].name);
     }
+    const caption = this.solid ? `surface of ${this.solid.name}` : "no labels to show in space";
+    this.section.querySelector(".v-caption").textContent = caption;
     this.space.drawScene();
   }
 
@@ -164,6 +158,7 @@ class Stage {
       requestAnimationFrame(() => {
         const jobs = [...this.jobs];
         this.jobs.clear();
+        if (!this.sample) return;
         for (const each of jobs) each();
         if (jobs.some((each) => each !== this.drawSpace)) this.cuts.drawScene();
       });

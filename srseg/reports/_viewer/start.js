@@ -48,51 +48,57 @@ function reset(stage, panel) {
   stage.go(stage.sample.shape.map((n) => Math.floor(n / 2)));
 }
 
-async function start(section) {
-  const message = section.querySelector(".v-message");
-  const samples = JSON.parse(section.querySelector(".v-index").textContent);
+function frame(section) {
   const canvas = (name) => element("canvas", { ariaLabel: name, role: "img" });
   const body = element("div", { className: "v-body" },
     element("div", { className: "v-stage" },
       element("div", { className: "v-cuts" }, canvas("three orthogonal cuts")),
       element("canvas", { className: "v-lines", ariaHidden: "true" }),
       element("div", { className: "v-notes" }),
-      element("div", { className: "v-space" }, canvas("surfaces in space"))),
+      element("div", { className: "v-space" }, canvas("surfaces in space"),
+        element("b", { className: "v-caption" }))),
     element("div", { className: "v-panel" }));
   section.append(body);
+  return body;
+}
+
+async function start(section) {
+  const message = section.querySelector(".v-message");
+  const samples = JSON.parse(section.querySelector(".v-index").textContent);
+  const body = frame(section);
   let panel = null;
+  const fail = (error) => {
+    stage.stop();
+    body.remove();
+    panel = null;
+    section.dataset.state = "failed";
+    message.hidden = false;
+    message.textContent = `The interactive viewer could not go on: ${error.message}. What it ` +
+      "would show is in the pictures of this page.";
+  };
   const stage = new Stage(section, (position) => panel?.tell(position));
   const choose = async (number) => {
     section.dataset.state = "loading";
     message.textContent = `Unpacking ${samples[number].name} …`;
     message.hidden = false;
     panel = null;
-    try {
-      await stage.show(samples[number], number);
-      panel = new Panel(section, samples, stage, choose);
-      panel.build(number);
-      panel.tell(stage.position);
-    } catch (error) {
-      fail(error);
-      return;
-    }
+    await stage.show(samples[number], number);
+    panel = new Panel(section, samples, stage, (chosen) => choose(chosen).catch(fail));
+    panel.build(number);
+    panel.tell(stage.position);
     message.hidden = true;
     section.dataset.state = "ready";
   };
-  const fail = (error) => {
-    body.remove();
-    section.dataset.state = "failed";
-    message.textContent = `The interactive viewer could not go on: ${error.message}. What it ` +
-      "would show is in the pictures of this page.";
-  };
+  body.addEventListener("webglcontextlost", () => {
+    fail(new Error("the graphics card gave up; reload the page"));
+  }, { capture: true });
   try {
     await stage.attach();
+    keys(section, stage, () => panel);
+    await choose(0);
   } catch (error) {
     fail(error);
-    return;
   }
-  keys(section, stage, () => panel);
-  await choose(0);
 }
 
 function begin() {
