@@ -26,7 +26,7 @@ def doctor(dataset: DatasetOption = None, as_json: JsonOption = False) -> None:
     from srseg.doctor import examine
 
     findings = examine(dataset)
-    counts = Counter(finding.state for finding in findings)
+    counts: Counter[str] = Counter(finding.state for finding in findings)
     if as_json:
         say_json(
             {
@@ -37,7 +37,7 @@ def doctor(dataset: DatasetOption = None, as_json: JsonOption = False) -> None:
     else:
         _say(findings)
         found = [f"{counts[state]} {text}" for state, text in _SHOWN.items() if counts[state]]
-        say(f"{', '.join(found)}")
+        say(", ".join(found))
     if counts["broken"]:
         raise typer.Exit(PROBLEMS)
 
