@@ -35,7 +35,9 @@ def test_three_planes(scan):
     for number, (name, axis, index) in enumerate((("rc", 0, 10), ("cp", 1, 7), ("pr", 2, 14))):
         box, flat = shown(figure, number)
         assert box.texts[0].get_text() == f"{name} {index}: slices across {'zyx'[axis]}"
-        picture = np.asarray(flat.images[0].get_array())
+        held = np.asarray(flat.images[0].get_array())
+        times = held.shape[1] // (28, 28, 24)[number]
+        picture = held[::times, ::times]
         np.testing.assert_array_equal(picture, np.asarray(box.images[0].get_array()))
         image = scan.read().take(index, axis).astype(float)
         order = np.argsort(image, axis=None)
@@ -121,7 +123,7 @@ def test_nine_planes(scan):
         frame = next(li for li in box.lines if to_hex(li.get_color()) in COLORS.values())
         x, y = np.array(frame.get_xydata())[:4].T
         area = abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2
-        size = np.prod(flat.images[0].get_array().shape[:2]) * 25
+        size = np.prod(box.images[0].get_array().shape[:2]) * 25
         assert area > 0.1 * size
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         c.name for c in DEFAULT_LABELS.foreground

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
     from srseg.reports._figures.cuts import Cut
 
@@ -27,6 +28,7 @@ _LINE = 1.25 * TEXT / 72
 _LETTER = 0.58 * TEXT / 72  # width of a letter, about
 _GAP = 0.045
 _TALLEST = 1.5  # height over width of a panel: what is taller is shown narrower
+_SHARP = 1200  # pixels along the edge of a picture that is sharp in a panel
 _HANDLE = 0.42  # inches that a legend entry needs beside its text
 
 
@@ -105,9 +107,17 @@ class Panels:
             self._legend(entries, n, below - 0.03)
             below -= _block(len(entries), n)
 
-    def show(self, axis: Axes, picture: Any, pixel: tuple[float, float], **options: Any) -> None:
+    def show(
+        self, axis: Axes, picture: NDArray[Any], pixel: tuple[float, float], **options: Any
+    ) -> None:
         """Put a picture into a panel; pixels have the shape of voxels."""
-        axis.imshow(picture, aspect=pixel[0] / pixel[1], interpolation="auto", **options)
+        height, width = picture.shape[:2]
+        # a few pixels would be blurred where they are shown a little larger than they are
+        times = max(1, _SHARP // max(height, width))
+        axis.imshow(
+            picture.repeat(times, 0).repeat(times, 1), aspect=pixel[0] / pixel[1],
+            extent=(-0.5, width - 0.5, height - 0.5, -0.5), interpolation="auto", **options,
+        )  # fmt: skip
 
     def _add_axes(self, left: float, bottom: float, width: float, height: float) -> Axes:
         whole_width, whole_height = self.figure.get_size_inches()

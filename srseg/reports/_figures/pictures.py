@@ -69,7 +69,7 @@ def marked_picture(
     grey: NDArray[np.float64], masks: Mapping[str, NDArray[np.bool_]]
 ) -> NDArray[np.float64]:
     """Mark pixels in colours on a faint picture, on which light and dark ones stand out."""
-    picture = 0.45 + 0.27 * grey
+    picture = 0.55 + 0.2 * grey
     for color, mask in masks.items():
         picture[mask] = to_rgb(color)
     return picture
