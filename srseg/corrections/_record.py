@@ -133,7 +133,7 @@ def read_correction(path: Path | str) -> Correction:
         If it cannot be read.
     """
     given = Path(path)
-    file = given if given.name == RECORD else (given if given.is_dir() else given.parent) / RECORD
+    file = (given if is_export(given) else given.parent) / RECORD
     if not file.is_file():
         raise MissingFileError(
             f"{file} is not there: it says what {given.name or given} was made from. Put the file "
@@ -169,6 +169,11 @@ def read_correction(path: Path | str) -> Correction:
         raise FileFormatError(
             f"{file} is not what srseg wrote ({error!r}); take it from a backup, or export again"
         ) from None
+
+
+def is_export(path: Path) -> bool:
+    """Tell a folder that was exported from a volume that is a folder."""
+    return path.is_dir() and not path.name.lower().endswith(".zarr")
 
 
 def _pairs(box: Region) -> list[list[int]]:

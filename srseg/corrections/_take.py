@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from srseg.corrections._merge import Changes, CorrectedSource, find_changes
 from srseg.corrections._pieces import overlap
-from srseg.corrections._record import RECORD, Correction, read_correction
+from srseg.corrections._record import RECORD, Correction, is_export, read_correction
 from srseg.corrections._returned import open_returned
 from srseg.dataset import corrected_in, plan_corrected
 from srseg.errors import DatasetError, ParameterError
@@ -82,7 +82,8 @@ def plan_correction(
     dataset : Dataset
         The dataset.
     file : path
-        The corrected file; or the folder that was exported, for all of its files.
+        The corrected file; or the folder that was exported, or the ``correction.json`` in it, for
+        all of its files.
     sample : str
         Name of the sample.
     label_set : str
@@ -132,7 +133,8 @@ def plan_correction(
     one = dataset[sample]
     base = _base(one, record, label_set)
     table = dataset.table
-    files = [record.folder / piece.labels for piece in record.pieces] if path.is_dir() else [path]
+    all_of_it = is_export(path) or path.name == RECORD
+    files = [record.folder / piece.labels for piece in record.pieces] if all_of_it else [path]
     opened = [open_returned(each, record, table, renamed or {}) for each in files]
     returned = [(piece.box, volume) for piece, volume in opened]
     places = _places(record, [box for box, _ in returned], looked_at)

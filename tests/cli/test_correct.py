@@ -99,7 +99,7 @@ def test_what_it_says(predicted, run):
     assert done.exit_code == 0, done.output
     assert "took the correction of WF into label set HQ of sample V (revision 2)" in done.stdout
     assert "0 voxels changed, 1848 looked at and labelled" in done.stdout
-    assert "nothing was changed in z 10" in done.stderr
+    assert "nothing was changed: all is as it was exported" in done.stderr
     # a slice of WF is in it now
     hq, wf = (Dataset(path)["V"].labels(name).read() for name in ("HQ", "WF"))
     np.testing.assert_array_equal(hq[10], wf[10])

@@ -120,6 +120,10 @@ def test_pieces_come_back_one_by_one_or_all_together(predicted, tmp_path):
     edit(record, first, piece=1)
     take(predicted, record.folder)
     np.testing.assert_array_equal(predicted["A"].labels("HQ").read(), expected(base, after, [5, 1]))
+    again = plan_correction(
+        predicted, record.folder / "correction.json", sample="A", label_set="HQ"
+    )
+    assert again.changes.n_changed == 2
 
 
 @pytest.mark.parametrize("form", ["slicer", "tiff"])
@@ -289,6 +293,14 @@ class TestPlainFiles:
         np.testing.assert_array_equal(
             predicted["A"].labels("HQ").read(), expected(base, drawn(base), [5, 1])
         )
+
+    @pytest.mark.parametrize("suffix", [".ome.zarr", ".h5", ".mha", ".nii.gz"])
+    def test_in_another_format(self, predicted, tmp_path, suffix):
+        base = predicted["A"].labels("srseg-wf")
+        record = export(predicted, tmp_path / "out", form="napari")
+        path = record.folder / f"mine{suffix}"
+        write_volume(path, Volume(drawn(base.read()), base.grid, table=base.table))
+        assert plan_correction(predicted, path, sample="A", label_set="HQ").changes.n_changed == 7
 
     def test_under_another_name(self, predicted, tmp_path):
         base = predicted["A"].labels("srseg-wf").read()

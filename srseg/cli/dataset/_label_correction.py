@@ -109,7 +109,12 @@ def _tell(plan: "CorrectionPlan") -> None:
             f"srseg: {counted(changes.outside, 'voxel')} changed outside of the places that were "
             "to be corrected; they are labelled too"
         )
-    if plan.untouched:
+    if not changes.n_changed:
+        note(
+            "srseg: nothing was changed: all is as it was exported, and counts as looked at and "
+            "right. Was the corrected file saved under another name?"
+        )
+    elif plan.untouched:
         note(
             f"srseg: nothing was changed in {', '.join(p.name for p in plan.untouched)}: taken as "
             "looked at and right. If it was not looked at, name those that were, with --done"
