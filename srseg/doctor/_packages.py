@@ -9,6 +9,8 @@ from srseg.doctor._finding import BUSY, REINSTALL, Finding, one_line
 from srseg.doctor._probe import Answer, ask
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from packaging.requirements import Requirement
 
 _FOR_DEVELOPERS = ("dev", "docs", "test")
@@ -27,15 +29,16 @@ _GROUPS = ("srseg.backbones", "srseg.formats", "srseg.viewers")
 def packages() -> list[Finding]:
     """Tell whether all that srseg needs is there, in versions that will do, and can be imported."""
     needed = [r for r in _requirements() if r.marker is None or r.marker.evaluate({"extra": ""})]
-    wrong = [text for r in needed if (text := _unfit(r))]
-    there = [r for r in needed if not _unfit(r)]
+    unfit = {r: text for r in needed if (text := _unfit(r))}
+    there = [r for r in needed if r not in unfit]
     versions = {r.name: version(r.name) for r in there}
     modules = [_module(r.name) for r in there if r.name.lower() not in _TRIED_WITH_TORCH]
     answer = ask("_import_probe", *modules)
-    wrong += not_imported(answer)
+    broken = not_imported(answer)
     facts = {"versions": versions}
-    if wrong:
-        return [Finding("packages", "broken", "; ".join(wrong), REINSTALL, facts)]
+    if unfit or broken:
+        text = "; ".join([*unfit.values(), *broken])
+        return [Finding("packages", "broken", text, REINSTALL if broken else _get(unfit), facts)]
     if answer.late:
         return [Finding("packages", "better", answer.trouble, BUSY, facts)]
     text = f"all {len(needed)} that srseg needs are there and fit"
@@ -98,6 +101,10 @@ def plugins() -> list[Finding]:
         remedy = "install that package again, or remove it"
         return [Finding("plugins", "broken", "; ".join(wrong), remedy, facts)]
     return [Finding("plugins", "ok", ", ".join(names), facts=facts)]
+
+
+def _get(wanted: Iterable[Requirement]) -> str:
+    return " ".join(["pip install", *(f"'{r.name}{r.specifier}'" for r in wanted)])
 
 
 def _requirements() -> list[Requirement]:

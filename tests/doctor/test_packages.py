@@ -68,6 +68,7 @@ def test_packages_that_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert finding.state == "broken"
     assert "no-such-package is not installed" in finding.text
     assert "is installed, <2000 is needed" in finding.text
+    assert finding.remedy == "pip install 'tifffile<2000' 'no-such-package>=1'"
     assert asked == [("_import_probe", "pytest", "SimpleITK")]
 
 
