@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from srseg.corrections import rank_samples, suggest_slices, uncertainty
+from srseg.corrections import rank_samples, suggest_over, uncertainty
 from srseg.reports._page._parts import Table
 
 if TYPE_CHECKING:
-    from srseg.corrections import RankedSample
+    from srseg.corrections import Suggestion
     from srseg.dataset import Dataset
 
-_SLICES = 5
-_SAMPLES = 5
+_SLICES, _OF_ONE = 10, 5
 _CAPTION = (
-    "As far as the votes of the planes tell. In brackets: the share of what is expected to be "
-    "wrong in the sample that lies in the slice."
+    "As far as the votes of the planes tell: where all are wrong together, nothing is found. In "
+    "brackets: the share of the voxels of the sample, and of what is expected to be wrong in it. "
+    "Slices are spread over what is doubtful, the first to be corrected first."
 )
 
 
@@ -30,17 +30,17 @@ class CorrectNext:
         Its name.
     table : Table
         The samples, and the slices in them.
-    first : str
-        The sample to begin with.
+    commands : tuple of str
+        What exports them, the first to be corrected first.
     """
 
     prediction: str
     table: Table
-    first: str
+    commands: tuple[str, ...]
 
 
 def correct_next(dataset: Dataset, prediction: str) -> CorrectNext:
-    """Rank samples by the disagreement of a prediction, and choose slices in the first of them.
+    """Rank samples by the disagreement of a prediction, and divide some slices over them.
 
     Parameters
     ----------
@@ -52,25 +52,34 @@ def correct_next(dataset: Dataset, prediction: str) -> CorrectNext:
     Returns
     -------
     CorrectNext
-        A table.
+        A table, and the commands that export what is to be corrected.
     """
     ranked = rank_samples(dataset, prediction)
-    rows = [_row(dataset, one, chosen=i < _SAMPLES) for i, one in enumerate(ranked)]
-    return CorrectNext(
-        prediction,
-        Table(
-            ["sample", "voxels expected to be wrong", "slices to correct first"],
-            rows,
-            [_CAPTION],
-            words=(0, 2),
-        ),
-        ranked[0].sample,
+    volumes = [
+        (uncertainty(dataset[one.sample], prediction), dataset[one.sample].labels(prediction))
+        for one in ranked
+    ]
+    slices: list[list[Suggestion]] = [[] for _ in ranked]
+    first: dict[int, None] = {}
+    for position, place in suggest_over(volumes, _SLICES if len(ranked) > 1 else _OF_ONE):
+        slices[position].append(place)
+        first[position] = None
+    rows = [
+        [one.sample, f"{one.expected:,.0f} ({100 * one.share:.2f} %)", _said(found)]
+        for one, found in zip(ranked, slices, strict=True)
+    ]
+    commands = tuple(_command(ranked[i].sample, prediction, slices[i]) for i in first)
+    heads = ["sample", "voxels expected to be wrong", "slices to correct"]
+    return CorrectNext(prediction, Table(heads, rows, [_CAPTION], words=(0, 2)), commands)
+
+
+def _said(found: list[Suggestion]) -> str:
+    return ", ".join(f"{one.name} ({100 * one.share:.1f} %)" for one in found) or "–"
+
+
+def _command(sample: str, prediction: str, found: list[Suggestion]) -> str:
+    places = f"{found[0].axis}:{','.join(str(one.index) for one in found)}"
+    return (
+        f"srseg correct export {sample} --labels {prediction} --at {places} "
+        f"--out {sample}-to-correct"
     )
-
-
-def _row(dataset: Dataset, one: RankedSample, *, chosen: bool) -> list[str]:
-    slices = "–"
-    if chosen:
-        found = suggest_slices(uncertainty(dataset[one.sample], one.prediction), _SLICES)
-        slices = ", ".join(f"{s.name} ({100 * s.share:.1f} %)" for s in found) or "–"
-    return [one.sample, f"{one.expected:,.0f} ({100 * one.share:.2f} %)", slices]

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from srseg.volumes import Volume
 
 _EDGE = 256  # blocks along the longest edge of the volume
-_RAYS = 360  # along the diagonal of the implant
+_RAYS = 360  # along the diagonal of the implant, at most
+_PER_BLOCK = 4
 _TURN, _TILT = math.radians(35), math.radians(20)
 _LIGHT = np.array([0.75, 0.5, 0.45])  # it goes into the scene, down and to the right
 _SKY = 1.0
@@ -154,7 +155,8 @@ def _turned(blocks: ImplantBlocks) -> tuple[dict[int, NDArray[np.float32]], floa
     )
     axes = np.stack([into, down, right])
     extent = shape * size
-    pixel = float(np.linalg.norm(extent)) / _RAYS
+    blocks_across = float(np.linalg.norm(shape))
+    pixel = float(np.linalg.norm(extent)) / min(_RAYS, _PER_BLOCK * blocks_across)
     out = np.ceil(np.abs(axes) @ extent / pixel).astype(int) + 2
     matrix = (axes * pixel).T / size[:, None]
     offset = (shape - 1) / 2 - matrix @ ((out - 1) / 2)
