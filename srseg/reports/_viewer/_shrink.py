@@ -10,15 +10,16 @@ from srseg.labels import UNLABELLED
 from srseg.progress import task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import DTypeLike, NDArray
 
     from srseg.labels import LabelTable
     from srseg.volumes import Region, Volume
 
 _SLICES = 64  # a row of the chunks that srseg writes
 _VOXELS = 2**24  # read at once
+_FLOATS = (np.float32,) * 3
 
 
 def shrunk_shape(shape: tuple[int, int, int], factor: int) -> tuple[int, int, int]:
@@ -64,11 +65,11 @@ def shrink_values(volume: Volume, factor: int, what: str) -> NDArray[np.float32]
             seen = np.isfinite(block)
             if not seen.all():
                 block = np.where(seen, block, 0)
-            count = _sum(seen.view(np.uint8), factor, np.float32)
+            count = _sum(seen.view(np.uint8), factor, _FLOATS)
         else:
             z, y, x = (np.minimum(factor, n - np.arange(0, n, factor)) for n in block.shape)
             count = (z[:, None, None] * y[:, None] * x).astype(np.float32)
-        total = _sum(block, factor, np.float32)
+        total = _sum(block, factor, _FLOATS)
         with np.errstate(invalid="ignore"):
             means[target] = total / count
     return means
@@ -106,7 +107,12 @@ def shrink_labels(volume: Volume, table: LabelTable, factor: int, what: str) -> 
             continue
         best: NDArray[Any] | None = None
         for position in (UNLABELLED, *range(len(table))):
-            count = _sum((index == position).view(np.uint8), factor, np.uint32)
+            mask = index == position
+            if not mask.any():
+                continue
+            # small numbers in small types, which are added quickly
+            types = [np.min_scalar_type(factor**n) for n in (1, 2, 3)]
+            count = _sum(mask.view(np.uint8), factor, types)
             if best is None:
                 best = count
                 winners[target] = position
@@ -131,11 +137,11 @@ def _blocks(shape: tuple[int, int, int], factor: int, what: str) -> Iterator[tup
                 step.advance((region[0].stop - z) * (region[1].stop - y))
 
 
-def _sum(block: NDArray[Any], factor: int, dtype: type[np.generic]) -> NDArray[Any]:
+def _sum(block: NDArray[Any], factor: int, types: Sequence[DTypeLike]) -> NDArray[Any]:
     """Add up blocks, axis after axis: whole slices at first, which the processor adds quickly."""
     if factor == 1:
-        return block.astype(dtype)
-    for axis in range(3):
+        return block.astype(types[-1])
+    for axis, dtype in enumerate(types):
         n = -(-block.shape[axis] // factor)
         shape = (*block.shape[:axis], n, *block.shape[axis + 1 :])
         total = np.zeros(shape, dtype)
