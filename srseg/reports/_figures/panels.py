@@ -112,6 +112,8 @@ class Panels:
     ) -> None:
         """Put a picture into a panel; pixels have the shape of voxels."""
         height, width = picture.shape[:2]
+        if picture.ndim == 3:  # colours, an eighth as large
+            picture = (picture * 255).round().astype(np.uint8)
         # a few pixels would be blurred where they are shown a little larger than they are
         times = max(1, _SHARP // max(height, width))
         axis.imshow(
