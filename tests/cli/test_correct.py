@@ -103,6 +103,12 @@ def test_what_it_says(predicted, run):
     # a slice of WF is in it now
     hq, wf = (Dataset(path)["V"].labels(name).read() for name in ("HQ", "WF"))
     np.testing.assert_array_equal(hq[10], wf[10])
+    assert "single lines" not in done.stderr
+    run("correct", "export", "V", "--labels", "WF", "--at", "y:7", "--out", "other", "-d", path)
+    done = run("dataset", "label", "other", "--sample", "V", "--set", "HQ", "--from-correction",
+               "-d", path)  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "HQ has corrected slices across y and z" in done.stderr
 
 
 def test_slices_are_divided_over_samples(predicted, run):

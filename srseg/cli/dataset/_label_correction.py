@@ -64,6 +64,7 @@ def add_correction(
         whole=wanted.whole,
         renamed=_renamed(wanted.mapped),
     )
+    _note_crossing(archive, plan, wanted)
     if dry_run:
         counts = {v: n for v, n in enumerate(plan.labels.check_values()) if n}
     else:
@@ -89,6 +90,22 @@ def add_correction(
     )
     _tell(plan)
     say_classes(counts, archive.table)
+
+
+def _note_crossing(archive: "Dataset", plan: "CorrectionPlan", wanted: Wanted) -> None:
+    """Tell of slices across several axes in one label set, from which a network learns little."""
+    sample = archive[wanted.sample]
+    places = [one.name for one in plan.places]
+    if wanted.label_set in sample.label_sets:
+        for one in sample.revisions(wanted.label_set):
+            places += [place["place"] for place in (one.corrected or {}).get("places", [])]
+    axes = sorted({name[0] for name in places if name[0] in "zyx"})
+    if len(axes) > 1:
+        note(
+            f"srseg: label set {wanted.label_set} has corrected slices across {' and '.join(axes)}"
+            ": a network learns little from the single lines that they leave in each other. Take "
+            "another --set, or correct along one axis"
+        )
 
 
 def _tell(plan: "CorrectionPlan") -> None:
