@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -84,15 +85,17 @@ class Browser:
 
     def viewer(self, state: str = "ready", *, seconds: float = 120) -> WebElement:
         """Wait until the viewer of the page is in a state, and give it."""
-        from selenium.webdriver.support.ui import WebDriverWait
-
         section = self.find(".srseg-viewer")
         self.run("arguments[0].scrollIntoView()", section)
-        WebDriverWait(self.driver, seconds, 0.1).until(
-            lambda _: section.get_attribute("data-state") in (state, "failed")
-        )
+        self.until(lambda: section.get_attribute("data-state") in (state, "failed"), seconds)
         assert section.get_attribute("data-state") == state, section.text
         return section
+
+    def until(self, holds: Callable[[], bool], seconds: float = 60) -> None:
+        """Wait until something holds."""
+        from selenium.webdriver.support.ui import WebDriverWait
+
+        WebDriverWait(self.driver, seconds, 0.1).until(lambda _: holds())
 
     def find(self, selector: str) -> WebElement:
         """Give the first element that a CSS selector finds."""

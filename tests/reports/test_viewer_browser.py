@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,7 +59,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path.write_text(
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>page</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"{viewer_head()}</head><body>{html}</body></html>",
+        f"{viewer_head()}</head><body>{html}"
+        f'<p><a href="#top" data-viewer-sample="{escape(STRANGE)}" data-viewer-slice="y:41">go</a>'
+        "</p></body></html>",
         "utf-8",
     )
     return path
@@ -313,6 +316,15 @@ def test_a_phone_sees_all_of_it(browser: Browser) -> None:
         assert browser.find(".v-slices").size["width"] > 300
     finally:
         browser.resize(1200, 900)
+
+
+def test_a_link_in_the_page_shows_a_slice(viewer: WebElement, browser: Browser) -> None:
+    browser.run("document.querySelector('[data-viewer-slice]').click()")
+    browser.until(lambda: position(viewer) == [10, 20, 16])
+    assert readout(browser)["voxel z, y, x"] == "20, 40, 32"
+    assert browser.run("return document.querySelector('.v-sample').selectedOptions[0].text") == (
+        STRANGE
+    )
 
 
 def test_a_lost_graphics_card_is_told(page: Path, browser: Browser) -> None:

@@ -66,7 +66,7 @@ async function start(section) {
   const message = section.querySelector(".v-message");
   const samples = JSON.parse(section.querySelector(".v-index").textContent);
   const body = frame(section);
-  let panel = null;
+  let panel = null, current = null;
   const fail = (error) => {
     stage.stop();
     body.remove();
@@ -86,6 +86,7 @@ async function start(section) {
     panel = new Panel(section, samples, stage, (chosen) => choose(chosen).catch(fail));
     panel.build(number);
     panel.tell(stage.position);
+    current = number;
     message.hidden = true;
     section.dataset.state = "ready";
   };
@@ -99,21 +100,47 @@ async function start(section) {
   } catch (error) {
     fail(error);
   }
+  // Shows a slice of a sample, given in its own voxels; tells whether the sample is here.
+  return async (name, axis, index) => {
+    const number = samples.findIndex((sample) => sample.name === name);
+    if (number < 0 || section.dataset.state === "failed") return false;
+    if (number !== current) await choose(number).catch(fail);
+    if (!panel) return false;
+    const position = stage.position;
+    position[AXES.indexOf(axis)] = Math.floor(index / samples[number].factor);
+    stage.go(position);
+    return true;
+  };
 }
 
 function begin() {
+  const sections = [...document.querySelectorAll(".srseg-viewer")];
   const canDraw = !!document.createElement("canvas").getContext("webgl2");
+  if (!canDraw || typeof DecompressionStream === "undefined") {
+    for (const section of sections) section.dataset.state = "failed"; // its message says why
+    return;
+  }
+  const started = new Map();
+  const begun = (section) => {
+    if (!started.has(section)) started.set(section, start(section));
+    return started.get(section);
+  };
   const near = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries) {
-      if (!isIntersecting) continue;
-      near.unobserve(target);
-      start(target);
+      if (isIntersecting) begun(target);
     }
   }, { rootMargin: "300px" });
-  for (const section of document.querySelectorAll(".srseg-viewer")) {
-    if (canDraw && typeof DecompressionStream !== "undefined") near.observe(section);
-    else section.dataset.state = "failed"; // the message says what is missing
-  }
+  for (const section of sections) near.observe(section);
+  // Elsewhere in the page: <a href="#…" data-viewer-sample="A" data-viewer-slice="z:120">
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest("[data-viewer-slice]");
+    if (!link) return;
+    const [axis, index] = link.dataset.viewerSlice.split(":");
+    for (const section of sections) {
+      const show = await begun(section);
+      if (await show(link.dataset.viewerSample, axis, +index)) return;
+    }
+  });
 }
 
 if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);
