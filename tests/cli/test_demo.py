@@ -26,6 +26,8 @@ def test_text_and_where_to_look(run, tmp_path):
     ]  # fmt: skip
     assert [line.split()[0] for line in lines[8:12]] == ["quantity", "Degradation", "BIC", "BV/TV"]
     assert "look at srseg-demo/figures/comparison.png" in result.stdout
+    assert "to open in a browser: srseg-demo/report.html" in result.stdout
+    assert (tmp_path / "srseg-demo" / "report.html").is_file()
     listed = run("dataset", "list", "-d", tmp_path / "srseg-demo/dataset").stdout
     assert [line.split()[0] for line in listed.splitlines()[1:]] == ["T1", "T2", "V1"]
     again = run("demo")
@@ -39,6 +41,7 @@ def test_json_is_one_document(run, tmp_path):
     answer = json.loads(result.stdout)
     assert list(answer["iou"]) == ["wf", "single", "soft3", "hard3", "soft9", "hard9"]
     assert answer["model"] == str(tmp_path / "deep/demo/model.srseg")
+    assert answer["report"] == str(tmp_path / "deep/demo/report.html")
     assert answer["seconds"] > 0
 
 

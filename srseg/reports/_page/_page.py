@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from srseg.dataset import measured_facts
-from srseg.errors import ParameterError, SRSegError, UnknownNameError
+from srseg.errors import ParameterError, SRSegError, StorageError, UnknownNameError
 from srseg.progress import task
 from srseg.quantification import Measures
 from srseg.reports._methods import methods_text
@@ -141,6 +141,11 @@ def write_report(
     >>> from srseg import Dataset
     >>> write_report(Dataset("mgbone"), "report.html", against="HQ")  # doctest: +SKIP
     """
+    path = Path(path)
+    if path.exists() and not overwrite:
+        # said before all is looked at, which may take long
+        raise StorageError(f"{path} exists already; name another file, or let it be replaced")
+    trained = [model_part(Path(model)) for model in models]
     samples = list(dataset)
     if not samples:
         raise ParameterError(f"{dataset.path} has no samples here, so there is nothing to report")
@@ -158,7 +163,7 @@ def write_report(
     }
     numbers = implant_numbers([r for r in records if len(r)], against)
     methods = methods_text(records, statistics=numbers.tests is not None) if records else ""
-    found = _models(models, records, [Path(dataset.path), Path(dataset.path).parent, Path()])
+    trained = trained or _models_of(records, [dataset.path, dataset.path.parent, Path()])
     heads, rows = sample_rows(samples)
     context = {
         "title": title or (f"Sample {samples[0].name}" if len(samples) == 1 else dataset.title),
@@ -173,7 +178,7 @@ def write_report(
         "numbers": numbers,
         "unmeasured": [_named(r) for r in records if not len(r)],
         "methods": [p for p in methods.split("\n\n") if p.strip()],
-        "models": found,
+        "models": trained,
         "next": _next(dataset, shown, notes),
         "versions": versions(),
         "notes": notes,
@@ -182,7 +187,7 @@ def write_report(
     write_text(path, text, overwrite=overwrite)
     names = dict.fromkeys(name for sets in shown.values() for name in sets)
     return Report(
-        Path(path), len(text.encode()), tuple(part.name for part in parts), tuple(names), against,
+        path, len(text.encode()), tuple(part.name for part in parts), tuple(names), against,
         tuple(notes),
     )  # fmt: skip
 
@@ -282,12 +287,9 @@ def _named(record: Measures) -> str:
     return f"{record.facts['sample']} {record.facts['label_set']}"
 
 
-def _models(
-    given: Iterable[Path | str], records: Sequence[Measures], folders: Sequence[Path]
-) -> list[Any]:
+def _models_of(records: Sequence[Measures], folders: Sequence[Path]) -> list[Any]:
     made = [r.facts["provenance"] for r in records if r.facts.get("provenance")]
-    paths = dict.fromkeys(Path(path) for path in given) or dict.fromkeys(find_models(made, folders))
-    return [model_part(path) for path in paths]
+    return [model_part(path) for path in find_models(made, folders)]
 
 
 def _next(dataset: Dataset, shown: Mapping[str, Sequence[str]], notes: list[str]) -> list[Any]:
