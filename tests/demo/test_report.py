@@ -60,6 +60,16 @@ def test_the_wheel_changes_the_slice(viewer, browser):
     assert position()[1:] == before[1:]
 
 
+def test_slices_to_correct_are_shown_in_the_viewer(viewer, browser):
+    link = browser.all("#next a")[1]
+    name, axis, index = link.text, *link.get_attribute("data-viewer-slice").split(":")
+    assert name == f"{axis} {index}"
+    browser.run("arguments[0].click()", link)
+    browser.viewer()
+    found = viewer.get_attribute("data-position").split(",")
+    assert found["zyx".index(axis)] == index
+
+
 def test_overlays_toggle(viewer, browser):
     stage = browser.find(".v-stage")
     before = browser.picture(stage).astype(int)

@@ -33,7 +33,7 @@ MADE = {
     "version": "0.9", "torch": "2.13", "model": "wf.srseg", "model_sha256": "0" * 64,
     "backbone": "unet", "width": 8, "depth": 2, "voxel_size_um": 20.0,
     "clip_percentiles": [0.5, 99.9], "planes": ["rc", "cp", "pr"], "voting": "soft",
-    "training_samples": ["T"],
+    "training_samples": ["T", "B:z0-20"],
 }  # fmt: skip
 
 
@@ -125,7 +125,7 @@ def test_texts_of_others_stay_texts(whole):
     path, page = whole
     assert "<title>Screws &#34;&gt;&lt;script&gt;" in path.read_text("utf-8")
     assert HOSTILE in page.text
-    assert not any("evil" in address for address in (*page.fetched, *page.links))
+    assert not any("evil.example" in address for address in (*page.fetched, *page.links))
 
 
 def test_agreement_is_what_counting_voxels_gives(whole, kept):
@@ -145,6 +145,11 @@ def test_agreement_is_what_counting_voxels_gives(whole, kept):
     assert [row[:2] for row in page.table("sample", "label set")] == [
         ["A", "WF"], ["A", PREDICTED], ["B", "WF"], ["B", PREDICTED],
     ]  # fmt: skip
+
+
+def test_a_sample_that_was_trained_on_is_no_measure(whole):
+    _, page = whole
+    assert f"The model of {PREDICTED} was trained on B: its score there is no measure" in page.text
 
 
 def test_shares_of_classes_are_those_of_the_voxels(whole, kept):

@@ -9,13 +9,17 @@ from srseg.evaluation import SampleScores, ScoreRow
 from srseg.reports._page._parts import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from srseg.labels import LabelTable
+    from srseg.quantification import Measures
 
 
 def agreement_table(
-    scores: Mapping[str, Sequence[SampleScores]], table: LabelTable, against: str
+    scores: Mapping[str, Sequence[SampleScores]],
+    table: LabelTable,
+    against: str,
+    seen: Mapping[str, Sequence[str]],
 ) -> Table:
     """Give the IoU of label sets, averaged over the samples, as in the paper's Table 2.
 
@@ -27,6 +31,8 @@ def agreement_table(
         The classes.
     against : str
         The label set that counts as true.
+    seen : mapping of str to sequence of str
+        Samples that the model of a prediction was trained on.
 
     Returns
     -------
@@ -46,7 +52,38 @@ def agreement_table(
     over = "mean over samples, then over classes without background" if several else (
         "the mean is over classes without background"
     )  # fmt: skip
-    return Table(heads, rows, [f"IoU × 100 against {against}; {over}."])
+    captions = [f"IoU × 100 against {against}; {over}."]
+    for name, parts in scores.items():
+        known = [one for part in parts for one in part.samples if one in seen.get(name, ())]
+        if known:
+            captions.append(
+                f"The model of {name} was trained on {', '.join(known)}: its score there is no "
+                "measure of how it does on new scans."
+            )
+    return Table(heads, rows, captions)
+
+
+def trained_on(records: Iterable[Measures]) -> dict[str, list[str]]:
+    """Find which of the samples the models of predictions have seen in training.
+
+    Parameters
+    ----------
+    records : iterable of Measures
+        With their facts, of predictions the provenance.
+
+    Returns
+    -------
+    dict of str to list of str
+        Samples by prediction; of a scan that was cut, ``A:z0-120`` is a slab of A.
+    """
+    found: dict[str, list[str]] = {}
+    for record in records:
+        made = record.facts.get("provenance") or {}
+        names = [*made.get("training_samples", ()), *made.get("validation_samples", ())]
+        if record.facts.get("sample") in {str(name).partition(":")[0] for name in names}:
+            name = str(record.facts.get("label_set"))
+            found.setdefault(name, []).append(str(record.facts["sample"]))
+    return found
 
 
 def sample_table(scores: Mapping[str, Sequence[SampleScores]], table: LabelTable) -> Table:

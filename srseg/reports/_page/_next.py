@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from markupsafe import Markup
+
 from srseg.corrections import rank_samples, suggest_over, uncertainty
 from srseg.reports._page._parts import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from srseg.corrections import Suggestion
     from srseg.dataset import Dataset
+    from srseg.volumes import Grid, Volume
 
 _SLICES, _OF_ONE = 10, 5
 _CAPTION = (
@@ -39,7 +44,7 @@ class CorrectNext:
     commands: tuple[str, ...]
 
 
-def correct_next(dataset: Dataset, prediction: str) -> CorrectNext:
+def correct_next(dataset: Dataset, prediction: str, viewed: Mapping[str, Grid]) -> CorrectNext:
     """Rank samples by the disagreement of a prediction, and divide some slices over them.
 
     Parameters
@@ -48,6 +53,8 @@ def correct_next(dataset: Dataset, prediction: str) -> CorrectNext:
         Samples with this prediction and its disagreement.
     prediction : str
         Its full name.
+    viewed : mapping of str to Grid
+        The voxels that the viewer counts in, by sample: slices of the same voxels become links.
 
     Returns
     -------
@@ -65,16 +72,31 @@ def correct_next(dataset: Dataset, prediction: str) -> CorrectNext:
         slices[position].append(place)
         first[position] = None
     rows = [
-        [one.sample, f"{one.expected:,.0f} ({100 * one.share:.2f} %)", _said(found)]
-        for one, found in zip(ranked, slices, strict=True)
+        [
+            one.sample,
+            f"{one.expected:,.0f} ({100 * one.share:.2f} %)",
+            _said(found, one.sample if _same(viewed.get(one.sample), labels) else ""),
+        ]
+        for one, found, (_, labels) in zip(ranked, slices, volumes, strict=True)
     ]
     commands = tuple(_command(ranked[i].sample, prediction, slices[i]) for i in first)
     heads = ["sample", "voxels expected to be wrong", "slices to correct"]
     return CorrectNext(prediction, Table(heads, rows, [_CAPTION], words=(0, 2)), commands)
 
 
-def _said(found: list[Suggestion]) -> str:
-    return ", ".join(f"{one.name} ({100 * one.share:.1f} %)" for one in found) or "–"
+def _same(grid: Grid | None, labels: Volume) -> bool:
+    return grid is not None and grid.same_as(labels.grid)
+
+
+def _said(found: list[Suggestion], viewed: str) -> str:
+    """Name slices; as links that show them in the viewer, where it has the sample."""
+    link = Markup(
+        '<a href="#look" data-viewer-sample="{}" data-viewer-slice="{}:{}">{}</a> ({:.1f} %)'
+    )
+    plain = Markup("{3} ({4:.1f} %)")
+    text = link if viewed else plain
+    cells = [text.format(viewed, one.axis, one.index, one.name, 100 * one.share) for one in found]
+    return Markup(", ").join(cells) or "–"
 
 
 def _command(sample: str, prediction: str, found: list[Suggestion]) -> str:

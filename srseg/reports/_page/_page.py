@@ -11,11 +11,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from srseg.dataset import measured_facts
-from srseg.errors import ParameterError, SRSegError, StorageError, UnknownNameError
+from srseg.errors import ParameterError, SRSegError, StorageError
 from srseg.progress import task
 from srseg.quantification import Measures
 from srseg.reports._methods import methods_text
-from srseg.reports._page._agreement import agreement_table, sample_table
+from srseg.reports._page._agreement import agreement_table, sample_table, trained_on
+from srseg.reports._page._choice import choose_label_sets, choose_truth
 from srseg.reports._page._facts import sample_rows
 from srseg.reports._page._models import find_models, model_part
 from srseg.reports._page._next import correct_next
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
 
     from srseg.dataset import Dataset, DatasetSample
     from srseg.reports._page._sample_part import SamplePart
+    from srseg.volumes import Grid
 
 MAX_SIZE = 50_000_000
 """The most bytes of a page."""
-_TRUTH = "HQ"
 _LEAST_VIEWER = 200_000  # bytes below which a viewer shows next to nothing
 _SPARE = 20_000
 
@@ -149,8 +150,8 @@ def write_report(
     samples = list(dataset)
     if not samples:
         raise ParameterError(f"{dataset.path} has no samples here, so there is nothing to report")
-    shown = _label_sets(samples, labels, against)
-    against = _truth(samples, against)
+    shown = choose_label_sets(samples, labels, against)
+    against = choose_truth(samples, against)
     table = dataset.table
     work = sum(s.scan_grid.n_voxels * (STEPS + len(shown[s.name])) for s in samples)
     with task("looking at samples", work) as progress:
@@ -173,13 +174,15 @@ def write_report(
         "samples": Table(heads, rows, words=range(len(heads))),
         "classes": table.classes,
         "against": against,
-        "agreement": agreement_table(scores, table, against) if scores and against else None,
+        "agreement": agreement_table(scores, table, against, trained_on(records))
+        if scores and against
+        else None,
         "by_sample": sample_table(scores, table) if scores and len(samples) > 1 else None,
         "numbers": numbers,
         "unmeasured": [_named(r) for r in records if not len(r)],
         "methods": [p for p in methods.split("\n\n") if p.strip()],
         "models": trained,
-        "next": _next(dataset, shown, notes),
+        "next": _next(dataset, shown, _viewed_grids(parts), notes),
         "versions": versions(),
         "notes": notes,
     }
@@ -233,37 +236,6 @@ def _rendered(context: Mapping[str, Any]) -> str:
     return environment.get_template("page.html").render(context)
 
 
-def _label_sets(
-    samples: Sequence[DatasetSample], wanted: Sequence[str], against: str | None
-) -> dict[str, list[str]]:
-    """Give the full names of the label sets of each sample that are shown."""
-    there = {s.name: [*s.label_sets, *s.predictions] for s in samples}
-    asked = dict.fromkeys([*wanted, *([against] if against and wanted else [])])
-    needed = dict.fromkeys([*wanted, *([against] if against else [])])
-    for name in needed:
-        if not any(_fits(one, name) for names in there.values() for one in names):
-            known = dict.fromkeys(one for names in there.values() for one in names)
-            raise UnknownNameError(
-                f"no sample has a label set {name!r}; there are: {', '.join(known) or 'none'}"
-            )
-    if not asked:
-        return there
-    if against is None:
-        asked |= {_TRUTH: None}
-    return {s: [n for n in names if any(_fits(n, a) for a in asked)] for s, names in there.items()}
-
-
-def _fits(name: str, asked: str) -> bool:
-    return asked in (name, name.partition("/")[0])
-
-
-def _truth(samples: Sequence[DatasetSample], against: str | None) -> str | None:
-    if against is not None:
-        full = [n for s in samples for n in (*s.label_sets, *s.predictions) if _fits(n, against)]
-        return full[0]
-    return _TRUTH if any(_TRUTH in s.label_sets for s in samples) else None
-
-
 def _records(
     samples: Sequence[DatasetSample], shown: Mapping[str, Sequence[str]], notes: list[str]
 ) -> list[Measures]:
@@ -292,7 +264,17 @@ def _models_of(records: Sequence[Measures], folders: Sequence[Path]) -> list[Any
     return [model_part(path) for path in find_models(made, folders)]
 
 
-def _next(dataset: Dataset, shown: Mapping[str, Sequence[str]], notes: list[str]) -> list[Any]:
+def _viewed_grids(parts: Sequence[SamplePart]) -> dict[str, Grid]:
+    """Give the grid that the viewer shows each sample on: that of the first label set."""
+    return {p.name: next(iter(p.labels.values())).grid for p in parts if p.scan and p.labels}
+
+
+def _next(
+    dataset: Dataset,
+    shown: Mapping[str, Sequence[str]],
+    viewed: Mapping[str, Grid],
+    notes: list[str],
+) -> list[Any]:
     """Say where to correct each prediction that was saved with its disagreement."""
     saved: dict[str, list[str]] = {}
     for sample in dataset:
@@ -302,7 +284,7 @@ def _next(dataset: Dataset, shown: Mapping[str, Sequence[str]], notes: list[str]
     found = []
     for prediction, names in saved.items():
         try:
-            found.append(correct_next(dataset.select(name=names), prediction))
+            found.append(correct_next(dataset.select(name=names), prediction, viewed))
         except SRSegError as error:
             notes.append(f"Where to correct {prediction}: {error}")
     return found
