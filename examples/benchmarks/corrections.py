@@ -285,6 +285,9 @@ def show(found: dict[tuple[str, int, int], dict[str, Any]], options: argparse.Na
         else:
             cells += ["0 %" if row == "floor" else "100 %", "", ""]
         print(f"| {' | '.join(cells)} |")
+    for row in [row for row in options.rows if "random" in options.rows and row != "random"]:
+        each = [(scores(row, n) - scores("random", n)) / (ceiling - floor) for n in options.slices]
+        print(f"\n{row} minus random, all numbers of slices: {spread(np.mean(each, 0), '+')}")
 
 
 def spread(values: NDArray[np.float64], sign: str = "") -> str:
