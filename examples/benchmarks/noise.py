@@ -118,7 +118,9 @@ def main() -> None:
 def name_of(options: argparse.Namespace, row: str, quality: float, seed: int) -> str:
     """Name a training by all that it depends on."""
     network = f"w{options.width}d{options.depth}"
-    made = f"{options.size}x{options.training}q{quality:g}"
+    # the truth is the same at every quality of the WF labels
+    labels = "" if ROWS[row].truth else f"q{quality:g}"
+    made = f"{options.size}x{options.training}{labels}"
     words = (row, made, network, f"i{options.iterations}p{options.planes}", f"s{seed}")
     return "_".join(words).replace(" ", "").replace("+", "and")
 
