@@ -27,8 +27,8 @@ _PIECE = 1 << 22  # voxels
 class CorrectedSource:
     """The voxels of the label set that a correction makes.
 
-    In the places that were looked at, and wherever it differs from what was exported, the
-    correction holds; elsewhere what was labelled before, or else nothing.
+    Where it has labels in the places that were looked at, and wherever it differs from what was
+    exported, the correction holds; elsewhere what was labelled before, or else nothing.
 
     Parameters
     ----------
@@ -66,7 +66,9 @@ class CorrectedSource:
             shared = overlap(box, region)
             if shared is not None:
                 new = edited.read(within(shared, box))
-                says = self.looked(shared) | (new != self.base.read(shared))
+                # what was unlabelled and stays so says nothing, even where it was looked at
+                looked = self.looked(shared) & (new != UNLABELLED)
+                says = looked | (new != self.base.read(shared))
                 np.copyto(labels[within(shared, region)], new, where=says)
         return labels
 
@@ -94,7 +96,7 @@ class Changes:
     outside : int
         How many of those that changed were not to be looked at.
     confirmed : int
-        Number of voxels that were looked at, changed or not.
+        Number of voxels that were looked at and have a label, changed or not.
     places : sequence of int
         Number of voxels that changed in each of the slices and boxes that were looked at.
     """
@@ -166,7 +168,7 @@ def find_changes(
                 old, new = base.read(here), edited.read(part)
                 changed, looked = old != new, merged.looked(here)
                 outside += int(np.count_nonzero(changed & ~looked))
-                confirmed += int(np.count_nonzero(looked))
+                confirmed += int(np.count_nonzero(looked & (new != UNLABELLED)))
                 for number, place in enumerate(looked_at):
                     shared = overlap(place, here)
                     if shared is not None:

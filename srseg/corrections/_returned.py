@@ -113,14 +113,12 @@ def _of_slicer(
 def _box_in(grid: Grid, whole: Grid, file: Path) -> Region:
     """Give the box that a grid covers of another of the same voxels; it may reach out of that."""
     last = np.array(grid.shape) - 1
-    first, end, side = whole.to_index(
-        grid.to_physical(np.array([(0, 0, 0), last, (last[0], 0, 0)]))
-    )
+    # the far corner, and the end of each edge: no other size, and no other order of axes
+    ends = np.concatenate([last[None], np.diag(last)])
+    first, *there = whole.to_index(grid.to_physical(np.concatenate([[(0, 0, 0)], ends])))
     start = np.round(first)
-    # the far corner and the end of an edge: no other size, and no other order of axes
-    there = np.abs(np.concatenate([first - start, end - start - last]))
-    edge = np.abs(side - start - (last[0], 0, 0))
-    if there.max() > _TOLERANCE or edge.max() > _TOLERANCE:
+    apart = np.abs(np.concatenate([[first - start], there - start - ends]))
+    if apart.max() > _TOLERANCE:
         raise GridError(
             f"{file} has other voxels than were exported: {grid.shape} of {grid.voxel_size} µm "
             f"from {grid.origin}, where {whole.shape} of {whole.voxel_size} µm from "
@@ -146,17 +144,19 @@ def _piece_at(covers: Region, file: Path, correction: Correction) -> Piece:
 def _piece_of(file: Path, info: ScanInfo, correction: Correction) -> Piece:
     """Find the piece of a file without segments: by its place, its name, or its shape."""
     grids = [(one, correction.grid.cropped(one.box)) for one in correction.pieces]
-    if info.voxel_size is not None:
-        own = info.grid()
-        for one, grid in grids:
-            if own.same_as(grid):
-                return one
     fits = [one for one, grid in grids if grid.shape == info.shape]
     named = [one for one in fits if one.labels == file.name]
+    # a program that does not keep the place says 0; any other place is another
+    silent = not any(info.origin) and np.array_equal(np.reshape(info.direction, (3, 3)), np.eye(3))
+    if info.voxel_size is not None:
+        own = info.grid()
+        there = [one for one, grid in grids if own.same_as(grid)]
+        # a place of 0 may be none at all, and the name knows better
+        if there and not (silent and named):
+            return there[0]
     size = info.voxel_size or correction.grid.voxel_size
     right_size = np.allclose(size, correction.grid.voxel_size, rtol=_SAME_SIZE)
-    # a program that does not keep the place says 0; any other place is another
-    if right_size and not any(info.origin) and (named or len(fits) == 1):
+    if right_size and silent and (named or len(fits) == 1):
         return (named or fits)[0]
     stated = "" if info.voxel_size is None else f" of {info.voxel_size} µm from {info.origin}"
     raise GridError(

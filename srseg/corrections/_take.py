@@ -11,12 +11,13 @@ from srseg.corrections._pieces import overlap
 from srseg.corrections._record import RECORD, Correction, is_export, read_correction
 from srseg.corrections._returned import open_returned
 from srseg.dataset import corrected_in, plan_corrected
-from srseg.errors import DatasetError, ParameterError
+from srseg.errors import DatasetError, GridError, ParameterError
 from srseg.volumes import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from srseg.corrections._record import Piece
     from srseg.corrections._suggestion import Suggestion
     from srseg.dataset import Dataset, DatasetSample, LabelsPlan
     from srseg.volumes import Region
@@ -73,9 +74,9 @@ def plan_correction(
 ) -> CorrectionPlan:
     """Look at corrected labels and tell what taking them back would do; nothing is written.
 
-    The slices and boxes that were to be corrected become labelled wholly, changed or not. Voxels
-    that were changed elsewhere are taken too. All else keeps what the label set says already, or is
-    unlabelled.
+    The slices and boxes that were to be corrected are taken wholly, changed or not, but for voxels
+    that had no label and got none. Voxels that were changed elsewhere are taken too. All else keeps
+    what the label set says already, or is unlabelled.
 
     Parameters
     ----------
@@ -131,11 +132,13 @@ def plan_correction(
             "one, or give the file that belongs to this"
         )
     one = dataset[sample]
+    began = _stamps(one, record, label_set)
     base = _base(one, record, label_set)
     table = dataset.table
     all_of_it = is_export(path) or path.name == RECORD
     files = [record.folder / piece.labels for piece in record.pieces] if all_of_it else [path]
     opened = [open_returned(each, record, table, renamed or {}) for each in files]
+    _require_each_once(files, [piece for piece, _ in opened])
     returned = [(piece.box, volume) for piece, volume in opened]
     places = _places(record, [box for box, _ in returned], looked_at)
     boxes = [box for box, _ in returned] if whole else [place.box for place in places]
@@ -155,6 +158,11 @@ def plan_correction(
         ],
     }
     plan = plan_corrected(dataset, sample, label_set, merged, file=path, how=how)
+    if _stamps(dataset[sample], record, label_set) != began:
+        raise DatasetError(
+            f"{record.label_set} or {label_set} of sample {sample} was replaced while this was "
+            "under way; do the same again"
+        )
     return CorrectionPlan(record, changes, listed, plan)
 
 
@@ -171,6 +179,15 @@ def _origin(record: Correction) -> dict[str, Any]:
         **({} if record.revision is None else {"revision": record.revision}),
         "stamp": dict(record.stamp),
     }
+
+
+def _stamps(one: DatasetSample, record: Correction, label_set: str) -> list[Any]:
+    """Tell which files the exported labels and the label set are now."""
+    there = [*one.label_sets, *one.predictions]
+    return [
+        one.labels_info(name)["Stamp"] if name in there else None
+        for name in (record.label_set, label_set)
+    ]
 
 
 def _base(one: DatasetSample, record: Correction, label_set: str) -> Volume:
@@ -199,6 +216,17 @@ def _base(one: DatasetSample, record: Correction, label_set: str) -> Volume:
             "and align again"
         )
     return base
+
+
+def _require_each_once(files: Sequence[Path], pieces: Sequence[Piece]) -> None:
+    """Refuse two files of one place, of which one would undo the other."""
+    for number, piece in enumerate(pieces):
+        first = pieces.index(piece)
+        if first != number:
+            raise GridError(
+                f"{files[first]} and {files[number]} are both what was exported as {piece.labels}; "
+                "save each under the name that it had, or bring back one at a time"
+            )
 
 
 def _places(

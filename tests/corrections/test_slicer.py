@@ -163,6 +163,20 @@ def test_other_voxels_are_refused(exported, other):
         plan(study, path)
 
 
+def test_rows_for_columns_are_refused(study, scan_file, label_file, tmp_path):
+    shape = (4, 9, 9)
+    study.add_sample(scan_file("square.mha", shape), subject="09", name="Q")
+    study.add_labels(label_file("square.h5", shape), sample="Q", label_set="WF")
+    place = Suggestion.of_slice("z", 2, shape, expected=0.0, share=0.0)
+    record = read_correction(export_correction(study, "Q", "WF", [place], tmp_path / "out"))
+    labels = study["Q"].labels("WF").read()
+    turned = Grid(shape, (2.5,) * 3, direction=(1.0, 0, 0, 0, 0, 1.0, 0, 1.0, 0))
+    path = record.folder / record.pieces[0].labels
+    save_as_slicer(path, masks(labels.transpose(0, 2, 1)), turned)
+    with pytest.raises(GridError, match="other voxels than were exported"):
+        plan_correction(study, path, sample="Q", label_set="WF")
+
+
 def test_a_place_of_no_piece_is_refused(exported):
     study, _, path = exported
     far = Grid((8, 10, 12), (2.5,) * 3, (2500.0, 0.0, 0.0))

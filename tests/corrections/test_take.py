@@ -9,7 +9,13 @@ import pytest
 import tifffile
 
 from srseg import DEFAULT_LABELS, Volume
-from srseg.corrections import Suggestion, export_correction, plan_correction, read_correction
+from srseg.corrections import (
+    Suggestion,
+    _take,
+    export_correction,
+    plan_correction,
+    read_correction,
+)
 from srseg.dataset import restore_labels
 from srseg.errors import (
     DatasetError,
@@ -359,3 +365,60 @@ class TestPlainFiles:
             plan_correction(
                 predicted, path, sample="A", label_set="HQ", renamed={"Segment_1": "bone"}
             )
+
+
+def test_a_set_that_is_replaced_under_way_is_told(predicted, tmp_path, label_file, monkeypatch):
+    file = edit(export(predicted, tmp_path / "out", label_set="WF"), draw)
+    look = _take.find_changes
+
+    def meanwhile(*given):
+        predicted.add_labels(label_file(seed=7), sample="A", label_set="WF")
+        return look(*given)
+
+    monkeypatch.setattr(_take, "find_changes", meanwhile)
+    with pytest.raises(DatasetError, match=r"WF of sample A was replaced while.*again"):
+        plan_correction(predicted, file, sample="A", label_set="WF")
+
+
+def test_what_was_unlabelled_and_stays_so_takes_no_label_away(study, tmp_path):
+    sample = study["E"]
+    some = np.full(SHAPE, 255, np.uint8)
+    some[5, :5] = 1
+    write_volume(tmp_path / "some.h5", Volume(some, sample.scan_grid, table=DEFAULT_LABELS))
+    study.add_labels(tmp_path / "some.h5", sample="E", label_set="SOME")
+    wanted = sample.labels("HQ").read().copy()
+    path = export_correction(study, "E", "SOME", [at("z", 5)], tmp_path / "out")
+    plan = plan_correction(study, path, sample="E", label_set="HQ")
+    study.register_labels(plan.labels)
+    wanted[5, :5] = 1
+    np.testing.assert_array_equal(study["E"].labels("HQ").read(), wanted)
+    assert plan.changes.confirmed == 5 * SHAPE[2]
+
+
+def test_a_name_tells_pieces_apart_that_lost_their_place(predicted, tmp_path):
+    places = [Suggestion("box", None, None, (slice(z, z + 4), slice(0, 10), slice(0, 12)), 0.0, 0.0)
+              for z in (0, 4)]  # fmt: skip
+    path = export_correction(predicted, "A", "srseg-wf", places, tmp_path / "out", form="tiff",
+                             around=0)  # fmt: skip
+    record = read_correction(path)
+    base = predicted["A"].labels("srseg-wf").read()
+    second = record.folder / record.pieces[1].labels
+    labels = open_volume(second, labels=True).read().copy()
+    labels[0, 0, 0] = (labels[0, 0, 0] + 1) % 4
+    # as ImageJ saves it: with the voxel size, without the place
+    tifffile.imwrite(second, labels, imagej=True, resolution=(1 / 2.5, 1 / 2.5),
+                     metadata={"spacing": 2.5, "unit": "um", "axes": "ZYX"})  # fmt: skip
+    plan = take(predicted, second)
+    assert plan.changes.n_changed == 1
+    after = np.full(SHAPE, 255, np.uint8)
+    after[4:] = labels
+    np.testing.assert_array_equal(predicted["A"].labels("HQ").read(), after)
+    np.testing.assert_array_equal(after[5:], base[5:])
+
+
+def test_two_files_of_one_piece_are_refused(predicted, tmp_path):
+    record = export(predicted, tmp_path / "out", around=1)
+    first, second = (record.folder / piece.labels for piece in record.pieces)
+    shutil.copy(first, second)
+    with pytest.raises(GridError, match=r"are both what was exported as A_z5_labels"):
+        plan_correction(predicted, record.folder, sample="A", label_set="HQ")
