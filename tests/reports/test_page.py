@@ -21,6 +21,7 @@ from srseg.labels import LabelClass, LabelTable
 from srseg.phantoms import make_phantom
 from srseg.quantification import Measures, measure
 from srseg.reports import write_report
+from srseg.reports._page._facts import scan_facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -310,3 +311,20 @@ def test_other_classes_than_those_of_an_implant(tmp_path):
     assert [note.partition(":")[0] for note in done.notes] == ["S"]
     assert "the implant in space" in done.notes[0]
     assert [row[0] for row in page.table("class", "WF")] == ["air", "rock", "ore"]
+
+
+def test_names_are_no_formulas_and_take_no_place_of_facts(tmp_path):
+    voxels = np.random.default_rng(0).integers(0, 3, (12, 14, 16)).astype(np.uint8)
+    table = LabelTable([LabelClass(0, "air"), LabelClass(1, "a $\\foo$"), LabelClass(2, "$b")])
+    dataset = Dataset.create(tmp_path / "study", table=table)
+    write_volume(tmp_path / "scan.h5", Volume.from_array(voxels.astype(np.uint16) * 1000, 2.0))
+    write_volume(tmp_path / "labels.h5", Volume.from_array(voxels, 2.0, table=table))
+    noted = {"extra": {"size": "M6", "scan": "the second"}}
+    dataset.add_sample(tmp_path / "scan.h5", name="S", metadata=noted)
+    dataset.add_labels(tmp_path / "labels.h5", sample="S", label_set="WF")
+    done = write_report(dataset, tmp_path / "page.html")
+    assert len(done.notes) == 1  # it is no implant
+    facts = scan_facts(dataset["S"])
+    assert facts["Size"].endswith(" mm")
+    assert facts["Size (as noted)"] == "M6"
+    assert facts["Scan (as noted)"] == "the second"

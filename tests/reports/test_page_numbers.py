@@ -31,6 +31,15 @@ def test_samples_with_and_without_the_reference_have_a_table_each():
     assert [p.caption for p in found.pictures] == ["BV/TV within a distance of the implant."]
 
 
+def test_a_note_names_the_labels_that_it_holds_for():
+    def one(sample, note):
+        entries = (Measure("pit_depth", "Pit depth", 1.0, "µm", "The deepest.", note=note),)
+        return Measures(entries, {"sample": sample, "label_set": "HQ"})
+
+    found = implant_numbers([one("A", "cut; thin"), one("B", "cut")], None)
+    assert found.everything.rows[0][-1] == "The deepest. cut. thin (A HQ)"
+
+
 def test_groups_of_several_subjects_are_drawn_and_compared():
     records = [
         record(f"{alloy}{i}", "HQ", rate + 0.01 * i, alloy=alloy, implantation_days=56.0)

@@ -195,7 +195,7 @@ def test_what_lies_on_another_grid_is_brought_onto_that_of_the_labels() -> None:
     grid = scan.grid.resampled(5.0)
     other = Volume(labels, grid, table=DEFAULT_LABELS)
     fine_labels = np.kron(labels, np.ones((2, 2, 2), np.uint8))
-    sample = ViewerSample("A", scan, {"WF": other, "HQ": labelled(fine_labels, 2.5)})
+    sample = ViewerSample("A", scan, {"WF": other})
     parts = Parts(viewer_html([sample], budget=500_000))
     (index,) = parts.index
     assert index["shape"] == [8, 8, 8]
@@ -204,6 +204,11 @@ def test_what_lies_on_another_grid_is_brought_onto_that_of_the_labels() -> None:
     back = index["scan"]["low"] + index["scan"]["step"] * parts.voxels(0, index["scan"])
     low, high = np.percentile(means, (0.1, 99.95))
     assert np.abs(back - means.clip(low, high)).max() <= index["scan"]["step"]
+    # of several grids that with the most voxels
+    both = ViewerSample("A", scan, {"WF": other, "HQ": labelled(fine_labels, 2.5)})
+    parts = Parts(viewer_html([both], budget=500_000))
+    (index,) = parts.index
+    assert index["shape"] == [16, 16, 16]
     first, second = (parts.voxels(0, packed) for packed in index["labels"])
     assert (first == second).all()
 

@@ -12,6 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +31,14 @@ _GAP = 0.045
 _TALLEST = 1.5  # height over width of a panel: what is taller is shown narrower
 _SHARP = 1200  # pixels along the edge of a picture that is sharp in a panel
 _HANDLE = 0.42  # inches that a legend entry needs beside its text
+
+
+def literal(figure: Figure) -> None:
+    """Let names with dollar signs be drawn as they are, not as formulas."""
+    for text in figure.findobj(Text):
+        # numbers at logarithmic axes are formulas
+        if isinstance(text, Text) and "mathdefault" not in text.get_text():
+            text.set_parse_math("$" not in text.get_text())
 
 
 class Panels:
@@ -106,6 +115,7 @@ class Panels:
         for entries, n in blocks:
             self._legend(entries, n, below - 0.03)
             below -= _block(len(entries), n)
+        literal(self.figure)
 
     def show(
         self, axis: Axes, picture: NDArray[Any], pixel: tuple[float, float], **options: Any

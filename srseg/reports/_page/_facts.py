@@ -53,7 +53,10 @@ def scan_facts(sample: DatasetSample) -> dict[str, str]:
         # energy_kev, 38: Energy, 38 keV
         unit = "" if known is None or not known.unit else _UNITS.get(known.unit, known.unit)
         name = (key.rpartition("_")[0] if unit else key).replace("_", " ")
-        facts[name.capitalize()] = f"{said_as(value)} {unit}".strip()
+        name = name.capitalize()
+        # what a key of somebody's own says does not take the place of what is known
+        name = f"{name} (as noted)" if name in facts else name
+        facts[name] = f"{said_as(value)} {unit}".strip()
     return facts
 
 

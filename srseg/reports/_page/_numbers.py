@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _MAIN = ("degradation_rate", "volume_loss_fraction", "bone_implant_contact", "layer_thickness")
 _GROUPED = ("degradation_rate", "bone_implant_contact", "layer_thickness")
 _PROFILE = "bone_fraction_"
+_NAMED = 4  # label sets that a note names
 
 
 @dataclass(frozen=True)
@@ -93,21 +94,32 @@ def _rows(table: Comparison) -> list[list[str]]:
 def _everything(records: Sequence[Measures]) -> Table:
     table = compare_measures(records)
     about = {one.name: one.definition for record in records for one in record}
-    notes: dict[str, dict[str, None]] = {}
-    for record in records:
-        for one in record:
-            if one.note:
-                notes.setdefault(one.name, {})[one.note] = None
     rows, last = [], ""
     for row, line in zip(table.rows, _rows(table), strict=True):
-        said = (
-            ""
-            if row.measure == last
-            else ". ".join([about[row.measure], *notes.get(row.measure, ())])
-        )
+        said = ""
+        if row.measure != last:
+            said = ". ".join([about[row.measure].rstrip("."), *_noted(records, row.measure)])
         last = row.measure
         rows.append([*line, said])
     return Table([*heads_of(table), "definition"], rows, words=(0, 1, 2 + len(table.columns)))
+
+
+def _noted(records: Sequence[Measures], measure: str) -> list[str]:
+    """Say what was noted of a measure; of which labels, where it does not hold for all."""
+    noted: dict[str, list[str]] = {}
+    n = 0
+    for record in records:
+        labels = f"{record.facts.get('sample')} {record.facts.get('label_set')}"
+        for one in record:
+            if one.name == measure:
+                n += 1
+                for note in filter(None, dict.fromkeys(one.note.split("; "))):
+                    noted.setdefault(note, []).append(labels)
+    found = []
+    for note, names in noted.items():
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        found.append(note if len(names) == n else f"{note} ({', '.join(names[:_NAMED])}{more})")
+    return found
 
 
 def _families(groups: Sequence[Group]) -> list[list[Group]]:

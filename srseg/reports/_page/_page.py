@@ -24,7 +24,7 @@ from srseg.reports._page._numbers import implant_numbers
 from srseg.reports._page._parts import Table
 from srseg.reports._page._sample_part import STEPS, sample_part
 from srseg.reports._page._versions import versions
-from srseg.reports._viewer import ViewerSample, viewer_head, viewer_html
+from srseg.reports._viewer import ViewerSample, shown_grid, viewer_head, viewer_html
 from srseg.storage import write_text
 
 if TYPE_CHECKING:
@@ -265,8 +265,8 @@ def _models_of(records: Sequence[Measures], folders: Sequence[Path]) -> list[Any
 
 
 def _viewed_grids(parts: Sequence[SamplePart]) -> dict[str, Grid]:
-    """Give the grid that the viewer shows each sample on: that of the first label set."""
-    return {p.name: next(iter(p.labels.values())).grid for p in parts if p.scan and p.labels}
+    """Give the grid that the viewer shows each sample on."""
+    return {p.name: shown_grid(_viewed(p)) for p in parts if p.scan is not None}
 
 
 def _next(

@@ -11,6 +11,8 @@ import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 
+from srseg.reports._figures.panels import literal
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -70,6 +72,7 @@ class Table:
 def photo(figure: Figure, alt: str, caption: str, *, wide: bool = True) -> Picture:
     """Put a figure of grey values and classes into the page, as WebP: a tenth of a PNG."""
     data = io.BytesIO()
+    literal(figure)
     FigureCanvasAgg(figure)
     figure.savefig(data, format="webp", dpi=_DPI, facecolor="white",
                    pil_kwargs={"quality": _QUALITY})  # fmt: skip
@@ -79,6 +82,7 @@ def photo(figure: Figure, alt: str, caption: str, *, wide: bool = True) -> Pictu
 def drawing(figure: Figure, alt: str, caption: str) -> Picture:
     """Put a diagram into the page, as SVG."""
     data = io.BytesIO()
+    literal(figure)
     FigureCanvasSVG(figure)
     with matplotlib.rc_context({"svg.hashsalt": "srseg"}):
         figure.savefig(data, format="svg", facecolor="white", metadata={"Date": None})

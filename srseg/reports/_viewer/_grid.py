@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def shown_grid(sample: ViewerSample) -> Grid:
-    """Give the grid of the first label set, or of the scan where there is none.
+    """Give the grid of the label set with the most voxels, or of the scan where there is none.
 
     Parameters
     ----------
@@ -24,7 +24,8 @@ def shown_grid(sample: ViewerSample) -> Grid:
     Grid
         Its voxels are those that are told of in the page.
     """
-    return next(iter(sample.labels.values()), sample.scan).grid
+    grids = [volume.grid for volume in sample.labels.values()]
+    return max(grids, key=lambda grid: grid.n_voxels, default=sample.scan.grid)
 
 
 def on_grid(volume: Volume, grid: Grid) -> Volume:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 class ViewerSample:
     """A scan with what lies over it.
 
-    Everything is shown on the grid of the first label set, or of the scan where there is none; what
-    lies on another grid is brought onto it. Nothing is read before the page is made.
+    Everything is shown on the grid of the label set with the most voxels, the first of equals, or
+    of the scan where there is none; what lies on another grid is brought onto it. Nothing is read
+    before the page is made.
 
     Parameters
     ----------
