@@ -67,8 +67,15 @@ def _orphans() -> Iterator[Path]:
     for place in dict.fromkeys(Path(p) for p in places if p):
         for entry in _entries(place):
             with suppress(OSError):
-                if entry.name.startswith(_OWN) and time.time() - _touched(entry) > _OLD:
+                if not entry.name.startswith(_OWN) or not _is_mine(entry):
+                    continue
+                if time.time() - _touched(entry) > _OLD:
                     yield Path(entry.path)
+
+
+def _is_mine(entry: os.DirEntry[str]) -> bool:
+    """Tell whether a folder is of who asks: others' may be in use, and are theirs to remove."""
+    return not hasattr(os, "getuid") or entry.stat().st_uid == os.getuid()
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
