@@ -80,5 +80,6 @@ def test_what_was_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert orphans.facts["paths"] == [str(place / "srseg-votes-old")]
     assert "nobody wrote to for a day" in orphans.text
     # what is of others is theirs to remove
-    monkeypatch.setattr("os.getuid", lambda: os.stat(place).st_uid + 1)
+    other = place.stat().st_uid + 1
+    monkeypatch.setattr("os.getuid", lambda: other)
     assert len(_leftovers.leftovers(None)) == 1
