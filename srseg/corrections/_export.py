@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -10,7 +11,7 @@ from srseg.corrections._guide import guide, markups
 from srseg.corrections._pieces import boxes_around, whole_box
 from srseg.corrections._record import RECORD, Correction, Piece
 from srseg.corrections._scan import scan_on
-from srseg.errors import GridError, ParameterError
+from srseg.errors import GridError, ParameterError, StorageError
 from srseg.io import write_volume
 from srseg.storage import atomic_folder, require_free_space, write_json, write_text
 from srseg.volumes import Volume
@@ -105,6 +106,12 @@ def export_correction(
     if around is not None and around < 0:
         raise ParameterError(f"around must be a number of voxels, found {around}")
     target = Path(folder)
+    if target.exists():
+        raise StorageError(
+            errno.EEXIST,
+            f"{target} exists already and is kept, because there may be corrections in it; name "
+            "another folder",
+        )
     one = dataset[sample]
     labels = one.labels(label_set)
     for suggestion in suggestions:

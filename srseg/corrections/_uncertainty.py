@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from srseg.errors import UnknownNameError
 from srseg.preprocessing import resample
 from srseg.volumes import Volume
 
@@ -42,7 +43,7 @@ def uncertainty(sample: DatasetSample, prediction: str) -> Volume:
     Raises
     ------
     UnknownNameError
-        If there is no such prediction, or its disagreement was not saved.
+        If it is no prediction, there is none of that name, or its disagreement was not saved.
 
     Examples
     --------
@@ -50,6 +51,12 @@ def uncertainty(sample: DatasetSample, prediction: str) -> Volume:
     >>> uncertainty(Dataset("mgbone")["A"], "srseg-wf/soft9")  # doctest: +SKIP
     Volume(scan, 1000 x 1200 x 1200 float32, voxel 5 x 5 x 5 µm)
     """
+    if prediction in sample.label_sets:
+        raise UnknownNameError(
+            f"{prediction} of sample {sample.name} is a label set: only what a network predicted "
+            "has a disagreement that tells where it may be wrong. Name a prediction, or slices and "
+            "boxes of your own"
+        )
     maps = sample.disagreement(prediction)
     grid = sample.labels(prediction).grid
     chance = Volume(_Chance(maps["margin"], maps["entropy"]), maps["margin"].grid)

@@ -121,13 +121,26 @@ def test_slices_are_divided_over_samples(predicted, run):
     assert "srseg correct export C --labels srseg-wf/soft3 --at " in shown.stdout
 
 
+def test_what_exports_the_places_is_told(predicted, run):
+    shown = run("correct", "list", "V", "--labels", "srseg-wf", "--slices", 2, "--axis", "y",
+                "--boxes", 1, "--box-shape", "8", "-d", predicted.path)  # fmt: skip
+    (command,) = [one for one in shown.stdout.splitlines() if one.startswith("srseg correct ")]
+    done = run(*command.split()[1:], "-d", predicted.path)
+    assert done.exit_code == 0, done.output
+    places = [one.split("  ")[0] for one in shown.stdout.splitlines() if one[:2] in ("y ", "z ")]
+    guide = Path("V-to-correct/README.txt").read_text()
+    assert len(places) == 2
+    for place in places:
+        assert f"slice {place[2:]} across y" in guide
+
+
 MISTAKES = [
     (["list", "--labels", "srseg-wf", "--slices", 0], 2, "at least one slice"),
     (["list", "--labels", "srseg-wf", "--total", 5, "--boxes", 1], 2, "--total"),
     (["list", "--labels", "srseg-xy"], 1, "none of these samples has a prediction 'srseg-xy'"),
     (["list", "--labels", "srseg-wf", "--boxes", 1, "--box-shape", "5,y"], 2, "64,64,32"),
     (["list", "--labels", "srseg-wf", "--boxes", 1, "--box-shape", "5"], 1, "multiples of 4"),
-    (["export", "V", "--labels", "WF", "--out", "out"], 1, "no entropy"),
+    (["export", "V", "--labels", "WF", "--out", "out"], 1, "WF of sample V is a label set"),
     (["export", "V", "--labels", "WF", "--at", "z:99", "--out", "out"], 2, "0 to 39"),
     (["export", "V", "--labels", "WF", "--at", "w:9", "--out", "out"], 2, "is not a box"),
     (["export", "V", "--labels", "WF", "--at", "0:8,0:8,0:99", "--out", "out"], 1,

@@ -154,7 +154,7 @@ def test_what_cannot_be_exported_is_refused(predicted, tmp_path):
     assert not (tmp_path / "out").exists()
     export(predicted, tmp_path / "out")
     before = (tmp_path / "out/correction.json").read_bytes()
-    with pytest.raises(StorageError, match="exists"):
+    with pytest.raises(StorageError, match="name another folder"):
         export(predicted, tmp_path / "out")
     assert (tmp_path / "out/correction.json").read_bytes() == before
 

@@ -92,12 +92,29 @@ def list_(
         say("")
         say(f"{one.sample}:")
         say_places(found)
-        if total and found:
-            numbers = ",".join(str(place.index) for place in found)
-            say(
-                f"srseg correct export {one.sample} --labels {one.prediction} "
-                f"--at {found[0].axis}:{numbers} --out {one.sample}-to-correct"
-            )
+        if found:
+            say(_export_command(one, found, slices, axis, boxes, box_shape, divided=bool(total)))
+
+
+def _export_command(
+    one: "RankedSample",
+    found: "list[Suggestion]",
+    slices: int | None,
+    axis: str,
+    boxes: int,
+    shape: str,
+    *,
+    divided: bool,
+) -> str:
+    """Give the command that exports the places that were found."""
+    if divided:
+        chosen = [f"--at {found[0].axis}:{','.join(str(place.index) for place in found)}"]
+    else:
+        chosen = [] if slices is None else [f"--slices {slices}"]
+        chosen += [] if axis == "best" else [f"--axis {axis}"]
+        chosen += [f"--boxes {boxes} --box-shape {shape}"] if boxes else []
+    words = ["srseg correct export", one.sample, "--labels", one.prediction, *chosen]
+    return " ".join([*words, "--out", f"{one.sample}-to-correct"])
 
 
 def _divided(

@@ -47,9 +47,10 @@ def read_maps(
     found: dict[str, Volume] = {}
     for name in names:
         if name not in parts:
+            saved = name if name == "probabilities" else "disagreement"
             raise UnknownNameError(
-                f"no {name} were saved with {sidecar.name}; predict again with --save and "
-                "--overwrite"
+                f"{sidecar.name} was predicted without {name}; predict again with --save {saved} "
+                "and --overwrite"
             )
         part, path = parts[name], parts[name].path
         if not part.stands and part.stands_aside:
