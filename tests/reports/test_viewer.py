@@ -271,6 +271,18 @@ def test_scans_without_contrast_or_values() -> None:
     flat = Volume.from_array(np.full((4, 4, 4), 7.0, np.float32))
     index = Parts(viewer_html([ViewerSample("A", flat)], budget=10**5)).index[0]
     assert index["scan"]["low"] == 7.0
+    assert (index["scan"]["beyond"], index["scan"]["gaps"]) == ([False, False], False)
+    voxels = np.arange(8000, dtype=np.float32).reshape(20, 20, 20)
+    voxels[3, 3, 3] = np.nan
+    index = Parts(viewer_html([ViewerSample("A", Volume.from_array(voxels))], budget=10**5)).index[
+        0
+    ]
+    assert (index["scan"]["beyond"], index["scan"]["gaps"]) == ([False, False], True)
+    voxels[0, 0, 0] = -1e6
+    index = Parts(viewer_html([ViewerSample("A", Volume.from_array(voxels))], budget=10**5)).index[
+        0
+    ]
+    assert index["scan"]["beyond"] == [True, False]
     nothing = Volume.from_array(np.full((4, 4, 4), np.nan, np.float32))
     with pytest.raises(ParameterError, match="A: the scan has no finite voxel"):
         viewer_html([ViewerSample("A", nothing)], budget=10**5)

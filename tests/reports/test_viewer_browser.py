@@ -37,6 +37,7 @@ def _truth() -> NDArray[np.uint8]:
 TRUTH = _truth()
 WF = np.where((TRUTH == 2) & (np.arange(SHAPE[2]) < 24), 3, TRUTH).astype(np.uint8)
 GREY = np.array([1000, 3000, 2000, 5000, *[500] * 252], np.uint16)[TRUTH]
+GREY[0, 0, 0] = 100  # rarer than what grey values are told apart for
 MAP = np.where(TRUTH == 2, 0.6, 0.0).astype(np.float32)
 
 
@@ -195,6 +196,14 @@ def test_overlays_are_toggled_by_mouse_and_keys(viewer: WebElement, browser: Bro
     # as opaque as the value of the map
     shown = color_at(browser, "rc", layer)
     assert np.abs(shown - (np.array([255, 235, 0]) * 0.6 + grey * 0.4)).max() < 8
+
+
+def test_a_grey_value_beyond_those_that_are_told_apart(
+    viewer: WebElement, browser: Browser
+) -> None:
+    for axis in "zyx":
+        move(browser, f"slice along {axis}", 0)
+    assert readout(browser)["grey value"] == "≤ 500"
 
 
 def test_keys_move_the_crosshair(viewer: WebElement, browser: Browser) -> None:

@@ -149,12 +149,17 @@ def _scan(sample: ViewerSample, grid: Grid, factor: int, packed: Packed) -> dict
     step = (high - low) / 255 or 1.0
     means -= low
     means /= step
+    # whether the first and the last grey value also stand for what lies beyond
+    beyond = [bool(np.nanmin(means) < -0.5), bool(np.nanmax(means) > 255.5)]
     np.nan_to_num(means, copy=False)
     key = _keep(packed, np.round(means).clip(0, 255).astype(np.uint8))
     window = [max(0, math.floor((below - low) / step)), min(255, math.ceil((above - low) / step))]
     if window[0] >= window[1]:
         window = [0, 255]
-    return {"key": key, "low": low, "step": step, "window": window}
+    return {
+        "key": key, "low": low, "step": step, "window": window, "beyond": beyond,
+        "gaps": not seen.all(),
+    }  # fmt: skip
 
 
 def _labels(

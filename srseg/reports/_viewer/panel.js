@@ -149,6 +149,13 @@ class Panel {
     return String(+(low + step * value).toPrecision(4));
   }
 
+  // The outermost grey values also stand for what lies beyond, the first for what is no number.
+  greyOf(value) {
+    const { beyond, gaps } = this.stage.layers[0];
+    const sign = value === 0 && beyond[0] ? "≤ " : value === 255 && beyond[1] ? "≥ " : "";
+    return `${sign}${this.grey(value)}${value === 0 && gaps ? ", or none" : ""}`;
+  }
+
   levels(low, high) {
     this.level.textContent = `${this.grey(low)} to ${this.grey(high)}`;
   }
@@ -181,7 +188,7 @@ class Panel {
       ["position z, y, x", `${place.join(", ")} µm`]];
     for (const layer of layers) {
       const value = layer.voxels[at];
-      const text = { scan: () => this.grey(value), map: () => (value / 255).toFixed(2),
+      const text = { scan: () => this.greyOf(value), map: () => (value / 255).toFixed(2),
         labels: () => (layer.classes[value] ?? UNLABELLED).name }[layer.kind]();
       rows.push([layer.kind === "scan" ? "grey value" : layer.name, text]);
     }

@@ -280,7 +280,8 @@ class Stage {
         left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px` });
       const pixels = width / Math.abs(tile.fovMM[0]) / 1000; // for a µm
       const [length, text] = roundLength(width / 3.5 / pixels);
-      const [name, , bar] = note.children;
+      const [name, axes, bar] = note.children;
+      axes.hidden = width < 130; // it would lie over the name
       name.textContent = `${cut.name} · ${AXES[cut.axis]} ${position[cut.axis] * this.sample.factor}`;
       bar.textContent = text;
       bar.style.width = `${length * pixels}px`;
