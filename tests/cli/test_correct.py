@@ -134,6 +134,24 @@ def test_what_exports_the_places_is_told(predicted, run):
         assert f"slice {place[2:]} across y" in guide
 
 
+def test_places_that_were_corrected_before_are_told(predicted, run):
+    base = ("--labels", "srseg-wf", "--axis", "y", "-d", predicted.path)
+    listed = ("correct", "list", "V", "--slices", 2, *base)
+    assert "corrected before" not in run(*listed).stderr
+    done = run("correct", "export", "V", "--slices", 1, "--out", "out", *base)
+    assert done.exit_code == 0, done.output
+    done = run("dataset", "label", "out", "--sample", "V", "--set", "COR", "--from-correction",
+               "-d", predicted.path)  # fmt: skip
+    assert done.exit_code == 0, done.output
+    first = answer(run, *listed)["samples"][0]["places"][0]
+    told = f"corrected before, from this prediction of V: y {first['index']}. Ask for more"
+    assert told in run(*listed).stderr
+    assert told in run("correct", "export", "V", "--slices", 2, "--out", "more", *base).stderr
+    run("predict", predicted.model, "V", "--planes", 3, "--save", "disagreement", "--overwrite",
+        "-d", predicted.path)  # fmt: skip
+    assert "corrected before" not in run(*listed).stderr
+
+
 MISTAKES = [
     (["list", "--labels", "srseg-wf", "--slices", 0], 2, "at least one slice"),
     (["list", "--labels", "srseg-wf", "--total", 5, "--boxes", 1], 2, "--total"),

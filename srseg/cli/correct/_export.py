@@ -14,6 +14,7 @@ from srseg.cli.correct._places import (
     BoxShapeOption,
     SlicesOption,
     named_places,
+    note_corrected,
     suggest,
 )
 
@@ -84,6 +85,7 @@ def export(
     around = margin if _only_around(part, volume, one.scan.dtype.itemsize) else None
     path = export_correction(archive, sample, labels, found, out, form=form, around=around)
     record = read_correction(path)
+    note_corrected(one, labels, found)
     if as_json:
         say_json({**record.to_dict(), "folder": str(out), "dataset": str(archive.path)})
         return

@@ -18,6 +18,7 @@ from srseg.cli.correct._places import (
     BoxShapeOption,
     SlicesOption,
     across,
+    note_corrected,
     suggest,
 )
 
@@ -73,6 +74,8 @@ def list_(
             (one, suggest(chosen[one.sample], one.prediction, slices, axis, boxes, box_shape))
             for one in ranked
         ]
+    for one, found in rows:
+        note_corrected(chosen[one.sample], one.prediction, found)
     if as_json:
         say_json(
             {

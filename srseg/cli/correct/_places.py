@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from srseg.cli._output import note
 from srseg.cli._reading import parse_box
 
 if TYPE_CHECKING:
@@ -52,6 +53,24 @@ def suggest(
         labels = sample.labels(prediction)
         found += suggest_slices(chance, n, labels=labels, axis=across(axis))
     return found + (suggest_boxes(chance, boxes, shape=edges) if boxes else [])
+
+
+def note_corrected(sample: "DatasetSample", prediction: str, found: "list[Suggestion]") -> None:
+    """Say which places of this very prediction were corrected before: its doubts stay the same."""
+    stamp = sample.labels_info(prediction)["Stamp"]
+    before = {
+        place["place"]
+        for label_set in sample.label_sets
+        for revision in sample.revisions(label_set)
+        if revision.corrected and revision.corrected["stamp"] == stamp
+        for place in revision.corrected["places"]
+    }
+    again = [place.name for place in found if place.name in before]
+    if again:
+        note(
+            f"srseg: corrected before, from this prediction of {sample.name}: {', '.join(again)}. "
+            "Ask for more places, or train on what was corrected and predict again"
+        )
 
 
 def across(axis: str) -> "Literal['z', 'y', 'x'] | None":
