@@ -21,6 +21,9 @@ _OTHERS = {
 }  # fmt: skip
 
 
+_MUCH = 0.02  # of the voxels, changed where nobody was asked to
+
+
 class Wanted(NamedTuple):
     """What was asked for."""
 
@@ -122,9 +125,16 @@ def _tell(plan: "CorrectionPlan") -> None:
             ((p.name, n) for p, n in zip(plan.places, changes.places, strict=True)),
         )
     if changes.outside:
+        share = changes.outside / int(changes.counts.sum())
+        much = (
+            f". That is {share:.0%} of all: is the file of this sample, and neither turned nor "
+            "mirrored? Earlier revisions are kept"
+            if share > _MUCH
+            else ""
+        )
         note(
             f"srseg: {counted(changes.outside, 'voxel')} changed outside of the places that were "
-            "to be corrected; they are labelled too"
+            f"to be corrected; they are labelled too{much}"
         )
     if not changes.n_changed:
         note(
