@@ -187,11 +187,12 @@ def run_demo(
             figure = _draw(dataset, test.names[0], out / "figures")
         with clock.step("quantify"):
             numbers = _quantify(test)
-        with clock.step("report"):
-            report = write_report(test, out / "report.html")
     except BaseException:
         _remove([out] if created else list(out.iterdir()))
         raise
+    # what was made by now is worth keeping without the page, too
+    with clock.step("report"):
+        report = write_report(test, out / "report.html")
     return DemoResult(out, table, numbers, figure, report.path, clock.seconds)
 
 

@@ -112,6 +112,17 @@ def test_a_failure_leaves_nothing_behind(tmp_path, smallest, monkeypatch, existi
     assert list(tmp_path.rglob("*")) == ([out] if existing else [])
 
 
+def test_what_was_made_is_kept_where_the_page_fails(tmp_path, smallest, monkeypatch):
+    def broken(*_, **__):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("srseg.demo._study.write_report", broken)
+    with pytest.raises(OSError, match="no space left"):
+        run_demo(tmp_path / "demo", study=smallest)
+    assert Dataset(tmp_path / "demo" / "dataset")["V1"].predictions == ["srseg-demo/soft9"]
+    assert load_model(tmp_path / "demo" / "model.srseg").training_samples_ == ["T1", "T2"]
+
+
 @pytest.mark.parametrize("voxel_size", [None, 17.5])
 def test_a_mask_of_real_bone_is_used(tmp_path, smallest, voxel_size):
     # slabs of bone, 4 voxels thick, as large as the phantoms: they are taken whole

@@ -260,6 +260,7 @@ def test_few_labelled_slices_are_shown_as_such(study, tmp_path, report):
     done, page = report("A")
     assert done.notes == ()
     assert "In HQ, 88.1 % of the voxels are not labelled." in page.text
+    assert "HQ labels only 11.9 % of the voxels: all are scored there alone." in page.text
     assert f"The implant in space ({PREDICTED})" in page.text  # not the few slices
     row = page.table("label set", "bone")[0]
     wf = study["A"].labels("WF").read()[::9]

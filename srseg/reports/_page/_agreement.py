@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from srseg.evaluation import SampleScores, ScoreRow
+from srseg.labels import UNLABELLED
 from srseg.reports._page._parts import Table
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
     from srseg.labels import LabelTable
     from srseg.quantification import Measures
+    from srseg.reports._page._sample_part import SamplePart
 
 
 def agreement_table(
@@ -20,6 +23,7 @@ def agreement_table(
     table: LabelTable,
     against: str,
     seen: Mapping[str, Sequence[str]],
+    labelled: Mapping[str, float],
 ) -> Table:
     """Give the IoU of label sets, averaged over the samples, as in the paper's Table 2.
 
@@ -33,6 +37,8 @@ def agreement_table(
         The label set that counts as true.
     seen : mapping of str to sequence of str
         Samples that the model of a prediction was trained on.
+    labelled : mapping of str to float
+        The share of its voxels that a label set labels, 0 to 1, of those that leave some out.
 
     Returns
     -------
@@ -60,6 +66,18 @@ def agreement_table(
                 f"The model of {name} was trained on {', '.join(known)}: its score there is no "
                 "measure of how it does on new scans."
             )
+    for name in dict.fromkeys([against, *scores]):
+        if name in labelled:
+            scored = "all are scored" if name == against else "it is scored"
+            captions.append(
+                f"{name} labels only {100 * labelled[name]:.3g} % of the voxels: {scored} there "
+                "alone."
+            )
+    if len({tuple(SampleScores.joined(parts).samples) for parts in scores.values()}) > 1:
+        captions.append(
+            "These means are over different samples, those that have the label set: compare them "
+            "sample by sample."
+        )
     return Table(heads, rows, captions)
 
 
@@ -84,6 +102,30 @@ def trained_on(records: Iterable[Measures]) -> dict[str, list[str]]:
             name = str(record.facts.get("label_set"))
             found.setdefault(name, []).append(str(record.facts["sample"]))
     return found
+
+
+def labelled_shares(parts: Iterable[SamplePart]) -> dict[str, float]:
+    """Find which label sets leave voxels unlabelled.
+
+    Parameters
+    ----------
+    parts : iterable of SamplePart
+        The samples, with the voxels of each value.
+
+    Returns
+    -------
+    dict of str to float
+        By label set that does, the share of its voxels that it labels, 0 to 1.
+    """
+    totals: dict[str, Counter[int]] = {}
+    for part in parts:
+        for name, counts in part.counts.items():
+            totals.setdefault(name, Counter()).update(counts)
+    return {
+        name: 1 - counts[UNLABELLED] / counts.total()
+        for name, counts in totals.items()
+        if counts[UNLABELLED]
+    }
 
 
 def sample_table(scores: Mapping[str, Sequence[SampleScores]], table: LabelTable) -> Table:

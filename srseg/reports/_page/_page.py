@@ -15,7 +15,12 @@ from srseg.errors import ParameterError, SRSegError, StorageError
 from srseg.progress import task
 from srseg.quantification import Measures
 from srseg.reports._methods import methods_text
-from srseg.reports._page._agreement import agreement_table, sample_table, trained_on
+from srseg.reports._page._agreement import (
+    agreement_table,
+    labelled_shares,
+    sample_table,
+    trained_on,
+)
 from srseg.reports._page._choice import choose_label_sets, choose_truth
 from srseg.reports._page._facts import sample_rows
 from srseg.reports._page._models import find_models, model_part
@@ -174,7 +179,9 @@ def write_report(
         "samples": Table(heads, rows, words=range(len(heads))),
         "classes": table.classes,
         "against": against,
-        "agreement": agreement_table(scores, table, against, trained_on(records))
+        "agreement": agreement_table(
+            scores, table, against, trained_on(records), labelled_shares(parts)
+        )
         if scores and against
         else None,
         "by_sample": sample_table(scores, table) if scores and len(samples) > 1 else None,

@@ -49,6 +49,8 @@ class SamplePart:
         The scan, or its working copy where that lies on the grid of labels; None where it is away.
     scores : dict of str to SampleScores
         Agreement with the truth, by label set.
+    counts : dict of str to dict of int to int
+        Voxels of each value, by label set.
     shares : Table or None
         The classes of each label set.
     pictures : list of Picture
@@ -63,6 +65,7 @@ class SamplePart:
     maps: dict[str, Volume] = field(default_factory=dict)
     scan: Volume | None = None
     scores: dict[str, SampleScores] = field(default_factory=dict)
+    counts: dict[str, dict[int, int]] = field(default_factory=dict)
     shares: Table | None = None
     pictures: list[Picture] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -111,12 +114,12 @@ def sample_part(
             _score(part, name, truth)
         progress.advance(n)
     progress.advance(0, f"{sample.name}, classes")
-    counts = _counts(sample, part)
-    if counts:
-        sizes = {name: part.labels[name].grid.voxel_size for name in counts}
-        part.shares = shares_table(counts, table, sizes)
+    part.counts = _counts(sample, part)
+    if part.counts:
+        sizes = {name: part.labels[name].grid.voxel_size for name in part.counts}
+        part.shares = shares_table(part.counts, table, sizes)
     progress.advance(n)
-    shown = Shown(part.name, part.scan, part.labels, part.maps, truth, table, counts)
+    shown = Shown(part.name, part.scan, part.labels, part.maps, truth, table, part.counts)
     for what, draw in _PICTURES.items():
         progress.advance(0, f"{sample.name}, {what}")
         picture = part.attempt(what, lambda draw=draw: draw(shown))  # type: ignore[misc]
