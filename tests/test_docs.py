@@ -49,8 +49,9 @@ def run_python(code: str, names: dict[str, Any]) -> None:
     for name, value in SMALL.items():
         code = re.sub(rf"\b{name}=\d+", f"{name}={value}", code)
         code = re.sub(rf"({name}\": )\[[\d, ]+\]", rf"\1[{value}]", code)
+        code = re.sub(rf"({name}\": )\d+", rf"\g<1>{value}", code)
     if "max_iter" not in code:
-        code = re.sub(r"VolumeSegmenter\((?=\w+=)", "VolumeSegmenter(max_iter=3, ", code)
+        code = re.sub(r"VolumeSegmenter\(\s*(?=\w+=)", "VolumeSegmenter(max_iter=3, ", code)
     exec(compile(code, "page", "exec"), names)
 
 

@@ -193,7 +193,10 @@ def test_overlays_are_toggled_by_mouse_and_keys(viewer: WebElement, browser: Bro
         True,
         False,
     ]
-    # as opaque as the value of the map
+    # as opaque as the value of the map, and as is said
+    shown = color_at(browser, "rc", layer)
+    assert np.abs(shown - (np.array([255, 235, 0]) * 0.36 + grey * 0.64)).max() < 8
+    move(browser, "opacity of disagreement", 1)
     shown = color_at(browser, "rc", layer)
     assert np.abs(shown - (np.array([255, 235, 0]) * 0.6 + grey * 0.4)).max() < 8
 

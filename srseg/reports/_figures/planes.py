@@ -183,10 +183,12 @@ def _read(
 
 def _told(cut: Cut, *, short: bool) -> str:
     """Say in words how a plane cuts."""
-    how = f"across {AXES[cut.plane.stacking]}"
-    if cut.plane.rotation_axis is not None:
-        how += f", {cut.plane.angle:g}° about {AXES[cut.plane.rotation_axis]}"
-    return f"{cut.name}\n{how}" if short else f"{cut.name}: slices {how}"
+    across = f"across {AXES[cut.plane.stacking]}"
+    if cut.plane.rotation_axis is None:
+        return f"{cut.name}\n{across}" if short else f"{cut.name}: slices {across}"
+    turned = f"{cut.plane.angle:g}° about {AXES[cut.plane.rotation_axis]}"
+    # nine of them leave no room for more; what they lie across is seen in the box
+    return f"{cut.name}\n{turned}" if short else f"{cut.name}: slices {across}, {turned}"
 
 
 def _pixel(cut: Cut, grid: Grid) -> tuple[float, float]:

@@ -87,7 +87,10 @@ class Panel {
     const { stage } = this;
     const sets = stage.layers.filter((l) => l.kind === "labels");
     const known = new Map(sets.flatMap((l) => l.classes.slice(1)).map((c) => [c.name, c.color]));
-    known.set(UNLABELLED.name, UNLABELLED.color);
+    // unlabelled voxels have the number after that of the last class
+    if (sets.some((l) => l.voxels.includes(l.classes.length))) {
+      known.set(UNLABELLED.name, UNLABELLED.color);
+    }
     const solid = new Set(stage.meshes.map((m) => m.layer.classes[m.position].name));
     const rows = [...known].map(([name, color]) => {
       const cuts = tick(`${name} in the cuts`, true, (on) => {

@@ -66,7 +66,7 @@ class Stage {
     }
     for (const layer of this.layers) {
       layer.on = layer.kind === "scan" || layer === this.layers[sample.labels.length];
-      layer.opacity = layer.kind === "labels" ? 0.5 : 1;
+      layer.opacity = { scan: 1, labels: 0.5, map: 0.6 }[layer.kind];
       layer.hidden = new Set();
       layer.image = await this.image(sample, layer);
       layer.image.opacity = this.opacity(layer);
