@@ -8,7 +8,7 @@ from srseg.cli._output import note
 from srseg.cli._prediction_files import file_beside, refuse_place
 from srseg.cli._prediction_job import PredictionJob, planned, shares
 from srseg.cli._prediction_scratch import ResultPlace
-from srseg.cli._provenance import source_of_file
+from srseg.cli._prediction_source import source_of_file
 
 if TYPE_CHECKING:
     from srseg.io import Reading

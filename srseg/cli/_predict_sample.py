@@ -9,7 +9,7 @@ from srseg.cli._output import note
 from srseg.cli._prediction_files import SUFFIXES, refuse_place
 from srseg.cli._prediction_job import PredictionJob, planned, shares
 from srseg.cli._prediction_scratch import ResultPlace
-from srseg.cli._provenance import region_of, source_of_sample
+from srseg.cli._prediction_source import region_of, source_of_sample
 
 if TYPE_CHECKING:
     from srseg.cli._prediction_settings import PredictionSettings

@@ -4,7 +4,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from srseg.cli._output import lengths, note, voxels
-from srseg.cli._provenance import provenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,8 +91,10 @@ class PredictionJob:
 
     def provenance(self, source: dict[str, Any], prediction: "Prediction") -> dict[str, Any]:
         """Say how the labels are made, and of what."""
+        from srseg.estimators import prediction_provenance
+
         settings = self.settings
-        made = provenance(settings.model, self.sha256, self.ensemble, source)
+        made = prediction_provenance(self.ensemble, settings.model, self.sha256, source)
         made["runtime"] = prediction.runtime
         if settings.roi is not None:
             made["box"] = [[part.start, part.stop] for part in settings.roi]

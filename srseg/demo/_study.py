@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from sklearn.frozen import FrozenEstimator
 
-from srseg._version import __version__
 from srseg.dataset import Dataset, measured_facts
 from srseg.errors import DatasetError, ParameterError
-from srseg.estimators import MultiAxisEnsemble, VolumeSegmenter
+from srseg.estimators import MultiAxisEnsemble, VolumeSegmenter, prediction_provenance
 from srseg.evaluation import ScoreTable, evaluate_models
 from srseg.io import describe, open_volume, write_volume
 from srseg.phantoms import make_phantom
@@ -276,23 +274,8 @@ def _segmenter(study: Study) -> VolumeSegmenter:
 def _keep_prediction(dataset: Dataset, name: str, segmenter: VolumeSegmenter, model: Path) -> None:
     """Predict a held-out sample once more with nine planes; keep labels and disagreement."""
     ensemble = MultiAxisEnsemble(FrozenEstimator(segmenter), planes=9).fit(None)
-    provenance = {
-        "software": "srseg",
-        "version": __version__,
-        "torch": str(torch.__version__),
-        "model": model.name,
-        "model_sha256": file_sha256(model),
-        "backbone": segmenter.backbone,
-        "width": segmenter.width,
-        "depth": segmenter.depth,
-        "training_samples": segmenter.training_samples_,
-        "validation_samples": segmenter.validation_samples_,
-        "voxel_size_um": segmenter.voxel_size_,
-        "clip_percentiles": list(segmenter.clip_),
-        "planes": [plane.name for plane in ensemble.planes_],
-        "voting": ensemble.voting,
-        "source": {"stamp": dataset[name].scan_file.stamp.to_dict()},
-    }
+    source = {"stamp": dataset[name].scan_file.stamp.to_dict()}
+    provenance = prediction_provenance(ensemble, model, file_sha256(model), source)
     with ensemble.prepare_prediction(dataset[name]) as prediction:
         prediction.run()
         labels = prediction.labels

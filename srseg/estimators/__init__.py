@@ -7,6 +7,7 @@ from srseg.estimators._model_file import load_model, model_facts
 from srseg.estimators._part import SamplePart
 from srseg.estimators._prediction import Prediction
 from srseg.estimators._protocol import SliceSegmenter
+from srseg.estimators._provenance import prediction_provenance
 from srseg.estimators._sample_facts import labels_facts, scan_facts
 from srseg.estimators._segmenter import VolumeSegmenter
 from srseg.estimators._training_memory import require_memory
@@ -28,6 +29,7 @@ __all__ = [
     "model_facts",
     "model_hash",
     "predict_together",
+    "prediction_provenance",
     "read_inputs",
     "require_memory",
     "scan_facts",
