@@ -1,4 +1,4 @@
-"""Where an hour of manual correction buys most, and the way there and back.
+"""Where labels are most in doubt, out to the program that corrects them, and back.
 
 A prediction that was saved with its disagreement says where it may be wrong. The samples of a
 dataset are ranked by it, and in each the slices and boxes are chosen that are worth looking at.
