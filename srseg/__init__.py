@@ -6,9 +6,9 @@ and does not import torch.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from srseg._lazy import lazily
 from srseg._version import __version__
 
 if TYPE_CHECKING:
@@ -55,12 +55,4 @@ _HOMES = {
     "standard_planes": "srseg.planes",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'srseg' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazily(__name__, _HOMES)

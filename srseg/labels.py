@@ -317,6 +317,11 @@ def _check(classes: Sequence[LabelClass]) -> None:
         raise LabelError(
             f"a label table needs at least two classes (one of them background), got {len(classes)}"
         )
+    if len(classes) > UNLABELLED:
+        raise LabelError(
+            f"a label table has at most {UNLABELLED} classes, of the values 0 to 254, got "
+            f"{len(classes)}"
+        )
     for name in ("value", "name", "key"):
         items = [str(getattr(c, name)) for c in classes]
         repeated = {i for i in items if items.count(i) > 1}

@@ -27,6 +27,9 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 settings.register_profile("srseg", derandomize=True)
 settings.load_profile("srseg")
 
+# programs that the tests of the folder start; one needs atheris
+collect_ignore_glob = ["fuzz/[!t]*.py"]
+
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 

@@ -51,7 +51,8 @@ def run_python(code: str, names: dict[str, Any]) -> None:
         code = re.sub(rf"({name}\": )\[[\d, ]+\]", rf"\1[{value}]", code)
         code = re.sub(rf"({name}\": )\d+", rf"\g<1>{value}", code)
     if "max_iter" not in code:
-        code = re.sub(r"VolumeSegmenter\(\s*(?=\w+=)", "VolumeSegmenter(max_iter=3, ", code)
+        new = r"(VolumeSegmenter\(|create_segmenter\(\"unet\",)\s*(?=\w+=)"
+        code = re.sub(new, r"\1max_iter=3, ", code)
     exec(compile(code, "page", "exec"), names)
 
 
@@ -209,7 +210,7 @@ def test_every_sh_block_is_run_or_about_installing() -> None:
 
 def test_the_plugin_of_the_plugin_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Installed as pip would leave it: a module and the entry points of its distribution."""
-    (_, module), (_, project) = blocks("plugins/README.md")
+    (_, module), (_, project) = blocks("plugins/README.md")[-2:]
     told = tomllib.loads(project)["project"]
     (tmp_path / "shallow_backbone.py").write_text(module, "utf-8")
     info = tmp_path / f"shallow_backbone-{told['version']}.dist-info"

@@ -102,6 +102,30 @@ def test_version_is_said_once() -> None:
     assert done.stdout.split() == ["srseg", srseg.__version__]
 
 
+@pytest.mark.parametrize("folder", sorted((ROOT / "plugins").glob("*/")), ids=lambda f: f.name)
+def test_plugins_are_packaged_alike(folder: Path) -> None:
+    ours = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    theirs = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))
+    project, tool = theirs["project"], theirs["tool"]
+    package = folder.name.replace("-", "_")
+    assert project["name"] == folder.name
+    assert (folder / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+    for key in ("license", "requires-python", "authors"):
+        assert project[key] == ours["project"][key]
+    assert project["version"] == srseg.__version__
+    assert (folder / project["readme"]).is_file()
+    assert "srseg" in project["dependencies"]
+    assert any(needed.startswith("pytest") for needed in project["optional-dependencies"]["test"])
+    assert theirs["build-system"] == ours["build-system"]
+    assert tool["hatch"]["build"]["targets"]["wheel"] == {"packages": [package]}
+    assert tool["mypy"]["strict"]
+    pytest_options = tool["pytest"]["ini_options"]
+    assert pytest_options["filterwarnings"][0] == "error"
+    assert {"--strict-markers", "--strict-config"} <= set(pytest_options["addopts"])
+    points = [point for group in project["entry-points"].values() for point in group.values()]
+    assert all(re.match(rf"{package}\b", point) for point in points)
+
+
 def test_imports_go_one_way(monkeypatch: pytest.MonkeyPatch) -> None:
     cli = pytest.importorskip("importlinter.cli", reason="import-linter is in the extra 'dev'")
     monkeypatch.chdir(ROOT)

@@ -1,8 +1,11 @@
+import shutil
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
+import srseg.registry
 from srseg.errors import PluginError, UnknownNameError
 from srseg.registry import Registry
 
@@ -110,6 +113,25 @@ def test_same_plugin_twice_on_the_path_is_no_duplicate(
     install(site, "registry_plugin_nine", "thing = 9\n", mean="thing")
     monkeypatch.syspath_prepend(site)
     assert registry.names() == ["mean", "median"]
+
+
+def test_packages_are_read_once_until_one_is_installed(
+    registry: Registry[object], site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+    monkeypatch.setattr(
+        srseg.registry,
+        "entry_points",
+        lambda *, group: read.append(group) or entry_points(group=group),
+    )
+    for _ in range(3):
+        assert registry.names() == ["median"]
+    assert read == [GROUP]
+    install(site, "registry_plugin_ten", "thing = 10\n", mean="thing")
+    assert registry.names() == ["mean", "median"]
+    shutil.rmtree(site / "registry_plugin_ten-1.0.dist-info")
+    assert registry.names() == ["median"]
+    assert read == [GROUP] * 3
 
 
 def test_unknown_name_suggests(registry: Registry[object]) -> None:

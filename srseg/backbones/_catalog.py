@@ -16,6 +16,8 @@ __all__ = ["BackboneFactory", "create_backbone", "list_backbones", "register_bac
 SMP_PREFIX = "smp:"
 SMP_PATTERN = "smp:<architecture>/<encoder>"
 
+_DEEPEST = 1000  # of what somebody else's file says, too
+
 
 class BackboneFactory(Protocol):
     """Something that builds a network, called with keywords only.
@@ -136,7 +138,7 @@ def create_backbone(
     """
     n_classes = whole_number("n_classes", n_classes, 2)
     width = whole_number("width", width, 1)
-    depth = whole_number("depth", depth, 1)
+    depth = whole_number("depth", depth, 1, _DEEPEST)
     if isinstance(spec, str) and spec.startswith(SMP_PREFIX):
         from srseg.backbones._smp import create_smp
 
@@ -162,15 +164,16 @@ def backbone_name(spec: str | BackboneFactory) -> str:
     return spec if isinstance(spec, str) else getattr(spec, "__qualname__", type(spec).__name__)
 
 
-def whole_number(name: str, value: Any, least: int) -> int:
-    """Take a parameter that must be a whole number of at least `least`."""
+def whole_number(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """Take a parameter that must be a whole number of at least `least`, and at most `most`."""
     try:
         number = operator.index(value)
     except TypeError:
         number = least - 1
-    if isinstance(value, bool) or number < least:
+    if isinstance(value, bool) or number < least or (most is not None and number > most):
         raise ParameterError(
             f"{name}={value!r} cannot work; give a whole number of at least {least}"
+            + ("" if most is None else f" and at most {most}")
         )
     return number
 

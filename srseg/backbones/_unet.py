@@ -9,6 +9,8 @@ from srseg.errors import ParameterError
 
 __all__ = ["ScaledUNet"]
 
+_DEEPEST = 12  # a slice would be a multiple of 8192 px beyond
+
 
 class ScaledUNet(nn.Module):
     """The 2D U-Net whose width, depth and input size the paper scales together.
@@ -48,7 +50,7 @@ class ScaledUNet(nn.Module):
     Raises
     ------
     ParameterError
-        From ``forward``, if height or width is no multiple of `stride`.
+        If `depth` is more than 12; from ``forward``, if height or width is no multiple of `stride`.
 
     Examples
     --------
@@ -62,6 +64,11 @@ class ScaledUNet(nn.Module):
 
     def __init__(self, *, n_classes: int, width: int = 32, depth: int = 3) -> None:
         super().__init__()
+        if depth > _DEEPEST:
+            raise ParameterError(
+                f"depth={depth} cannot work: a slice would have to be a multiple of 2^{depth} px; "
+                f"give at most {_DEEPEST}"
+            )
         self.stride = 2**depth
         self.reach = 4 * (2**depth - 1) + 3 * 2**depth
         self.receptive_field = max(

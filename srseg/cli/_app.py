@@ -11,9 +11,11 @@ from srseg.cli import (
     _align,
     _backbones,
     _calibrate,
+    _compare,
     _demo,
     _doctor,
     _evaluate,
+    _plugins,
     _predict,
     _preprocess,
     _quantify,
@@ -38,6 +40,7 @@ app = typer.Typer(
 )
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(_backbones.app, name="backbones")
+app.add_typer(_plugins.app, name="plugins")
 app.add_typer(figure.app, name="figure")
 app.add_typer(correct.app, name="correct")
 app.command("preprocess", epilog=_preprocess.EXAMPLE)(_preprocess.preprocess)
@@ -46,6 +49,7 @@ app.command("train", epilog=_train.EXAMPLE)(_train.train)
 app.command("search", epilog=_search.EXAMPLES)(_search.search)
 app.command("predict", epilog=_predict.EXAMPLE)(_predict.predict)
 app.command("evaluate", epilog=_evaluate.EXAMPLE)(_evaluate.evaluate)
+app.command("compare", epilog=_compare.EXAMPLE)(_compare.compare)
 app.command("quantify", epilog=_quantify.EXAMPLES)(_quantify.quantify)
 app.command("calibrate", epilog=_calibrate.EXAMPLE)(_calibrate.calibrate)
 app.command("treat", epilog=_treat.EXAMPLE)(_treat.treat)

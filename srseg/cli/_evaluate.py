@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,7 +16,6 @@ from srseg.cli._output import note, say, say_json
 
 if TYPE_CHECKING:
     from srseg.dataset import Dataset
-    from srseg.estimators import VolumeSegmenter
     from srseg.evaluation import ScoreTable
 
 EXAMPLE = "Example: srseg evaluate fold1.srseg fold2.srseg --against HQ --planes 1,3,9"
@@ -28,11 +27,14 @@ def evaluate(
     models: Annotated[
         list[str],
         typer.Argument(metavar="MODEL [SAMPLE]", show_default=False,
-                       help="Model files (several: those of the folds of one cross-validation, for "
-                       "the standard error), then names of samples (default: all with the truth)."),
+                       help="Model files (several of one kind: those of the folds of one "
+                       "cross-validation, for the standard error), then names of samples (default: "
+                       "all with the truth)."),
     ],
     against: Annotated[str, typer.Option(help="The label set that counts as truth.")] = "HQ",
-    planes: Annotated[str, typer.Option(help="Numbers of planes.")] = "1,3,9",
+    planes: Annotated[
+        str, typer.Option(help="Numbers of planes, of models that label slices.")
+    ] = "1,3,9",
     voting: Annotated[str, typer.Option(help="Ways of voting.")] = "soft,hard",
     baseline: Annotated[
         list[str] | None,
@@ -50,7 +52,11 @@ def evaluate(
     dataset: DatasetOption = None,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Score models as in the paper's Table 2: planes, voting, IoU by class."""
+    """Score models as in the paper's Table 2: planes, voting, IoU by class.
+
+    Models of several kinds, such as networks and the segmenters of plugins, have rows of their own;
+    one that labels blocks of the volume has no planes, and one row.
+    """
     table_format = "json" if as_json else table_format
     if table_format not in _FORMATS:
         raise typer.BadParameter(
@@ -110,26 +116,31 @@ def _rendered(table: "ScoreTable", table_format: str) -> str:
 
 
 def _held_out(
-    models: "list[VolumeSegmenter]",
+    models: list[Any],
     whole: "Dataset",
     label_set: str,
     planes: list[int],
     voting: list[str],
 ) -> "ScoreTable | None":
     """Score the models of folds on the folds that they did not see, where they are such."""
-    from srseg.evaluation import evaluate_held_out, held_out_samples
+    from srseg.evaluation import evaluate_held_out, held_out_samples, models_by_kind
 
-    if label_set == "none" or not all(held_out_samples(models, whole)):
+    if label_set == "none":
+        return None
+    # of another kind there may be one model alone
+    kinds = models_by_kind(models).values()
+    models = [model for kind in kinds if all(held_out_samples(kind, whole)) for model in kind]
+    if not models:
         return None
     there = [sample.name for sample in whole if label_set in sample.label_sets]
     samples = whole.select(name=there) if there else whole[:0]
-    if not all(held_out_samples(models, samples)):
+    folds = held_out_samples(models, samples)
+    if not all(folds):
         note(
             f"no score on held-out samples: not all of them have the label set {label_set!r}; "
             "name another with --held-out"
         )
         return None
-    folds = held_out_samples(models, samples)
     if any(
         sample.name in model.validation_samples_
         for model, fold in zip(models, folds, strict=True)
@@ -154,7 +165,7 @@ def _with_truth(chosen: "Dataset", against: str, *, named: bool) -> "Dataset":
     return chosen.select(has=against)
 
 
-def _note_trained_on(file: Path, model: "VolumeSegmenter", chosen: "Dataset") -> None:
+def _note_trained_on(file: Path, model: Any, chosen: "Dataset") -> None:
     for known, how in (
         (model.training_samples_, "was trained on"),
         (model.validation_samples_, "had its training judged by"),
@@ -182,9 +193,19 @@ def _note_trained_on(file: Path, model: "VolumeSegmenter", chosen: "Dataset") ->
 
 
 def _baselines(chosen: "Dataset", against: str) -> list[str]:
-    if against != "WF" and all("WF" in sample.label_sets for sample in chosen):
-        return ["WF"]
-    return []
+    """Give WF, which nobody asked for, where it can be compared with the truth."""
+    from srseg.errors import GridError, LabelError
+    from srseg.evaluation import evaluate_labels
+
+    if against == "WF" or any("WF" not in sample.label_sets for sample in chosen):
+        return []
+    pairs = ((sample.labels(against), sample.labels("WF")) for sample in chosen)
+    try:
+        evaluate_labels(pairs, chosen.names)
+    except (GridError, LabelError) as error:  # such as labels of another part of the scan
+        note(f"there is no row for the WF labels: {error}")
+        return []
+    return ["WF"]
 
 
 def _numbers(text: str) -> list[int]:

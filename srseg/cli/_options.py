@@ -167,6 +167,12 @@ def warn_if_unusual(value: float, unit: str, where: str) -> None:
         )
 
 
+def is_number(text: str) -> bool:
+    """Tell whether a text is a whole number from 0 on, of at most nine digits."""
+    text = text.strip()
+    return text.isascii() and text.isdecimal() and len(text) < 10
+
+
 def not_empty(text: str | None, option: str) -> str | None:
     """Refuse an empty text: in a script it is a variable that was never set."""
     if text is not None and not text.strip():

@@ -61,8 +61,10 @@ def predict(
                        help="Samples of the dataset (default: all), or one scan file."),
     ] = None,
     planes: Annotated[
-        str, typer.Option(help="1, 3 or 9 planes, or names such as rc,cp@45p.")
-    ] = "3",
+        str | None,
+        typer.Option(help="1, 3 or 9 planes, or names such as rc,cp@45p (default: 3; a model that "
+                     "labels blocks of the volume has none).", show_default=False),
+    ] = None,
     voting: Annotated[
         str, typer.Option(help="soft (mean of probabilities) or hard (majority).")
     ] = "soft",
@@ -232,8 +234,8 @@ def predict(
     sums = summary(done)
     if as_json:
         rows = [{key: row[key] for key in row if key != "lines"} for row in done]
-        say_json({**answer, "model": str(model), "planes": [p.name for p in job.ensemble.planes_],
-                  "voting": voting, "predictions": rows, **sums})  # fmt: skip
+        answer |= {"planes": job.planes, "voting": voting if job.planes else None}
+        say_json({"model": str(model), **answer, "predictions": rows, **sums})
     elif len(done) > 1:
         say(sums["summary"])
     if sums["counts"]["failed"]:
@@ -244,6 +246,14 @@ def _scan_file(scans: list[str] | None, dataset: Path | None) -> Path | None:
     """Give the scan file that was named, or None where samples were named."""
     from srseg.errors import ParameterError
 
+    models = [text for text in scans or [] if text.endswith(".srseg") and Path(text).is_file()]
+    if models:
+        raise typer.BadParameter(
+            f"{', '.join(models)}: a model, where samples or a scan file stand; give one model at "
+            "a time, the first, and then what it labels. Several on the same samples are put side "
+            "by side by srseg evaluate and srseg compare",
+            param_hint="SAMPLE|FILE",
+        )
     found = [Path(text) for text in scans or [] if is_file(text, dataset)]
     if not found:
         return None

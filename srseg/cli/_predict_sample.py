@@ -33,7 +33,7 @@ class SampleJob(PredictionJob):
         from srseg.errors import DatasetError, SRSegError
 
         model = self.settings.model
-        chosen.table.require_same(self.ensemble.estimator_.label_table_, where=str(model))
+        chosen.table.require_same(self.model.label_table_, where=str(model))
         for sample in chosen:
             there = self._prediction in sample.predictions
             file = self._file(sample)

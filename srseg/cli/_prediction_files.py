@@ -11,12 +11,14 @@ SUFFIXES = {"h5": ".h5", "tif": ".tif", "mha": ".mha", "nrrd": ".nrrd", "seg.nrr
 def refuse_place(path: Path, *, overwrite: bool) -> None:
     """Refuse a file that could not be written, before hours of predicting."""
     from srseg.errors import FileFormatError, StorageError
+    from srseg.storage import remove_abandoned
 
     if not path.name.lower().endswith(tuple(SUFFIXES.values())):
         raise FileFormatError(
             f"{path}: labels are written as {', '.join(SUFFIXES.values())}; name the file so"
         )
     if path.exists() and not overwrite:
+        remove_abandoned(path)
         raise StorageError(f"{path} exists already; choose another --out or say --overwrite")
     if not path.absolute().parent.is_dir():
         raise StorageError(f"{path}: the folder {path.parent} does not exist; make it first")

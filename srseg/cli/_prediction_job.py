@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from srseg.cli._output import lengths, note, voxels
+from srseg.cli._prediction_settings import model_in, planes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,7 @@ class PredictionJob:
 
     def __init__(self, settings: "PredictionSettings") -> None:
         from srseg.errors import MissingFileError, ParameterError
+        from srseg.estimators import VolumeSegmenter
         from srseg.inference import choose_device, choose_precision
         from srseg.storage import file_sha256
 
@@ -31,8 +33,10 @@ class PredictionJob:
             )
         self.settings = settings
         self.ensemble = settings.ensemble()
-        segmenter = self.ensemble.estimator_.estimator
-        choose_precision(segmenter.precision, choose_device(segmenter.device))
+        self.model = model_in(self.ensemble)
+        self.planes = planes_of(self.ensemble)
+        if isinstance(self.model, VolumeSegmenter):
+            choose_precision(self.model.precision, choose_device(self.model.device))
         self.sha256 = file_sha256(settings.model)
         # the name of the derivative folder: the letters and digits that BIDS allows
         stem = settings.model.name.removesuffix(".srseg")
@@ -72,7 +76,7 @@ class PredictionJob:
         """Label it, and say before what that will take, unless it is done as soon as said."""
         if prediction.resumes:
             note(f"{what}: going on with what was done before")
-        if prediction.grid.n_voxels * len(self.ensemble.planes_) >= _MATTER_OF_SECONDS:
+        if prediction.grid.n_voxels * max(1, len(self.planes)) >= _MATTER_OF_SECONDS:
             first, *others = prediction.plan.lines()
             note("\n  ".join([f"{what}: {first}", *others]))
         prediction.run()
@@ -104,7 +108,7 @@ class PredictionJob:
         """Say where a scan is resampled."""
         from srseg.preprocessing import model_grid
 
-        scan, size = sample.scan_grid, self.ensemble.estimator_.voxel_size_
+        scan, size = sample.scan_grid, self.model.voxel_size_
         grid = scan if size is None else model_grid(scan, size)
         if grid is not scan:
             note(

@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from srseg.cli._options import is_number
+
 if TYPE_CHECKING:
-    from srseg.estimators import MultiAxisEnsemble, VolumeSegmenter
     from srseg.volumes import Region
 
 RUNTIMES = ("auto", "torch", "compile", "openvino")
@@ -20,7 +21,7 @@ class PredictionSettings:
     """What the options of ``srseg predict`` say, for samples and for scan files alike."""
 
     model: Path
-    planes: str = "3"
+    planes: str | None = None
     voting: str = "soft"
     grid: Literal["model", "scan"] = "model"
     roi: "Region | None" = None
@@ -45,25 +46,58 @@ class PredictionSettings:
         out, scratch = (p and p.absolute() for p in (self.out, self.scratch))
         return replace(self, model=self.model.absolute(), out=out, scratch=scratch)
 
-    def ensemble(self) -> "MultiAxisEnsemble":
-        """Load the model, and let it predict the planes."""
-        from sklearn.frozen import FrozenEstimator
-
+    def ensemble(self) -> Any:
+        """Load the model, and give what labels volumes with it: see `fuse_planes`."""
         from srseg.errors import SRSegError
-        from srseg.estimators import MultiAxisEnsemble, load_model
+        from srseg.estimators import fuse_planes, load_model
         from srseg.planes import resolve_planes
 
-        segmenter: VolumeSegmenter = load_model(self.model)
-        wanted = {"device": self.device, "precision": self.precision, "runtime": self.runtime}
-        segmenter.set_params(**{k: v for k, v in wanted.items() if v is not None})
+        model = load_model(self.model)
+        known = model.get_params(deep=False)
+        for name in ("device", "precision", "runtime"):
+            value = getattr(self, name)
+            if value is not None and name not in known:
+                raise typer.BadParameter(
+                    f"{self.model} holds a {type(model).__name__}, which has no {name} to choose; "
+                    "leave it out",
+                    param_hint=f"--{name}",
+                )
+            if value is not None:
+                model.set_params(**{name: value})
         if self.voting not in ("soft", "hard"):
             raise typer.BadParameter(f"{self.voting!r} is not soft or hard", param_hint="--voting")
+        if not callable(getattr(model, "predict_slices_proba", None)):
+            self._refuse_planes()
+            return model
+        chosen: Any = self.planes
         try:
-            chosen = resolve_planes(int(self.planes) if self.planes.isdecimal() else self.planes)
+            if chosen is not None:
+                chosen = resolve_planes(int(chosen) if is_number(chosen) else chosen)
         except SRSegError as error:
             raise typer.BadParameter(f"{self.planes!r}: {error}", param_hint="--planes") from None
-        frozen = FrozenEstimator(segmenter)
-        return MultiAxisEnsemble(frozen, planes=chosen, voting=self.voting).fit(None)  # type: ignore[arg-type]
+        return fuse_planes(model, chosen, self.voting)  # type: ignore[arg-type]
+
+    def _refuse_planes(self) -> None:
+        why = f"{self.model} labels blocks of the volume and no slices, so that there are no planes"
+        ways = "leave it out, or give a model that labels slices"
+        if self.planes not in (None, "1"):
+            raise typer.BadParameter(f"{why} to fuse; {ways}", param_hint="--planes")
+        if self.voting == "hard":
+            raise typer.BadParameter(f"{why} that could vote; {ways}", param_hint="--voting")
+
+
+def model_in(fused: Any) -> Any:
+    """Give the fitted model that `PredictionSettings.ensemble` fuses planes of, or that it is."""
+    from srseg.estimators import MultiAxisEnsemble
+
+    return fused.estimator_.estimator if isinstance(fused, MultiAxisEnsemble) else fused
+
+
+def planes_of(fused: Any) -> list[str]:
+    """Name the planes that are fused; none of a model that labels blocks of a volume."""
+    from srseg.estimators import MultiAxisEnsemble
+
+    return [p.name for p in fused.planes_] if isinstance(fused, MultiAxisEnsemble) else []
 
 
 def parse_part(text: str | None) -> tuple[int, int]:
@@ -71,7 +105,7 @@ def parse_part(text: str | None) -> tuple[int, int]:
     if text is None:
         return 1, 1
     number, slash, count = text.partition("/")
-    if not slash or not all(t.isascii() and t.isdecimal() for t in (number, count)):
+    if not slash or not all(map(is_number, (number, count))):
         raise typer.BadParameter(
             f"{text!r} is not I/N, for example 3/8 for the third of eight parts",
             param_hint="--part",

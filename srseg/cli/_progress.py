@@ -39,7 +39,8 @@ class RichReporter:
 
         progress = self._shown()
         self._open += 1
-        bar = progress.add_task(escape(description), total=total, status="")
+        ahead = "" if total is None else "ETA"
+        bar = progress.add_task(escape(description), total=total, status="", ahead=ahead)
         try:
             yield _Bar(progress, bar)
         finally:
@@ -66,7 +67,7 @@ class RichReporter:
                 BarColumn(),
                 TaskProgressColumn(),
                 TimeElapsedColumn(),
-                TextColumn("ETA"),
+                TextColumn("{task.fields[ahead]}"),
                 TimeRemainingColumn(),
                 TextColumn("{task.fields[status]}"),
                 console=Console(stderr=True),

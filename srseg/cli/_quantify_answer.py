@@ -39,6 +39,7 @@ def choose_format(name: str | None, out: Path | None) -> str:
 def refuse_files(files: list[Path], *, overwrite: bool) -> None:
     """Refuse files that could not be written, before anything is measured."""
     from srseg.errors import StorageError
+    from srseg.storage import remove_abandoned
 
     places = [path.resolve() for path in files]
     for path, place in zip(files, places, strict=True):
@@ -47,6 +48,7 @@ def refuse_files(files: list[Path], *, overwrite: bool) -> None:
         if path.is_dir():
             raise StorageError(f"{path} is a folder; name a file")
         if path.exists() and not overwrite:
+            remove_abandoned(path)
             raise StorageError(f"{path} exists already; name another file, or say --overwrite")
         if not path.absolute().parent.is_dir():
             raise StorageError(f"{path}: the folder {path.parent} does not exist; make it first")

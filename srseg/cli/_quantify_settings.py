@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from srseg.cli._options import is_number
+
 if TYPE_CHECKING:
     from srseg.labels import LabelTable
     from srseg.quantification import InitialImplant, Measures, Roles
@@ -76,7 +78,7 @@ class QuantifySettings:
 
 
 def _class(text: str) -> str | int:
-    return int(text) if text.isascii() and text.isdecimal() else text
+    return int(text) if is_number(text) else text
 
 
 def parse_neighbourhood(number: int) -> Literal[6, 18, 26]:

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from srseg.cli._options import is_number
+
 if TYPE_CHECKING:
     from srseg.io import Reading
     from srseg.volumes import Region
@@ -85,7 +87,7 @@ def _three(text: str | None) -> tuple[int, int, int] | None:
     if text is None:
         return None
     parts = text.replace("x", ",").split(",")
-    if len(parts) != 3 or not all(part.strip().isdecimal() for part in parts):
+    if len(parts) != 3 or not all(map(is_number, parts)):
         raise typer.BadParameter(
             f"{text!r} is not three numbers of voxels, for example 2130,2510,2510",
             param_hint="--shape",
@@ -99,9 +101,7 @@ def parse_box(text: str | None, option: str) -> "Region | None":
     if text is None:
         return None
     bounds = [part.split(":") for part in text.split(",")]
-    if len(bounds) != 3 or not all(
-        len(pair) == 2 and all(number.strip().isdecimal() for number in pair) for pair in bounds
-    ):
+    if len(bounds) != 3 or not all(len(pair) == 2 and all(map(is_number, pair)) for pair in bounds):
         raise typer.BadParameter(
             f"{text!r} is not a box; write z0:z1,y0:y1,x0:x1 in voxels, for example "
             "100:900,0:2510,0:2510",

@@ -1,5 +1,6 @@
 """What is the same for every command: errors, warnings, progress, exit codes."""
 
+import inspect
 import os
 import sys
 import warnings
@@ -32,6 +33,10 @@ class RootGroup(TyperGroup):
     is up.
     """
 
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        _flow(self)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
         from srseg.progress import Stopped
@@ -62,6 +67,15 @@ class RootGroup(TyperGroup):
             raise typer.Exit(FAILED) from None
 
 
+def _flow(command: Any) -> None:
+    """Let each paragraph of help flow: typer keeps the line breaks of all but the first."""
+    if command.help:
+        paragraphs = inspect.cleandoc(command.help).split("\n\n")
+        command.help = "\n\n".join(" ".join(each.split("\n")) for each in paragraphs)
+    for each in getattr(command, "commands", {}).values():
+        _flow(each)
+
+
 def _tell(ctx: Any, error: BaseException, text: str, kind: str = "") -> None:
     """Say why it ended, and where JSON is awaited, in a document too."""
     note(f"srseg: {kind}{text}")
@@ -89,8 +103,13 @@ def end_quietly(end: SystemExit) -> Any:
 
 @contextmanager
 def _warnings_as_lines() -> "Iterator[None]":
+    said: set[str] = set()
+
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        note(f"srseg: warning: {message}")
+        # what Python's own list of them forgets whenever anything changes a filter
+        if str(message) not in said:
+            said.add(str(message))
+            note(f"srseg: warning: {message}")
 
     with warnings.catch_warnings():
         if not sys.warnoptions:

@@ -1,8 +1,8 @@
 """``srseg search``."""
 
-import ast
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -13,9 +13,19 @@ from srseg.cli._options import (
     SamplesArgument,
     SelectOption,
     choose_samples,
+    is_number,
 )
 from srseg.cli._output import note
 from srseg.cli._prediction_settings import parse_memory
+from srseg.cli._segmenter_options import (
+    NETWORK,
+    SegmenterOption,
+    chosen_segmenter,
+    given_options,
+    parameters_of,
+    read_value,
+    require_parameter,
+)
 from srseg.cli._training_options import (
     AugmentOption,
     BackboneOption,
@@ -34,9 +44,6 @@ from srseg.cli._training_options import (
     read_voxel_size,
 )
 
-if TYPE_CHECKING:
-    from srseg.evaluation import KeptFit
-
 EXAMPLES = (
     "Examples: srseg search --width 32,64 --depth 3,4,5 --input-size 384,512 --folds 4 --out search"
     " --dry-run; srseg search --width 32,64 --depth 3,4 --out search --slurm partition=gpu "
@@ -49,6 +56,7 @@ _CAREFUL = "HQ"
 def search(
     context: typer.Context,
     samples: SamplesArgument = None,
+    segmenter: SegmenterOption = NETWORK,
     width: Annotated[
         str, typer.Option(metavar="N,N,…", help="Channels of the first convolution to try.")
     ] = "32",
@@ -60,8 +68,8 @@ def search(
     ] = "384",
     grid: Annotated[
         list[str] | None,
-        typer.Option("--grid", metavar="NAME=V,V,…",
-                     help="Values of another parameter of VolumeSegmenter to try, or the one to "
+        typer.Option("--grid", "--set", metavar="NAME=V,V,…",
+                     help="Values of another parameter of the segmenter to try, or the one to "
                      "take: learning_rate=0.001,0.0003; repeat it for others.",
                      show_default=False),
     ] = None,
@@ -123,7 +131,9 @@ def search(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Choose a model size by cross-validation; what is done is kept, and never done twice.
+    """Choose a model by cross-validation; what is done is kept, and never done twice.
+
+    Of networks width, depth and input size are tried, of other segmenters what --set names.
 
     Exit codes: 0 done; 1 something failed, be it one fit: what there is of the others is ranked and
     kept; 2 the command line is wrong; 75 stopped by SIGUSR1, to be started again; 130 Ctrl-C; 143
@@ -131,12 +141,6 @@ def search(
     """
     further = _further(grid or [])
     _require_said_once(context, further, halving=halving)
-    candidates = {
-        "width": _whole_numbers(width, "--width"),
-        "depth": _whole_numbers(depth, "--depth"),
-        "input_size": _whole_numbers(input_size, "--input-size"),
-        **further,
-    }
     if scheduler is not None and slurm:
         raise typer.BadParameter(
             "--scheduler names a cluster that is there, --slurm starts one; give one of them",
@@ -157,6 +161,7 @@ def search(
     chosen = choose_labelled(whole, [target], {}, named=bool(samples))
     _tell_of_hq(chosen.samples, target)
     given = {
+        "backbone": backbone,
         "voxel_size": size,
         "recipe": recipe,
         "max_iter": max_iter,
@@ -171,8 +176,12 @@ def search(
         "scratch": scratch,
         "checkpoint_every": checkpoint_every,
     }
-    from srseg.evaluation import make_folds
+    from srseg.evaluation import KeptFit, make_folds
 
+    made = chosen_segmenter(context, segmenter, given, {})
+    sizes = {"width": width, "depth": depth, "input_size": input_size}
+    candidates = _candidates(context, made, sizes, further)
+    _require_known(made, segmenter, candidates, halving=halving)
     divided = make_folds(chosen.samples, folds)
     if validation == _FOLD and len(chosen.samples) == 1:
         raise typer.BadParameter(
@@ -181,8 +190,8 @@ def search(
         )
     run_study(
         Study(
-            kept=_kept(backbone, given, candidates, out, planes, voting,
-                       chosen.samples if validation == _FOLD else None),
+            kept=KeptFit(made, out.absolute(), planes=planes, voting=voting,  # type: ignore[arg-type]
+                         judges=chosen.samples if validation == _FOLD else None),
             grid={f"estimator__{name}": values for name, values in candidates.items()},
             folds=divided,
             classes=len(chosen.table),
@@ -197,29 +206,46 @@ def search(
     )  # fmt: skip
 
 
-def _kept(
-    backbone: str,
-    given: dict[str, Any],
-    candidates: dict[str, list[Any]],
-    out: Path,
-    planes: int,
-    voting: str,
-    judges: Any,
-) -> "KeptFit":
+def _candidates(
+    context: typer.Context, made: Any, sizes: dict[str, str], further: dict[str, list[Any]]
+) -> dict[str, list[Any]]:
+    """Give the values to try: of networks always those of the three sizes."""
     from srseg.estimators import VolumeSegmenter
-    from srseg.evaluation import KeptFit
 
-    known = VolumeSegmenter().get_params(deep=False)
-    for name in candidates:
-        if name not in known:
-            raise typer.BadParameter(
-                f"VolumeSegmenter has no parameter {name!r}; it has {', '.join(sorted(known))}",
-                param_hint="--grid",
-            )
-    segmenter = VolumeSegmenter(backbone, **given)
-    return KeptFit(
-        segmenter, out.absolute(), planes=planes, voting=voting, judges=judges  # type: ignore[arg-type]
-    )  # fmt: skip
+    tried = {}
+    for name, text in sizes.items():
+        source = context.get_parameter_source(name)
+        given = source is not None and source.name == "COMMANDLINE"
+        if given or isinstance(made, VolumeSegmenter):
+            tried[name] = _whole_numbers(text, f"--{name.replace('_', '-')}")
+    return {**tried, **further}
+
+
+def _require_known(
+    made: Any, name: str, candidates: dict[str, list[Any]], *, halving: bool
+) -> None:
+    """Refuse what the segmenter has no parameter for, before anything runs."""
+    from sklearn.base import clone
+
+    from srseg.errors import ParameterError
+    from srseg.estimators import VolumeSegmenter
+
+    known = parameters_of(type(made))
+    for wanted, values in candidates.items():
+        require_parameter(name, known, wanted.partition("__")[0], "--grid")
+        try:
+            clone(made).set_params(**{wanted: values[0]})
+        except ParameterError:
+            raise
+        except (ValueError, AttributeError) as error:
+            raise typer.BadParameter(f"{wanted}: {error}", param_hint="--grid") from None
+    rounds = isinstance(made, VolumeSegmenter) or made.get_params(deep=False).get("max_iter")
+    if halving and not rounds:
+        raise typer.BadParameter(
+            f"raises the iterations of {name} from round to round; say how many they are in the "
+            "last with --max-iter",
+            param_hint="--halving",
+        )
 
 
 def _tell_of_hq(samples: list[Any], target: str) -> None:
@@ -235,7 +261,7 @@ def _tell_of_hq(samples: list[Any], target: str) -> None:
 
 def _whole_numbers(text: str, option: str) -> list[int]:
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() and int(part) for part in parts):
+    if not all(is_number(part) and int(part) for part in parts):
         raise typer.BadParameter(
             f"{text!r} is not a list of whole numbers, such as 32,64", param_hint=option
         )
@@ -253,28 +279,24 @@ def _further(texts: list[str]) -> dict[str, list[Any]]:
                 "a parameter again",
                 param_hint="--grid",
             )
-        found[name] = [_value(value.strip()) for value in values.split(",")]
+        # a comma inside of brackets is of a value that is a list
+        parts = re.split(r",(?![^\[(]*[\])])", values)
+        found[name] = [read_value(part) for part in parts]
     return found
 
 
 def _require_said_once(context: typer.Context, further: dict[str, Any], *, halving: bool) -> None:
     """Refuse what --grid says of a parameter that another option says something of."""
+    # an argument of the command may have the name of a parameter, which it says nothing of
+    said = {parameter: option for option, parameter in given_options(context).items()}
     for name in further:
-        source = context.get_parameter_source({"random_state": "seed"}.get(name, name))
-        if source is not None and source.name == "COMMANDLINE":
-            option = {"random_state": "seed"}.get(name, name).replace("_", "-")
-            raise typer.BadParameter(
-                f"{name} is given with --{option} too; leave one of them out", param_hint="--grid"
-            )
         if halving and name == "max_iter":
             raise typer.BadParameter(
                 "--halving varies max_iter itself; give the most iterations with --max-iter",
                 param_hint="--grid",
             )
-
-
-def _value(text: str) -> Any:
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
+        if name in said:
+            raise typer.BadParameter(
+                f"{name} is given with {said[name]} too; leave one of them out",
+                param_hint="--grid",
+            )

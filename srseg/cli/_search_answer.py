@@ -15,6 +15,7 @@ from srseg.cli._search_watch import duration
 
 if TYPE_CHECKING:
     from srseg.cli._search_place import Place
+    from srseg.evaluation import CandidatePlan
 
 _PREFIX = "estimator__"
 
@@ -41,18 +42,7 @@ def answer_plan(
         say_json(_plan_document(study, place, plan) | {"dry_run": True})
         return
     tell = note if as_note else say
-    rows = [["", "parameters", "FLOPs/slice", "memory", "time/fit"]]
-    rows += [
-        [
-            words(one.parameters),
-            f"{one.weights / 1e6:.3g} M",
-            f"{one.flops / 1e9:.3g} G",
-            size(one.memory),
-            "does not fit" if one.problem else duration(one.fit_seconds or 0.0),
-        ]
-        for one in plan.candidates
-    ]
-    tell(_aligned(rows))
+    tell(_aligned(_plan_rows(plan)))
     for one in plan.candidates:
         if one.problem:
             tell(f"{words(one.parameters)}: {one.problem}")
@@ -63,13 +53,39 @@ def answer_plan(
     if len(plan.rounds) > 1:
         steps = ", ".join(f"{n} for {most}" for n, most in plan.rounds)
         tell(f"successive halving: candidates for iterations: {steps}")
+    fits = f"{plan.fits} fits {place.words}, {plan.done} of them done: "
+    if not plan.known:
+        tell(f"{fits}how long they take is known when the first is done")
+        return
     left = duration(plan.seconds_left / place.jobs)
     tell(
-        f"{plan.fits} fits {place.words}, {plan.done} of them done: about "
-        f"{duration(plan.seconds)} one after the other, {left} left with {place.jobs} at a time "
-        "(reckoned from three steps of the smallest; reading scans comes on top)"
+        f"{fits}about {duration(plan.seconds)} one after the other, {left} left with {place.jobs} "
+        "at a time (reckoned from three steps of the smallest; reading scans comes on top)"
     )
     tell(f"their models take {size(plan.disk)} on disk, where {size(plan.free)} are free")
+
+
+def _plan_rows(plan: Plan) -> list[list[str]]:
+    if not plan.known:
+        return [["candidate"], *([words(one.parameters)] for one in plan.candidates)]
+    rows = [["", "parameters", "FLOPs/slice", "memory", "time/fit"]]
+    rows += [
+        [
+            words(one.parameters),
+            *_cost(one),
+            size(one.memory or 0),
+            "does not fit" if one.problem else duration(one.fit_seconds or 0.0),
+        ]
+        for one in plan.candidates
+    ]
+    return rows
+
+
+def _cost(one: "CandidatePlan | None") -> list[str]:
+    """Give parameters and operations of a network for reading."""
+    if one is None or one.weights is None or one.flops is None:
+        return ["-", "-"]
+    return [f"{one.weights / 1e6:.3g} M", f"{one.flops / 1e9:.3g} G"]
 
 
 def answer_results(study: Study, plan: Plan, search: Any, *, as_json: bool) -> bool:
@@ -123,7 +139,8 @@ def answer_results(study: Study, plan: Plan, search: Any, *, as_json: bool) -> b
     write_text(folder / "results.csv", _csv(results), overwrite=True)
     write_text(folder / "results.txt", table + "\n", overwrite=True)
     write_json(folder / "results.json", document, overwrite=True)
-    _draw(study, results, folder / "scaling.png")
+    if plan.known:
+        _draw(study, results, folder / "scaling.png")
     if as_json:
         say_json(document)
         return not failed
@@ -148,10 +165,10 @@ def _plan_document(study: Study, place: "Place", plan: Plan) -> dict[str, Any]:
         "rounds": [{"candidates": n, "iterations": most} for n, most in plan.rounds],
         "fits": plan.fits,
         "done": plan.done,
-        "seconds": plan.seconds,
-        "seconds_left": plan.seconds_left,
+        "seconds": plan.seconds if plan.known else None,
+        "seconds_left": plan.seconds_left if plan.known else None,
         "jobs": place.jobs,
-        "disk": plan.disk,
+        "disk": plan.disk if plan.known else None,
         "free": plan.free,
     }
 
@@ -190,8 +207,9 @@ def _table(study: Study, plan: Plan, results: dict[str, Any]) -> str:
     from srseg.metrics import standard_error
 
     splits = [results[f"split{i}_test_score"] for i in range(len(study.folds.splits))]
-    sizes = {tuple(sorted(_short(one.parameters).items())): one for one in plan.candidates}
-    rows = [["rank", "", "parameters", "FLOPs/slice", "IoU", "time/fit"]]
+    sizes = {repr(sorted(_short(one.parameters).items())): one for one in plan.candidates}
+    costs = ["parameters", "FLOPs/slice"] if plan.known else []
+    rows = [["rank", "", *costs, "IoU", "time/fit"]]
     # with successive halving the last round decides, whatever an earlier one scored
     rounds = results.get("iter", [0] * len(results["params"]))
     keys = [(-of_round, rank) for of_round, rank in
@@ -201,7 +219,7 @@ def _table(study: Study, plan: Plan, results: dict[str, Any]) -> str:
         known = dict(parameters)
         if study.halving:
             known.pop("max_iter", None)
-        one = sizes.get(tuple(sorted(known.items())))
+        one = sizes.get(repr(sorted(known.items())))
         mean = results["mean_test_score"][i]
         error = float(standard_error([split[i] for split in splits]))
         iou = "failed" if math.isnan(mean) else f"{100 * mean:.2f} ± {100 * error:.2f}"
@@ -209,8 +227,7 @@ def _table(study: Study, plan: Plan, results: dict[str, Any]) -> str:
             [
                 str(1 + sum(key < keys[i] for key in keys)),
                 words(parameters),
-                f"{one.weights / 1e6:.3g} M" if one else "-",
-                f"{one.flops / 1e9:.3g} G" if one else "-",
+                *(_cost(one) if plan.known else []),
                 iou,
                 duration(results["mean_fit_time"][i]),
             ]

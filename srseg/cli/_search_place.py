@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from srseg.cli._options import is_number
 from srseg.cli._output import counted, note
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def place_of(jobs: int, scheduler: str | None, slurm: list[str], out: Path) -> P
                 f"{text!r} is not NAME=VALUE, such as partition=gpu", param_hint="--slurm"
             )
         options[name] = value
-    if not options.get("cpus-per-task", "1").isdecimal():
+    if not is_number(options.get("cpus-per-task", "1")):
         raise typer.BadParameter("cpus-per-task is a number", param_hint="--slurm")
     for name, example in (("mem", "64G"), ("time", "24:00:00")):
         if name not in options:
@@ -283,6 +284,6 @@ def _dask_size(text: str) -> str:
     """Turn a size of sbatch (64G, binary, MiB without a unit) into one of Dask."""
     units = {"K": "KiB", "M": "MiB", "G": "GiB", "T": "TiB"}
     number, unit = (text[:-1], text[-1].upper()) if text[-1].isalpha() else (text, "M")
-    if not number.isdecimal() or unit not in units:
+    if not is_number(number) or unit not in units:
         raise typer.BadParameter(f"mem={text!r} is not a size such as 64G", param_hint="--slurm")
     return f"{number}{units[unit]}"

@@ -15,7 +15,7 @@ _FLOAT32 = 4  # bytes of a weight
 
 
 def plan_study(study: Study, client: Any, jobs: int) -> Plan:
-    """Reckon what a search takes; three steps of the smallest candidate are all that is trained.
+    """Reckon what a search takes; three steps of the smallest network are all that is trained.
 
     Parameters
     ----------
@@ -34,6 +34,7 @@ def plan_study(study: Study, client: Any, jobs: int) -> Plan:
     from sklearn.base import clone
     from sklearn.model_selection import ParameterGrid
 
+    from srseg.estimators import VolumeSegmenter
     from srseg.evaluation import (
         fits_in,
         halving_rounds,
@@ -46,8 +47,11 @@ def plan_study(study: Study, client: Any, jobs: int) -> Plan:
     samples = list(folds.samples)
     candidates = list(ParameterGrid(study.grid))
     sizes = plan_search(kept, candidates, n_classes=study.classes)
-    least = min((c for c in sizes if not c.problem), key=lambda c: c.flops, default=None)
+    known = isinstance(kept.estimator, VolumeSegmenter)
+    able = [c for c in sizes if known and not c.problem]
+    least = min(able, key=lambda c: c.flops or 0, default=None)
     speed, memory = None, None
+    size = getattr(kept.estimator, "voxel_size", None)
     if least is not None:
         estimator = clone(kept).set_params(**least.parameters).estimator
         speed, memory = speed_and_memory(client, jobs, estimator, study.classes)
@@ -57,11 +61,11 @@ def plan_study(study: Study, client: Any, jobs: int) -> Plan:
         n_classes=study.classes,
         memory=memory,
         speed=speed,
-        scored=voxels_seen(samples, kept.estimator.voxel_size) / len(folds.splits),
+        scored=voxels_seen(samples, size) / len(folds.splits),
     )
     able = [c for c in plans if not c.problem]
     n_folds = len(folds.splits)
-    iterations = max((c.iterations for c in plans), default=1)
+    iterations = max((c.iterations or 1 for c in plans), default=1)
     rounds = [(len(able), iterations)]
     if study.halving and able:
         rounds = halving_rounds(len(able), iterations, FACTOR)
@@ -81,9 +85,10 @@ def plan_study(study: Study, client: Any, jobs: int) -> Plan:
     done = [one for one in work if fits_store.record(one.job.fit) is not None]
     left = max(0.0, seconds - sum(one.seconds for one in done))
     fits = sum(n * n_folds for n, _ in rounds)
-    weights = sum(c.weights for c in able) / max(1, len(able))
+    weights = sum(c.weights or 0 for c in able) / max(1, len(able))
     disk = int(_FLOAT32 * weights * (fits - len(done)))
-    return Plan(plans, work, rounds, fits, seconds, len(done), left, disk, _free(kept.folder))
+    free = _free(kept.folder)
+    return Plan(plans, work, rounds, fits, seconds, len(done), left, disk, free, known)
 
 
 def _free(folder: str | Path) -> int:
@@ -100,5 +105,7 @@ def _watched(job: "SearchJob", plan: "CandidatePlan", most: int, halving: bool) 
 
 
 def _seconds(plan: "CandidatePlan", most: int, halving: bool) -> float:
-    share = most / plan.iterations if halving else 1.0
-    return share * (plan.fit_seconds or 0.0) + (plan.score_seconds or 0.0)
+    share = most / (plan.iterations or 1) if halving else 1.0
+    if plan.fit_seconds is None:  # not known: all alike
+        return share
+    return share * plan.fit_seconds + (plan.score_seconds or 0.0)

@@ -124,6 +124,6 @@ def _search(study: Study, plan: Plan, able: "Sequence[dict[str, Any]]", jobs: in
         refit=False,
         return_train_score=False,
         resource=ITERATIONS,
-        max_resources=max(one.iterations for one in plan.candidates),
+        max_resources=max(one.iterations or 1 for one in plan.candidates),
         factor=FACTOR,
     )

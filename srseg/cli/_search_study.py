@@ -64,8 +64,8 @@ class Plan:
         More than one with successive halving.
     fits : int
         How many fits there will be.
-    seconds : float, optional
-        How long they take one after the other.
+    seconds : float
+        How long they take one after the other; where that is not known, their number.
     done : int
         How many are done.
     seconds_left : float
@@ -74,6 +74,8 @@ class Plan:
         Bytes that the models of the others take.
     free : int
         Bytes that are free where they go.
+    known : bool, default=True
+        Whether it is known before what a fit takes: of networks it is.
     """
 
     candidates: "list[CandidatePlan]"
@@ -85,14 +87,16 @@ class Plan:
     seconds_left: float
     disk: int
     free: int
+    known: bool = True
 
 
 def words(parameters: dict[str, Any]) -> str:
     """Give parameters for reading: ``width 32, depth 3``."""
-    return ", ".join(
+    said = ", ".join(
         f"{name.removeprefix('estimator__').replace('_', ' ')} {value}"
         for name, value in parameters.items()
     )
+    return said or "as it is"
 
 
 def failures(study: Study, plan: Plan) -> list[tuple[str, str]]:

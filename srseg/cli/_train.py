@@ -1,5 +1,6 @@
 """``srseg train``."""
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,6 +16,13 @@ from srseg.cli._options import (
 )
 from srseg.cli._output import note
 from srseg.cli._prediction_settings import parse_memory
+from srseg.cli._segmenter_options import (
+    NETWORK,
+    SegmenterOption,
+    SetOption,
+    chosen_segmenter,
+    parse_settings,
+)
 from srseg.cli._signals import stopping_on_interrupt
 from srseg.cli._train_augmentation import parse_augmentation
 from srseg.cli._train_file import model_file
@@ -44,7 +52,8 @@ if TYPE_CHECKING:
 
 EXAMPLE = (
     "Example: srseg train --target WF --select alloy=Mg-10Gd --width 64 --depth 5 "
-    "--input-size 640 --out wf.srseg"
+    "--input-size 640 --out wf.srseg, or with a plugin: srseg train --segmenter random-forest "
+    "--set n_estimators=50 --target WF --out forest.srseg"
 )
 
 
@@ -71,6 +80,8 @@ def train(
         typer.Option("--from", metavar="MODEL", help="Train this model on: its network, label "
                      "table, voxel size and normalisation are kept.", show_default=False),
     ] = None,
+    segmenter: SegmenterOption = NETWORK,
+    set_: SetOption = None,
     backbone: BackboneOption = "unet",
     width: Annotated[int, typer.Option(min=1, help="Channels of the first convolution.")] = 32,
     depth: Annotated[int, typer.Option(min=1, help="Number of encoder blocks.")] = 3,
@@ -145,7 +156,7 @@ def train(
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Train a network on the labelled scans of a dataset.
+    """Train a network, or another segmenter, on the labelled scans of a dataset.
 
     What was stopped or killed goes on with the same command, from MODEL.checkpoint beside the
     model. How training goes stands in MODEL.train.csv and MODEL.train.png meanwhile. On several
@@ -174,43 +185,44 @@ def train(
     from srseg.estimators import VolumeSegmenter, goes_on_from
     from srseg.inference import choose_device
     from srseg.progress import Stopped
-    from srseg.training import Checkpoint, find_processes, is_main, iterations_done, logging_to
+    from srseg.training import Checkpoint, find_processes, is_main, logging_to
 
-    segmenter = VolumeSegmenter(
-        backbone,
-        width=width,
-        depth=depth,
-        input_size=input_size,
-        voxel_size=size,
-        recipe=recipe,
-        max_iter=max_iter,
-        batch_size=batch_size,
-        accumulate=accumulate,
-        learning_rate=learning_rate,
-        loss=loss,
-        label_smoothing=label_smoothing,
-        draw=draw,
-        ignore_boundary=ignore_boundary,
-        clean_labels=clean_labels,
-        validation=held_out,
-        augment=augmentation,
-        precision=precision,  # type: ignore[arg-type]
-        device=device,
-        start_from=start,
-        checkpoint=checkpoint,
-        checkpoint_every=checkpoint_every,
-        max_memory=memory,
-        scratch=scratch,
-        random_state=seed,
-    )
-    if start is not None:
-        _take_over(segmenter, start, ctx)
-    done = None if restart else iterations_done(checkpoint)
-    plan = plan_of(segmenter, chosen, path, done)
+    options = {
+        "backbone": backbone,
+        "width": width,
+        "depth": depth,
+        "input_size": input_size,
+        "voxel_size": size,
+        "recipe": recipe,
+        "max_iter": max_iter,
+        "batch_size": batch_size,
+        "accumulate": accumulate,
+        "learning_rate": learning_rate,
+        "loss": loss,
+        "label_smoothing": label_smoothing,
+        "draw": draw,
+        "ignore_boundary": ignore_boundary,
+        "clean_labels": clean_labels,
+        "validation": held_out,
+        "augment": augmentation,
+        "precision": precision,
+        "device": device,
+        "start_from": start,
+        "checkpoint": checkpoint,
+        "checkpoint_every": checkpoint_every,
+        "max_memory": memory,
+        "scratch": scratch,
+        "random_state": seed,
+    }
+    made = chosen_segmenter(ctx, segmenter, options, parse_settings(set_))
+    network = isinstance(made, VolumeSegmenter)
+    if start is not None and network:
+        _take_over(made, start, ctx)
+    plan = plan_of(made, chosen, path, None if restart else checkpoint)
     main = is_main()
     if dry_run:
-        if not restart:  # refuses what training would refuse
-            goes_on_from(segmenter, chosen.samples, sample_weight=chosen.weights)
+        if not restart and network:  # refuses what training would refuse
+            goes_on_from(made, chosen.samples, sample_weight=chosen.weights)
         if main:
             discards = restart and checkpoint.exists()
             answer({**plan, "dry_run": True, "discards_checkpoint": discards}, as_json)
@@ -221,27 +233,36 @@ def train(
             with Checkpoint(checkpoint, {}).held():  # not that of a training that is running
                 checkpoint.unlink(missing_ok=True)
         find_processes(choose_device(device)).wait()
-    if main and not as_json:
-        note(summary(plan, "training"))
-    with logging_to(*logs), stopping_on_interrupt():
+    begun = time.perf_counter()
+    with stopping_on_interrupt():
         try:
-            segmenter.fit(chosen.samples, sample_weight=chosen.weights)
+            # who reads that it begins may stop it at once
+            if main and not as_json:
+                note(summary(plan, "training"))
+            with logging_to(*logs):
+                made.fit(chosen.samples, sample_weight=chosen.weights)
         except Stopped:
             if main:
-                file.keep_best(segmenter)
+                file.keep_best(made)
                 curve.finish()
             raise
     if main:
-        file.finish(segmenter)
-        curve.finish()
-        answer(result_of(plan, segmenter), as_json)
+        curve.finish()  # before the model: without it, the same command goes on
+        file.finish(made)
+        answer(result_of(plan, made, time.perf_counter() - begun), as_json)
 
 
 def _take_over(segmenter: "VolumeSegmenter", start: Path, ctx: typer.Context) -> None:
     """Let a segmenter be what the model is that it starts from, in all that was not given."""
-    from srseg.estimators import load_model
+    from srseg.estimators import VolumeSegmenter, load_model
 
     model = load_model(start)
+    if not isinstance(model, VolumeSegmenter):
+        raise typer.BadParameter(
+            f"{start} holds a {type(model).__name__} and no network that could be trained on; "
+            "leave --from out",
+            param_hint="--from",
+        )
     theirs = {
         **model.architecture_,
         "voxel_size": model.voxel_size_,

@@ -1,5 +1,6 @@
 """What ``srseg train`` is about to do, and what it did."""
 
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +12,70 @@ if TYPE_CHECKING:
 
 
 def plan_of(
-    segmenter: "VolumeSegmenter", chosen: "Chosen", path: Path, done: int | None
+    segmenter: Any, chosen: "Chosen", path: Path, checkpoint: Path | None
 ) -> dict[str, Any]:
-    """Say what would be trained, and refuse what training would refuse later."""
+    """Say what would be trained, and refuse what training would refuse later.
+
+    Parameters
+    ----------
+    segmenter : estimator
+        Not fitted.
+    chosen : Chosen
+        What it learns from.
+    path : Path
+        The model file.
+    checkpoint : Path or None
+        What training would go on from; None where it begins anew.
+
+    Returns
+    -------
+    dict
+        For JSON.
+    """
+    from srseg.estimators import VolumeSegmenter
+
+    plan = {"model": str(path), "targets": chosen.targets, "samples": chosen.names}
+    if isinstance(segmenter, VolumeSegmenter):
+        return {**plan, **_network_plan(segmenter, chosen, checkpoint)}
+    return {**plan, **_plugin_plan(segmenter, path, checkpoint)}
+
+
+def _plugin_plan(segmenter: Any, path: Path, checkpoint: Path | None) -> dict[str, Any]:
+    from srseg.errors import ParameterError
+    from srseg.estimators import BaseSegmenter, segmenter_facts
+
+    if not isinstance(segmenter, BaseSegmenter):
+        raise ParameterError(
+            f"{type(segmenter).__name__} is not made of srseg.estimators.BaseSegmenter, so that "
+            f"{path} could not keep it; tell its author, and fit it in Python meanwhile"
+        )
+    segmenter.check()
+    facts = segmenter_facts(segmenter)
+    defaults = inspect.signature(type(segmenter)).parameters
+    given = segmenter.get_params(deep=False)
+    keeps = "checkpoint" in defaults
+    return {
+        **facts,
+        "changed": {
+            name: value
+            for name, value in facts["settings"].items()
+            if name != "random_state" and repr(given[name]) != repr(defaults[name].default)
+        },
+        "keeps_checkpoint": keeps,
+        "goes_on": keeps and checkpoint is not None and checkpoint.exists(),
+    }
+
+
+def _network_plan(
+    segmenter: "VolumeSegmenter", chosen: "Chosen", checkpoint: Path | None
+) -> dict[str, Any]:
     from srseg.backbones import describe_backbone
     from srseg.errors import ParameterError
     from srseg.estimators import require_memory
     from srseg.inference import choose_device, choose_precision
-    from srseg.training import get_recipe
+    from srseg.training import get_recipe, iterations_done
 
+    done = None if checkpoint is None else iterations_done(checkpoint)
     get_recipe(segmenter.recipe)
     choose_precision(segmenter.precision, choose_device(segmenter.device))
     info = describe_backbone(
@@ -39,10 +95,8 @@ def plan_of(
     segmenter.divide(chosen.samples)
     require_memory(segmenter, len(chosen.table))
     return {
-        "model": str(path),
+        "segmenter": "unet",
         "backbone": segmenter.backbone,
-        "targets": chosen.targets,
-        "samples": chosen.names,
         "parameters": info.parameters,
         "flops": info.flops,
         "stride": info.stride,
@@ -51,18 +105,11 @@ def plan_of(
     }
 
 
-def result_of(plan: dict[str, Any], segmenter: "VolumeSegmenter") -> dict[str, Any]:
-    """Say what came out of it."""
-    history = segmenter.history_.to_dict()  # NaN is None: JSON has no word for it
-    last = history["records"][-1]
-    kept = [r for r in history["records"] if r["iteration"] == history["best_iter"]]
-    return {
+def result_of(plan: dict[str, Any], segmenter: Any, seconds: float) -> dict[str, Any]:
+    """Say what came out of it, and of this command how long it took."""
+    found = {
         **plan,
-        "iterations": segmenter.n_iter_,
-        "best_iteration": history["best_iter"],
-        "loss": last["loss"],
-        # of the weights that are kept, not of the last ones
-        "validation_iou": (kept or [last])[-1].get("validation_iou"),
+        "seconds": round(seconds, 3),
         # not what a model was trained on that this one started from
         "training_samples": [
             name
@@ -70,6 +117,19 @@ def result_of(plan: dict[str, Any], segmenter: "VolumeSegmenter") -> dict[str, A
             if name in segmenter.training_samples_ and name not in segmenter.validation_samples_
         ],
         "validation_samples": segmenter.validation_samples_,
+    }
+    if "backbone" not in plan:
+        return found
+    history = segmenter.history_.to_dict()  # NaN is None: JSON has no word for it
+    last = history["records"][-1]
+    kept = [r for r in history["records"] if r["iteration"] == history["best_iter"]]
+    return {
+        **found,
+        "iterations": segmenter.n_iter_,
+        "best_iteration": history["best_iter"],
+        "loss": last["loss"],
+        # of the weights that are kept, not of the last ones
+        "validation_iou": (kept or [last])[-1].get("validation_iou"),
     }
 
 
@@ -79,12 +139,17 @@ def answer(result: dict[str, Any], as_json: bool) -> None:
         say_json(result)
         return
     if "dry_run" in result:
-        begins = "" if result["goes_on_from"] is not None else "; begins at the beginning"
+        going_on = result.get("goes_on_from") is not None or result.get("goes_on")
+        begins = "; begins at the beginning" if result.get("keeps_checkpoint", True) else ""
+        begins = "" if going_on else begins
         if result["discards_checkpoint"]:
             begins += f", and discards {result['model']}.checkpoint"
         say(summary(result, "would train") + begins)
         return
     say(summary(result, "trained"))
+    if "backbone" not in result:
+        say(f"in {result['seconds']:.3g} s")
+        return
     loss = "none (no labelled pixel)" if result["loss"] is None else f"{result['loss']:.3f}"
     text = f"loss {loss} after {result['iterations']} iterations"
     if result["validation_iou"] is not None:
@@ -101,10 +166,47 @@ def summary(plan: dict[str, Any], done: str) -> str:
     """Say in a line what is trained on what."""
     samples = plan.get("training_samples", plan["samples"])
     text = (
-        f"{done} {plan['model']}: {plan['backbone']} with {plan['parameters'] / 1e6:.2f} M "
-        f"parameters, on {' and '.join(plan['targets'])} of {len(samples)} samples "
-        f"({', '.join(samples)})"
+        f"{done} {plan['model']}: {_what(plan)}, on {' and '.join(plan['targets'])} of "
+        f"{len(samples)} samples ({', '.join(samples)})"
     )
-    if plan["goes_on_from"] is not None and "loss" not in plan:
-        text += f"; goes on after {plan['goes_on_from']} iterations"
+    if "seconds" in plan:
+        return text
+    if plan.get("goes_on_from") is not None:
+        return f"{text}; goes on after {plan['goes_on_from']} iterations"
+    if plan.get("goes_on"):
+        return f"{text}; goes on from {plan['model']}.checkpoint"
+    if not plan.get("keeps_checkpoint", True):
+        return f"{text}; it keeps no checkpoint: what is stopped begins at the beginning"
     return text
+
+
+def _what(plan: dict[str, Any]) -> str:
+    if "backbone" in plan:
+        return f"{plan['backbone']} with {plan['parameters'] / 1e6:.2f} M parameters"
+    changed = ", ".join(
+        "voxels of the scans" if (name, value) == ("voxel_size", None) else f"{name} {words(value)}"
+        for name, value in plan["changed"].items()
+    )
+    return str(plan["segmenter"]) + (f" ({changed})" if changed else "")
+
+
+def words(value: Any) -> str:
+    """Give a parameter, as a model file would keep it, for reading.
+
+    Parameters
+    ----------
+    value : object
+        Plain data.
+
+    Returns
+    -------
+    str
+        A few words.
+    """
+    if isinstance(value, dict):
+        if "segmenter" in value:  # one inside of another
+            return str(value["segmenter"])
+        return " ".join(words(inner) for inner in value.values())
+    if isinstance(value, list):
+        return ",".join(map(words, value))
+    return str(value)

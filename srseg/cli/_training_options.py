@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from srseg.cli._options import quantity
+from srseg.cli._options import is_number, quantity
 
 BackboneOption = Annotated[str, typer.Option(help="The network; see: srseg backbones list.")]
 
@@ -81,7 +81,7 @@ def read_validation(text: str) -> Any:
         return "auto"
     if text == "none":
         return None
-    if text.isdecimal():
+    if is_number(text):
         return int(text)
     with suppress(ValueError):
         if 0 < (share := float(text)) < 1:

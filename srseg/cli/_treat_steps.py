@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from srseg.cli._options import is_number
+
 if TYPE_CHECKING:
     from srseg.quantification import FillHoles, RemoveIslands, SmoothLabels, ThresholdCracks
 
@@ -70,7 +72,7 @@ def _size(text: str, option: str) -> tuple[float, str]:
     """Read a size with its unit; a bare number counts voxels."""
     from srseg.units import parse_quantity
 
-    if text.isdecimal():
+    if is_number(text):
         return float(text), "voxels"
     if text.lstrip("+-").replace(".", "", 1).isdecimal():
         raise typer.BadParameter(

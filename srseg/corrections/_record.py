@@ -165,7 +165,7 @@ def read_correction(path: Path | str) -> Correction:
         )
     except FileFormatError:
         raise
-    except (KeyError, TypeError, ValueError, GridError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, GridError) as error:
         raise FileFormatError(
             f"{file} is not what srseg wrote ({error!r}); take it from a backup, or export again"
         ) from None

@@ -141,7 +141,7 @@ class Suggestion:
                 float(data["expected"]),
                 float(data["share"]),
             )
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise FileFormatError(
                 f"{where}: {dict(data)!r} is no suggestion of srseg; export the correction again"
             ) from None

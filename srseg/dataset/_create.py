@@ -89,8 +89,9 @@ def describe_derivative(layout: Layout, derivative: str, title: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / DESCRIPTION
     if not path.exists():
-        write_json(path, {**_description(title), "DatasetType": "derivative"}, overwrite=True)
+        # the description last: where it is, the folder is complete
         write_text(folder / ".bidsignore", "**/*.h5\n**/*.json\n", overwrite=True)
+        write_json(path, {**_description(title), "DatasetType": "derivative"}, overwrite=True)
 
 
 def ignore_in_derivative(layout: Layout, derivative: str, pattern: str) -> None:

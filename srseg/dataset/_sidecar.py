@@ -160,8 +160,8 @@ def read_scan_file(sidecar: Mapping[str, Any], path: Path) -> ScanFile:
         reading = Reading.from_dict(scan.get("Reading", {}))
         grid, field = Grid.from_dict(sidecar["Grid"]), sidecar.get("FieldOfView")
         # a copied scan lies beside its sidecar: a path that leads out of there is not ours
-        if copied and Path(file).name != file:
-            raise ValueError(f"File {file!r} is not beside the sidecar")
+        if "\0" in file or (copied and Path(file).name != file):
+            raise ValueError(f"File {file[:200]!r} is not beside the sidecar")
         return ScanFile(
             path=path.parent / file if copied else Path(file),
             reading=reading,

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 PARTICIPANTS = "participants.tsv"
 
+_LARGEST = 1 << 20  # bytes of a label table: 255 classes have some kilobytes
+
 _CUBIC = "Edge length of a cubic voxel; voxels that are not cubic are in the sidecar"
 
 
@@ -198,6 +200,8 @@ def read_label_table(path: Path | str) -> LabelTable:
     """
     path = Path(path)
     try:
+        if path.stat().st_size > _LARGEST:
+            raise LabelError(f"{path} has {path.stat().st_size >> 10} KiB; is it a label table?")
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     except (OSError, UnicodeDecodeError, csv.Error) as error:

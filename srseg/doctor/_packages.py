@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from importlib.metadata import PackageNotFoundError, entry_points, metadata, version
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ _USE = {
 _MODULES = {"scikit-image": "skimage", "scikit-learn": "sklearn", "simpleitk": "SimpleITK"}
 # torch is tried by itself; with those that are built on it
 _TRIED_WITH_TORCH = ("torch", "accelerate", "segmentation-models-pytorch", "safetensors")
-_GROUPS = ("srseg.backbones", "srseg.formats", "srseg.viewers")
+_GROUPS = ("srseg.backbones", "srseg.segmenters", "srseg.formats", "srseg.viewers")
 
 
 def packages() -> list[Finding]:
@@ -100,6 +101,11 @@ def plugins() -> list[Finding]:
     if wrong:
         remedy = "install that package again, or remove it"
         return [Finding("plugins", "broken", "; ".join(wrong), remedy, facts)]
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice:
+        text = f"{', '.join(names)}; several packages name {', '.join(twice)}"
+        remedy = "remove all but one; srseg plugins list says which one is used"
+        return [Finding("plugins", "better", text, remedy, facts)]
     return [Finding("plugins", "ok", ", ".join(names), facts=facts)]
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import numbers
-import sys
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from srseg.estimators._callers import callers_level
 from srseg.preprocessing import seen_voxels
 
 if TYPE_CHECKING:
@@ -158,13 +158,41 @@ class Domain:
         -------
         Domain
             The ranges.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If the data are none.
         """
-        energy = data["energy_kev"]
+        energy, grey_values = data["energy_kev"], data["grey_values"]
+        if len(grey_values) != len(_QUANTILES):
+            raise ValueError(f"{len(_QUANTILES)} ranges of grey values, found {len(grey_values)}")
         return cls(
             _pair(data["voxel_size_um"]),
             None if energy is None else _pair(energy),
-            tuple(_pair(pair) for pair in data["grey_values"]),
+            tuple(_pair(pair) for pair in grey_values),
         )
+
+
+def read_voxel_size(value: Any) -> float | None:
+    """Take the voxel size of a model from a file.
+
+    Parameters
+    ----------
+    value : float or None
+        What the file says, in µm; None where the model keeps that of each scan.
+
+    Returns
+    -------
+    float or None
+        The same. What is no positive length raises ValueError, or TypeError.
+    """
+    if value is None:
+        return None
+    size = float(value)
+    if not (math.isfinite(size) and size > 0):
+        raise ValueError(f"voxel_size_um is a positive length, found {value!r}")
+    return size
 
 
 def overview(volume: Volume, scan_grid: Grid) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
@@ -231,16 +259,8 @@ def warn_if_foreign(segmenter: Any, sample: Sample, volume: Volume) -> None:
         warnings.warn(
             f"{sample.name} differs from the scans that the model was trained on in "
             f"{' and in '.join(found)}: look at the labels before you use them",
-            stacklevel=_callers_level(),
+            stacklevel=callers_level(),
         )
-
-
-def _callers_level() -> int:
-    """Give the stacklevel of the first line outside of srseg: the user's own."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("srseg."):
-        level, frame = level + 1, frame.f_back
-    return level
 
 
 def _energy_of(sample: Sample) -> float | None:

@@ -130,6 +130,8 @@ def model_hash(segmenter: Any, more: Mapping[str, Any]) -> str:
     estimator = unwrapped(segmenter)
     kind = type(estimator)
     name = f"{kind.__module__}.{kind.__qualname__}"
+    if callable(getattr(estimator, "digest", None)):  # a BaseSegmenter
+        return f"{name} {estimator.digest()}"
     network = getattr(estimator, "network_", None)
     if not (isinstance(network, torch.nn.Module) and has_own_predictors(estimator)):
         if not any(key.startswith("model") for key in more):

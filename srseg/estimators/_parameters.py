@@ -11,7 +11,7 @@ import numpy as np
 
 from srseg.errors import ParameterError
 from srseg.labels import LabelTable
-from srseg.preprocessing import LabelCleaning
+from srseg.preprocessing import LabelCleaning, check_clip
 from srseg.training import Augmentation, Recipe, get_loss, get_recipe
 from srseg.units import parse_size
 
@@ -42,8 +42,13 @@ def check_parameters(segmenter: VolumeSegmenter) -> Recipe:
     _integer("input_size", segmenter.input_size, 1)
     if segmenter.source_size is not None:
         _integer("source_size", segmenter.source_size, 1)
-    if segmenter.voxel_size is not None:
-        _positive("voxel_size (µm, or None)", segmenter.voxel_size)
+    check_common(
+        voxel_size=segmenter.voxel_size,
+        clip=segmenter.clip,
+        labels=segmenter.labels,
+        max_memory=segmenter.max_memory,
+        scratch=segmenter.scratch,
+    )
     if segmenter.training_planes not in (1, 3):
         raise ParameterError(
             f"training_planes is 1 or 3, found {segmenter.training_planes!r}; "
@@ -68,14 +73,34 @@ def check_parameters(segmenter: VolumeSegmenter) -> Recipe:
                 "training goes on from a checkpoint where it is the same, so random_state must be "
                 f"an integer; found {segmenter.random_state!r}"
             )
-    bytes_of(segmenter.max_memory)
-    if segmenter.scratch is not None:
-        _path("scratch", segmenter.scratch)
-    if segmenter.labels is not None and not isinstance(segmenter.labels, LabelTable):
-        raise ParameterError(f"labels is a LabelTable or None, found {segmenter.labels!r}")
     recipe = _recipe(segmenter)
     get_loss(recipe.loss, label_smoothing=segmenter.label_smoothing)
     return recipe
+
+
+def check_common(
+    *, voxel_size: Any, clip: Any, labels: Any, max_memory: Any, scratch: Any, **_: Any
+) -> None:
+    """Check the parameters that all segmenters have.
+
+    Parameters
+    ----------
+    voxel_size, clip, labels, max_memory, scratch : object
+        As `VolumeSegmenter` takes them; others are left to others.
+
+    Raises
+    ------
+    ParameterError
+        If one cannot work; the message names it and what is allowed.
+    """
+    if voxel_size is not None:
+        _positive("voxel_size (µm, or None)", voxel_size)
+    check_clip(clip)
+    bytes_of(max_memory)
+    if scratch is not None:
+        _path("scratch", scratch)
+    if labels is not None and not isinstance(labels, LabelTable):
+        raise ParameterError(f"labels is a LabelTable or None, found {labels!r}")
 
 
 def _recipe(segmenter: VolumeSegmenter) -> Recipe:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from sklearn.frozen import FrozenEstimator
 
-from srseg.inference import FunctionPredictor, SlicePredictor
+from srseg.inference import BLOCK_VOXELS, BlockPredictor, FunctionPredictor, SlicePredictor
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -95,7 +95,29 @@ def predictors_of(segmenter: Any, n_classes: int, runtime: str | None) -> list[A
     if has_own_predictors(estimator):
         own: list[Any] = estimator.slice_predictors(runtime)
         return own
+    if labels_blocks(estimator):
+        voxels = getattr(estimator, "block_voxels", BLOCK_VOXELS)
+        label, reach = estimator.predict_block_proba, estimator.reach
+        return [BlockPredictor(label, n_classes, reach, voxels, estimator.stride)]
     return [FunctionPredictor(estimator.predict_slices_proba, n_classes)]
+
+
+def labels_blocks(estimator: Any) -> bool:
+    """Tell whether an estimator labels boxes of a volume, and no slices.
+
+    Parameters
+    ----------
+    estimator : object
+        An estimator, unwrapped.
+
+    Returns
+    -------
+    bool
+        Whether it has ``predict_block_proba`` alone.
+    """
+    return callable(getattr(estimator, "predict_block_proba", None)) and not callable(
+        getattr(estimator, "predict_slices_proba", None)
+    )
 
 
 def has_own_predictors(estimator: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from srseg.errors import LabelError, ParameterError
+from srseg.estimators._callers import callers_level
 from srseg.estimators._identity import fingerprint
 from srseg.estimators._prepared import prepared_volume
 from srseg.estimators._voting import truth_on_grid
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from srseg.estimators._volume_store import VolumeStore
     from srseg.preprocessing import LabelCleaning
     from srseg.volumes import Sample, Volume, VoxelSource
+
+_COARSE = 9  # times as many voxels, and as much memory: twice along each axis is not told
 
 
 def load_labelled(
@@ -67,8 +71,9 @@ def load_labelled(
     Warns
     -----
     UserWarning
-        If no training sample has a voxel of some class.
+        If no training sample has a voxel of some class, or scans are made much finer than they are.
     """
+    _warn_of_coarse([*training, *held_out], voxel_size)
     names = Counter(sample.name for sample in [*training, *held_out])
     images: dict[str, VoxelSource] = {}
     with task("preparing", len(training) + len(held_out)) as progress:
@@ -170,6 +175,24 @@ def common_voxel_size(samples: Sequence[Sample]) -> float:
     return first[0]
 
 
+def _warn_of_coarse(samples: Sequence[Sample], voxel_size: float | None) -> None:
+    """Warn of scans that take many times their voxels, and show no more for it."""
+    if voxel_size is None:
+        return
+    times = {s.name: math.prod(s.scan_grid.voxel_size) / voxel_size**3 for s in samples}
+    coarse = {s.name: max(s.scan_grid.voxel_size) for s in samples if times[s.name] > _COARSE}
+    if not coarse:
+        return
+    sizes = sorted(set(coarse.values()))
+    said = f"{sizes[0]:g}" if len(sizes) == 1 else f"{sizes[0]:g} to {sizes[-1]:g}"
+    warnings.warn(
+        f"{', '.join(coarse)}: voxels of {said} µm are resampled to {voxel_size:g} µm, up to "
+        f"{max(times.values()):.0f} times as many, which show no more than the scan does; "
+        "--voxel-size scan (voxel_size=None) takes the scans' own",
+        stacklevel=callers_level(),
+    )
+
+
 def _require_classes(volumes: Sequence[LabelledVolume], table: LabelTable) -> None:
     """Refuse labels of nothing but background, and warn of classes that cannot be learned."""
     present = np.zeros(256, bool)
@@ -186,5 +209,5 @@ def _require_classes(volumes: Sequence[LabelledVolume], table: LabelTable) -> No
     if absent:
         warnings.warn(
             f"no training sample has a voxel of {', '.join(absent)}: it cannot be learned",
-            stacklevel=5,
+            stacklevel=callers_level(),
         )

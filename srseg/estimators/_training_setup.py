@@ -100,7 +100,7 @@ def set_up(segmenter: VolumeSegmenter, X: Any, y: Any, sample_weight: Any) -> Tr
     training, held_out = divide(segmenter, inputs.samples, recipe, seeds[0])
     if start is not None and not inputs.arrays:  # whose names are numbers
         warn_of_known(start, held_out)
-    weights = _weights(sample_weight, inputs.samples, training)
+    weights = sample_weights(sample_weight, inputs.samples, training)
     table = first_table(start, segmenter.labels) or common_table([*training, *held_out])
     voxel_size = segmenter.voxel_size
     if voxel_size is None and not inputs.arrays:
@@ -213,8 +213,28 @@ def draw_seeds(random_state: Any) -> NDArray[np.int64]:
     return seeds
 
 
-def _weights(given: Any, samples: Sequence[Sample], training: Sequence[Sample]) -> list[float]:
-    """Give the weights of the training samples, in their order."""
+def sample_weights(
+    given: Any, samples: Sequence[Sample], training: Sequence[Sample]
+) -> list[float]:
+    """Give the weights of the training samples, in their order.
+
+    Parameters
+    ----------
+    given : sequence of float or None
+        One for each sample; all 1 where it is None.
+    samples, training : sequence of Sample
+        All samples, and those of them that are trained on.
+
+    Returns
+    -------
+    list of float
+        One for each training sample.
+
+    Raises
+    ------
+    ParameterError
+        If these are no positive numbers, or not as many as samples.
+    """
     if given is None:
         return [1.0] * len(training)
     try:

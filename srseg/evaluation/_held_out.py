@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import ParameterError
-from srseg.evaluation._models import methods_of, score_model
+from srseg.evaluation._kinds import kind_of
+from srseg.evaluation._models import methods_by_kind, score_model
 from srseg.evaluation._table import ScoreRow, ScoreTable
 from srseg.progress import task
 
@@ -22,18 +23,30 @@ def held_out_samples(models: Sequence[Any], samples: Iterable[Sample]) -> list[l
 
     Parameters
     ----------
-    models : sequence of VolumeSegmenter
-        Fitted, those of the folds of one cross-validation.
+    models : sequence of estimator
+        Fitted, of each kind those of the folds of one cross-validation.
     samples : iterable of Sample
         All samples, also those that took no part.
 
     Returns
     -------
     list of list of Sample
-        For each model, the samples that another of the models was trained on and this one was not.
+        For each model, the samples that another of its kind was trained on and this one was not.
         Those that judged its training are left out too, unless nothing else was held out, as where
         the held-out fold is the judge. Empty for all where the models were trained on the same.
     """
+    samples = list(samples)
+    found: list[list[Sample]] = [[] for _ in models]
+    kinds = [kind_of(model) for model in models]
+    for kind in dict.fromkeys(kinds):
+        places = [i for i, one in enumerate(kinds) if one == kind]
+        unseen = _of_one_kind([models[i] for i in places], samples)
+        for i, mine in zip(places, unseen, strict=True):
+            found[i] = mine
+    return found
+
+
+def _of_one_kind(models: Sequence[Any], samples: Sequence[Sample]) -> list[list[Sample]]:
     trained = [set(model.training_samples_) for model in models]
     took_part = set().union(*trained)
     given = [sample for sample in samples if sample.name in took_part]
@@ -59,8 +72,8 @@ def evaluate_held_out(
 
     Parameters
     ----------
-    models : sequence of VolumeSegmenter
-        Fitted, those of the folds of one cross-validation.
+    models : sequence of estimator
+        Fitted, of each kind those of the folds of one cross-validation.
     samples : Dataset or iterable of Sample
         All samples; each model takes those of `held_out_samples`.
     against : str, default="WF"
@@ -73,8 +86,8 @@ def evaluate_held_out(
     Returns
     -------
     ScoreTable
-        One row for each number of planes and way of voting; ± is over the models, each of which has
-        samples of its own.
+        One row for each kind of models, number of planes and way of voting; ± is over the models,
+        each of which has samples of its own.
 
     Raises
     ------
@@ -89,22 +102,27 @@ def evaluate_held_out(
             "model was trained on and it was not; give the models of the folds of one "
             "cross-validation, and their dataset"
         )
-    methods = methods_of(planes, voting)
-    truths = [[sample.labels(against) for sample in fold] for fold in folds]
-    with task("evaluating held-out", len(methods) * sum(map(len, folds))) as step:
-        found = [
-            score_model(model, methods, truth, fold, step)
-            for model, truth, fold in zip(models, truths, folds, strict=True)
-        ]
-    rows = []
-    for i, (key, method, _, _) in enumerate(methods):
-        summaries = [of_model[i].summary for of_model in found]
-        rows.append(
-            ScoreRow(
-                key,
-                method,
-                per_model=np.stack([s.per_class[1:] for s in summaries]),
-                pooled=np.stack([s.pooled[1:] for s in summaries]),
-            )
-        )
-    return ScoreTable(found[0][0].table, tuple(rows), against)
+    kinds = methods_by_kind(models, planes, voting)
+    mine = {id(model): fold for model, fold in zip(models, folds, strict=True)}
+    work = sum(len(mine[id(m)]) * len(methods) for of, methods in kinds.values() for m in of)
+    rows, table = [], None
+    with task("evaluating held-out", work) as step:
+        for of_kind, methods in kinds.values():
+            found = []
+            for model in of_kind:
+                fold = mine[id(model)]
+                truths = [sample.labels(against) for sample in fold]
+                found.append(score_model(model, methods, truths, fold, step))
+            table = table or found[0][0].table
+            for i, (key, method, _, _) in enumerate(methods):
+                summaries = [of_model[i].summary for of_model in found]
+                rows.append(
+                    ScoreRow(
+                        key,
+                        method,
+                        per_model=np.stack([s.per_class[1:] for s in summaries]),
+                        pooled=np.stack([s.pooled[1:] for s in summaries]),
+                    )
+                )
+    assert table is not None  # noqa: S101 - there is a model
+    return ScoreTable(table, tuple(rows), against)

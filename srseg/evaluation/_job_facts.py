@@ -15,7 +15,14 @@ import numpy as np
 
 from srseg._version import __version__
 from srseg.errors import ParameterError
-from srseg.estimators import is_sample, labels_facts, model_hash, scan_facts
+from srseg.estimators import (
+    BaseSegmenter,
+    is_sample,
+    labels_facts,
+    model_hash,
+    scan_facts,
+    segmenter_facts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +68,8 @@ def sample_facts(sample: Sample) -> dict[str, Any]:
 def estimator_facts(estimator: Any) -> dict[str, Any]:
     """Say which class an estimator has, and those of its parameters that decide what it learns.
 
+    Of a plugin's also which version of it there is.
+
     Parameters
     ----------
     estimator : estimator
@@ -77,7 +86,11 @@ def estimator_facts(estimator: Any) -> dict[str, Any]:
         If nothing tells a parameter from others, such as a generator of random numbers.
     """
     parameters = estimator.get_params(deep=False)
+    package = None
+    if isinstance(estimator, BaseSegmenter):
+        package = segmenter_facts(estimator)["package"]
     return {
+        **({} if package is None else {"package": package}),
         "class": _name(type(estimator)),
         "parameters": {
             name: _plain(value, name)
@@ -137,8 +150,8 @@ def digest(facts: Mapping[str, Any]) -> str:
 
 def _plain(value: Any, where: str) -> Any:
     if value is None or isinstance(value, (bool, str)):
-        # a model file to start from is known by its bytes, wherever it lies
-        if where == "start_from" and isinstance(value, str):
+        # a model file is known by its bytes, wherever it lies
+        if isinstance(value, str) and (where == "start_from" or value.endswith(".srseg")):
             return _plain(Path(value), where)
         return value
     if isinstance(value, numbers.Integral):
@@ -157,7 +170,11 @@ def _plain(value: Any, where: str) -> Any:
     if hasattr(value, "to_dicts"):
         return value.to_dicts()
     if hasattr(value, "get_params"):
-        weights = model_hash(value, {}) if hasattr(value, "network_") else None
+        weights = None
+        if hasattr(value, "network_"):
+            weights = model_hash(value, {})
+        elif isinstance(value, BaseSegmenter) and hasattr(value, "classes_"):
+            weights = value.digest()
         return estimator_facts(value) | {"weights": weights}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: _plain(getattr(value, f.name), where) for f in dataclasses.fields(value)}

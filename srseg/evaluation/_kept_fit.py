@@ -10,10 +10,11 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
-from srseg.errors import ParameterError, UnsupportedEstimatorError
-from srseg.estimators import VolumeSegmenter, read_inputs
+from srseg.estimators import fuse_planes, read_inputs
 from srseg.evaluation._job_facts import digest, fit_facts, sample_facts
+from srseg.evaluation._kept_estimator import estimator_for, require_kept, voxel_size_of
 from srseg.evaluation._kept_jobs import KeptJobs
+from srseg.evaluation._kept_models import facts_of_model, kept_models
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,21 +25,23 @@ if TYPE_CHECKING:
 class KeptFit(MetaEstimatorMixin, BaseEstimator):
     """Keep each fit and each score of an estimator in a folder, and do none of them twice.
 
-    Put a `VolumeSegmenter` into it and search over it with scikit-learn's own
+    Put a segmenter into it and search over it with scikit-learn's own
     :class:`~sklearn.model_selection.GridSearchCV`, in one process or many: each (parameters,
     training samples) is one fit and each (fit, test samples, planes) one score, known by a digest
-    of what they are of: parameters, scans, label sets with their revisions, and the version of
-    srseg. What is done is taken from the folder; what another process is at is waited for; what
-    failed is tried again; what was killed goes on from its checkpoint.
+    of what they are of: parameters, scans, label sets with their revisions, and the versions of
+    srseg and of the segmenter's own package. What is done is taken from the folder; what another
+    process is at is waited for; what failed is tried again, and so is a fit whose model file is
+    gone or was changed; what was killed goes on from its checkpoint, where the segmenter has one.
 
     Parameters
     ----------
-    estimator : VolumeSegmenter
-        What is fitted; its backbone has a name, so that a file can keep it.
+    estimator : VolumeSegmenter or BaseSegmenter
+        What is fitted; it, or its backbone, has a name, so that a file can keep it.
     folder : path
         Where fits and scores are kept; of several machines, on a file system that they share.
     planes : {1, 3, 9}, default=1
-        Planes that `predict` and `score` fuse. It decides nothing of the fit.
+        Planes that `predict` and `score` fuse; 1 of a segmenter that labels blocks of a volume. It
+        decides nothing of the fit.
     voting : {"soft", "hard"}, default="soft"
         How they are fused.
     judges : Dataset or sequence of Sample, optional
@@ -48,7 +51,7 @@ class KeptFit(MetaEstimatorMixin, BaseEstimator):
 
     Attributes
     ----------
-    estimator_ : VolumeSegmenter
+    estimator_ : VolumeSegmenter or BaseSegmenter
         The fitted estimator; read from the folder when it is first asked for.
     name_ : str
         The name of the fit: the files ``fits/<name>.srseg`` and ``fits/<name>.json`` are its model
@@ -79,7 +82,7 @@ class KeptFit(MetaEstimatorMixin, BaseEstimator):
 
     def __init__(
         self,
-        estimator: VolumeSegmenter,
+        estimator: Any,
         folder: str | Path,
         *,
         planes: int = 1,
@@ -109,56 +112,51 @@ class KeptFit(MetaEstimatorMixin, BaseEstimator):
         KeptFit
             Itself.
         """
-        if not isinstance(self.estimator, VolumeSegmenter):
-            raise UnsupportedEstimatorError(
-                f"KeptFit keeps what srseg.load_model reads: a VolumeSegmenter, found a "
-                f"{type(self.estimator).__name__}; planes and voting are parameters of KeptFit"
-            )
-        if not isinstance(self.estimator.backbone, str):
-            raise ParameterError(
-                "a fit whose backbone is a callable cannot be kept, because a file could not name "
-                "it; register it with srseg.backbones.register_backbone or an entry point"
-            )
-        samples = read_inputs(X, y, voxel_size=self.estimator.voxel_size, labelled=True).samples
+        require_kept(self)
+        samples = read_inputs(X, y, voxel_size=self._voxel_size, labelled=True).samples
         estimator = self._for(samples)
         facts = fit_facts(estimator, [sample_facts(sample) for sample in samples], sample_weight)
-        jobs = fits_in(self.folder)
+        jobs = kept_models(Path(self.folder) / "fits")
         name = digest(facts)
         path = jobs.folder / f"{name}.srseg"
 
         def work() -> Mapping[str, Any]:
             checkpoint = path.with_suffix(".checkpoint")
             begun = time.perf_counter()
-            fitted: VolumeSegmenter = clone(estimator).set_params(checkpoint=checkpoint)
-            # one that was asked to stop raises Stopped, and goes on from there the next time
+            fitted: Any = clone(estimator)
+            if "checkpoint" in fitted.get_params(deep=False):
+                # one that was asked to stop raises Stopped, and goes on from there the next time
+                fitted.set_params(checkpoint=checkpoint)
             fitted.fit(samples, sample_weight=sample_weight)
             # one that went on counts from its first iteration
-            trained = max((record["seconds"] for record in fitted.history_.records), default=0.0)
+            records = getattr(getattr(fitted, "history_", None), "records", ())
+            trained = max((record["seconds"] for record in records), default=0.0)
             fitted.save(path, overwrite=True)  # one without a record was not finished
             checkpoint.unlink(missing_ok=True)
             return {
                 "seconds": max(trained, time.perf_counter() - begun),
-                "model": path.name,
+                **facts_of_model(path),
                 "training_samples": fitted.training_samples_,
                 "validation_samples": fitted.validation_samples_,
-                "iterations": fitted.n_iter_,
+                "iterations": getattr(fitted, "n_iter_", None),
             }
 
         record = jobs.do(name, facts, work)
         self.name_ = name
         self.seconds_ = float(record["seconds"])
-        self._fitted: VolumeSegmenter | None = None
+        self._fitted: Any = None
         return self
 
     @property
-    def estimator_(self) -> VolumeSegmenter:
+    def estimator_(self) -> Any:
         """The fitted estimator."""
         from srseg.estimators import load_model
 
         check_is_fitted(self)
         if self._fitted is None:
             fitted = load_model(fits_in(self.folder).folder / f"{self.name_}.srseg")
-            where = {name: getattr(self.estimator, name) for name in ("device", "runtime")}
+            given = self.estimator.get_params(deep=False)
+            where = {name: given[name] for name in ("device", "runtime") if name in given}
             self._fitted = fitted.set_params(**where)
         return self._fitted
 
@@ -175,7 +173,7 @@ class KeptFit(MetaEstimatorMixin, BaseEstimator):
         ndarray of shape (Z, Y, X) uint8, Volume, or a list of them
             Label values, as `VolumeSegmenter.predict` gives them.
         """
-        return self._voters(X).predict(X)
+        return self._voters().predict(X)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Give the mean IoU, background left out, or take what was found before.
@@ -193,53 +191,30 @@ class KeptFit(MetaEstimatorMixin, BaseEstimator):
             Mean IoU in [0, 1].
         """
         check_is_fitted(self)
-        samples = read_inputs(X, y, voxel_size=self.estimator.voxel_size, labelled=True).samples
+        samples = read_inputs(X, y, voxel_size=self._voxel_size, labelled=True).samples
         facts = score_facts(self, self.name_, [sample_facts(sample) for sample in samples])
         record = scores_in(self.folder).do(
-            digest(facts), facts, lambda: {"score": self._voters(samples).score(samples)}
+            digest(facts), facts, lambda: {"score": self._voters().score(samples)}
         )
         return float(record["score"])
 
-    def _for(self, samples: Sequence[Sample]) -> VolumeSegmenter:
+    def _for(self, samples: Sequence[Sample]) -> Any:
         return estimator_for(self, [sample.subject for sample in samples])
 
-    def _voters(self, X: Any) -> Any:
-        from sklearn.frozen import FrozenEstimator
+    @property
+    def _voxel_size(self) -> float | None:
+        return voxel_size_of(self.estimator)
 
-        from srseg.estimators import MultiAxisEnsemble
-
+    def _voters(self) -> Any:
         if self.planes == 1:
             return self.estimator_
-        frozen = FrozenEstimator(self.estimator_)
-        return MultiAxisEnsemble(frozen, planes=self.planes, voting=self.voting).fit(X)
+        return fuse_planes(self.estimator_, self.planes, self.voting)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "name_")
 
     def __sklearn_tags__(self) -> Any:
         return get_tags(self.estimator)
-
-
-def estimator_for(kept: KeptFit, subjects: Sequence[str]) -> VolumeSegmenter:
-    """Give the estimator with which a `KeptFit` fits samples of some subjects.
-
-    Parameters
-    ----------
-    kept : KeptFit
-        Not fitted.
-    subjects : sequence of str
-        Of the samples.
-
-    Returns
-    -------
-    VolumeSegmenter
-        Not fitted; where there are judges, with those of other subjects as ``validation``.
-    """
-    estimator: VolumeSegmenter = clone(kept.estimator)
-    if kept.judges is not None:
-        others = [sample for sample in kept.judges if sample.subject not in set(subjects)]
-        estimator.set_params(validation=others or None)
-    return estimator
 
 
 def score_facts(kept: KeptFit, fit: str, samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -276,7 +251,7 @@ def fits_in(folder: str | Path) -> KeptJobs:
     KeptJobs
         One for each parameters and training samples.
     """
-    return KeptJobs(Path(folder) / "fits")
+    return kept_models(Path(folder) / "fits", thorough=False)
 
 
 def scores_in(folder: str | Path) -> KeptJobs:

@@ -31,10 +31,15 @@ class KeptJobs:
     ----------
     folder : Path
         Made when the first job begins.
+    holds : callable, optional
+        Tells of a record whether it still counts; one that does not is made again.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, holds: Callable[[Mapping[str, Any]], bool] | None = None
+    ) -> None:
         self.folder = folder
+        self._holds = holds
 
     def record(self, name: str) -> dict[str, Any] | None:
         """Give what a job left, or None where it is not done.
@@ -50,7 +55,10 @@ class KeptJobs:
             Its record.
         """
         path = self._path(name)
-        return read_json(path) if path.is_file() else None
+        found: dict[str, Any] | None = read_json(path) if path.is_file() else None
+        if found is not None and self._holds is not None and not self._holds(found):
+            return None
+        return found
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """Give the begins and ends of a job.

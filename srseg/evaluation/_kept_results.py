@@ -11,7 +11,8 @@ from sklearn.model_selection import check_cv
 
 from srseg.estimators import read_inputs
 from srseg.evaluation._job_facts import digest, fit_facts, sample_facts
-from srseg.evaluation._kept_fit import estimator_for, fits_in, score_facts, scores_in
+from srseg.evaluation._kept_estimator import estimator_for, voxel_size_of
+from srseg.evaluation._kept_fit import fits_in, score_facts, scores_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -106,7 +107,7 @@ def kept_results(
     """
     results = dict(search.cv_results_)
     kept: KeptFit = search.estimator
-    inputs = read_inputs(X, y, voxel_size=kept.estimator.voxel_size, labelled=True)
+    inputs = read_inputs(X, y, voxel_size=voxel_size_of(kept.estimator), labelled=True)
     splits = list(check_cv(search.cv, y).split(X, y, groups))
     jobs = search_jobs(kept, results["params"], inputs.samples, splits)
     fits, scores = fits_in(kept.folder), scores_in(kept.folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from srseg.errors import ParameterError
+from srseg.evaluation._kinds import labels_slices, models_by_kind
 from srseg.evaluation._scores import SampleScores, evaluate_labels
 from srseg.evaluation._table import ScoreRow, ScoreTable
 from srseg.progress import task
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _Voting = Literal["soft", "hard"]
 Method = tuple[str, str, int, _Voting]
 _VOTING: dict[_Voting, str] = {"soft": "mean", "hard": "majority"}  # the paper's words for them
+_VOLUME: Method = ("volume", "volume", 0, "soft")
 
 
 def evaluate_models(
@@ -33,18 +35,19 @@ def evaluate_models(
 
     Each plane of a sample is predicted once per model and shared by all rows; nothing is trained.
     The models are usually those of the folds of one cross-validation: each one is scored on all
-    of `samples`, and ± is the standard error over the models.
+    of `samples`, and ± is the standard error over the models. Models of several kinds (networks
+    with another backbone, segmenters of plugins) have rows of their own, which begin with the kind.
 
     Parameters
     ----------
     models : sequence of estimators
-        Fitted segmenters that predict slices, such as `VolumeSegmenter`.
+        Fitted segmenters, such as `VolumeSegmenter`.
     samples : Dataset or iterable of Sample
         The samples to predict.
     against : str, optional
         Name of the label set that counts as truth; the samples' target where it is None.
     planes : sequence of int, default=(1, 3, 9)
-        Numbers of planes.
+        Numbers of planes. A model that labels blocks of a volume has none, and one row, ``volume``.
     voting : sequence of str, default=("soft", "hard")
         Ways of voting: ``"soft"`` (mean of probabilities) and ``"hard"`` (majority). With one plane
         there is nothing to vote on, and one row.
@@ -54,7 +57,7 @@ def evaluate_models(
     Returns
     -------
     ScoreTable
-        One row for each baseline, then for each number of planes and way of voting.
+        One row for each baseline, then for each kind of models, number of planes and way of voting.
 
     Raises
     ------
@@ -82,8 +85,8 @@ def evaluate_models(
     samples = list(samples)
     if not samples:
         raise ParameterError("there is no sample to evaluate on; check the selection")
-    methods = methods_of(planes, voting)
-    if not len(models) * len(methods) and not baselines:
+    kinds = methods_by_kind(models, planes, voting)
+    if not any(methods for _, methods in kinds.values()) and not baselines:
         raise ParameterError("there is no model and no baseline to evaluate")
     targets = list(dict.fromkeys(against or sample.target for sample in samples))
     for label_set in baselines:
@@ -94,15 +97,17 @@ def evaluate_models(
             )
     truths = [sample.labels(against) for sample in samples]
     rows = []
-    with task("evaluating", (len(baselines) + len(methods) * len(models)) * len(samples)) as step:
+    work = len(baselines) + sum(len(of) * len(methods) for of, methods in kinds.values())
+    with task("evaluating", work * len(samples)) as step:
         for label_set in baselines:
             given = (sample.labels(label_set) for sample in samples)
             scores = [_score(truths, given, samples, step)]
             rows.append(ScoreRow.from_scores(label_set.lower(), f"{label_set} labels", scores))
-        by_model = [score_model(m, methods, truths, samples, step) for m in models]
-        for i, (key, method, _, _) in enumerate(methods if len(models) else ()):
-            scores = [of_model[i] for of_model in by_model]
-            rows.append(ScoreRow.from_scores(key, method, scores))
+        for of_kind, methods in kinds.values():
+            by_model = [score_model(m, methods, truths, samples, step) for m in of_kind]
+            for i, (key, method, _, _) in enumerate(methods):
+                scores = [of_model[i] for of_model in by_model]
+                rows.append(ScoreRow.from_scores(key, method, scores))
     return ScoreTable(scores[0].table, tuple(rows), " / ".join(targets))
 
 
@@ -111,6 +116,37 @@ def _known(voting: str) -> _Voting:
         if voting == name:
             return name
     raise ParameterError(f"voting must be 'soft' or 'hard', found {voting!r}")
+
+
+def methods_by_kind(
+    models: Sequence[Any], planes: Sequence[int], voting: Sequence[str]
+) -> dict[str, tuple[list[Any], list[Method]]]:
+    """Divide models by kind, and list the rows of each.
+
+    Parameters
+    ----------
+    models : sequence of estimator
+        Fitted segmenters.
+    planes : sequence of int
+        Numbers of planes.
+    voting : sequence of str
+        Ways of voting.
+
+    Returns
+    -------
+    dict of str to (models, methods)
+        By kind. Where there are several kinds, keys and printed names begin with it.
+    """
+    kinds = models_by_kind(models)
+    fusing = methods_of(planes, voting)
+    found: dict[str, tuple[list[Any], list[Method]]] = {}
+    for kind, of_kind in kinds.items():
+        methods = fusing if labels_slices(of_kind[0]) else [_VOLUME]
+        if len(kinds) > 1:
+            methods = [(f"{kind}/{key}", f"{kind}: {name}", n, way)
+                       for key, name, n, way in methods]  # fmt: skip
+        found[kind] = of_kind, methods
+    return found
 
 
 def methods_of(planes: Sequence[int], voting: Sequence[str]) -> list[Method]:
@@ -169,14 +205,16 @@ def score_model(
 
     from srseg.estimators import MultiAxisEnsemble, predict_together  # imports torch
 
-    frozen = FrozenEstimator(model)
-    ensembles = [
-        MultiAxisEnsemble(frozen, planes=planes, voting=voting).fit(samples)
-        for _, _, planes, voting in methods
-    ]
+    fused: list[Any] = [model]
+    if labels_slices(model):
+        frozen = FrozenEstimator(model)
+        fused = [
+            MultiAxisEnsemble(frozen, planes=planes, voting=voting).fit(samples)
+            for _, _, planes, voting in methods
+        ]
     by_method: list[list[SampleScores]] = [[] for _ in methods]
     for truth, sample in zip(truths, samples, strict=True):
-        for scores, prediction in zip(by_method, predict_together(ensembles, sample), strict=True):
+        for scores, prediction in zip(by_method, predict_together(fused, sample), strict=True):
             scores.append(evaluate_labels([(truth, prediction)], [sample.name]))
         step.advance(len(methods), sample.name)
     return [SampleScores.joined(scores) for scores in by_method]

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.base import clone
 
+from srseg.errors import ParameterError
+from srseg.estimators import BaseSegmenter, VolumeSegmenter
+from srseg.evaluation._kept_estimator import require_kept
 from srseg.evaluation._training_speed import BACK, describe_network
 from srseg.inference import choose_device, choose_precision
 from srseg.training import get_recipe
@@ -16,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from srseg.backbones import BackboneInfo
-    from srseg.estimators import VolumeSegmenter
     from srseg.evaluation._kept_fit import KeptFit
     from srseg.volumes import Sample
 
@@ -29,13 +31,13 @@ class CandidatePlan:
     ----------
     parameters : dict
         The parameters, as in ``cv_results_["params"]``.
-    weights : int
-        Number of trainable parameters of the network.
-    flops : int
+    weights : int, optional
+        Number of trainable parameters of the network; None where it is none, here and below.
+    flops : int, optional
         Operations of the network on one slice of the input size.
-    iterations, batch_size : int
+    iterations, batch_size : int, optional
         Of a fit; iterations are the most there can be.
-    memory : int
+    memory : int, optional
         Bytes that a training step takes at least, where it computes as this machine would; the
         scans come on top.
     largest_batch : int, optional
@@ -47,11 +49,11 @@ class CandidatePlan:
     """
 
     parameters: dict[str, Any]
-    weights: int
-    flops: int
-    iterations: int
-    batch_size: int
-    memory: int
+    weights: int | None = None
+    flops: int | None = None
+    iterations: int | None = None
+    batch_size: int | None = None
+    memory: int | None = None
     largest_batch: int | None = None
     fit_seconds: float | None = None
     score_seconds: float | None = None
@@ -99,6 +101,11 @@ def plan_search(
     list of CandidatePlan
         One for each candidate.
 
+    Raises
+    ------
+    ParameterError
+        If the estimator cannot be kept, or knows no planes or judges and is given such.
+
     Examples
     --------
     >>> from srseg import VolumeSegmenter
@@ -108,6 +115,7 @@ def plan_search(
     >>> [plan.weights for plan in plan_search(kept, sizes, n_classes=4)]
     [7492, 30484]
     """
+    require_kept(kept)
     return [
         _plan_one(kept, dict(parameters), n_classes, memory, speed, scored)
         for parameters in candidates
@@ -181,6 +189,8 @@ def _plan_one(
     scored: float,
 ) -> CandidatePlan:
     estimator = clone(kept).set_params(**parameters).estimator
+    if not isinstance(estimator, VolumeSegmenter):
+        return _plan_other(estimator, parameters)
     info = describe_network(estimator, n_classes)
     recipe = get_recipe(estimator.recipe)
     batch = int(estimator.batch_size or recipe.batch_size)
@@ -188,29 +198,51 @@ def _plan_one(
     device = choose_device(estimator.device)
     halved = choose_precision(estimator.precision, device) == "bf16"
     each = info.memory_training_per_patch // (2 if halved else 1)
+    iterations = int(estimator.max_iter or recipe.max_iter)
+    needed = info.memory_training_fixed + at_once * each
     plan = CandidatePlan(
         parameters=parameters,
         weights=info.parameters,
         flops=info.flops,
-        iterations=int(estimator.max_iter or recipe.max_iter),
+        iterations=iterations,
         batch_size=batch,
-        memory=info.memory_training_fixed + at_once * each,
+        memory=needed,
     )
     if speed:
         slices = kept.planes * scored / info.input_size**2
         plan = replace(
             plan,
-            fit_seconds=plan.iterations * batch * (1 + BACK) * info.flops / speed,
+            fit_seconds=iterations * batch * (1 + BACK) * info.flops / speed,
             score_seconds=slices * info.flops / speed,
         )
     if memory is not None:
         largest = max(0, (memory - info.memory_training_fixed) // each)
         plan = replace(plan, largest_batch=largest)
-    return replace(plan, problem=_problem(plan, estimator, info, memory))
+    problem = _problem(estimator, info, batch, needed, memory, plan.largest_batch)
+    return replace(plan, problem=problem)
+
+
+def _plan_other(estimator: Any, parameters: dict[str, Any]) -> CandidatePlan:
+    """Plan what is no network: what it takes is known when it was fitted once."""
+    problem = ""
+    try:
+        if isinstance(estimator, BaseSegmenter):
+            estimator.check()
+    except ParameterError as error:
+        problem = str(error)
+    iterations = estimator.get_params(deep=False).get("max_iter")
+    return CandidatePlan(
+        parameters, iterations=None if iterations is None else int(iterations), problem=problem
+    )
 
 
 def _problem(
-    plan: CandidatePlan, estimator: VolumeSegmenter, info: BackboneInfo, memory: int | None
+    estimator: VolumeSegmenter,
+    info: BackboneInfo,
+    batch: int,
+    needed: int,
+    memory: int | None,
+    largest: int | None,
 ) -> str:
     if estimator.input_size % info.stride:
         lower = max(info.stride, estimator.input_size // info.stride * info.stride)
@@ -218,12 +250,10 @@ def _problem(
             f"an input size of {estimator.input_size} is no multiple of its stride, {info.stride}; "
             f"use {lower} or {lower + info.stride}"
         )
-    if memory is None or plan.memory <= memory:
+    if memory is None or needed <= memory:
         return ""
-    needs = f"a training step takes {plan.memory / 1e9:.3g} GB, and {memory / 1e9:.3g} are free"
-    if plan.largest_batch:
-        parts = math.ceil(plan.batch_size / plan.largest_batch)
-        return f"{needs}; divide a batch with accumulate={parts}, or take batches of " + str(
-            plan.largest_batch
-        )
+    needs = f"a training step takes {needed / 1e9:.3g} GB, and {memory / 1e9:.3g} are free"
+    if largest:
+        parts = math.ceil(batch / largest)
+        return f"{needs}; divide a batch with accumulate={parts}, or take batches of {largest}"
     return f"{needs}, too little for a batch of one; use a machine with more"

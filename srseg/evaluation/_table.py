@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import ParameterError
+from srseg.evaluation._means import caption_of_means, means_over
 from srseg.metrics import mean_of_present, standard_error
 
 if TYPE_CHECKING:
@@ -114,6 +115,15 @@ class ScoreRow:
     def mean(self) -> float:
         """Mean IoU: over the classes, then over the models."""
         return float(mean_of_present(mean_of_present(self.per_model, axis=1), axis=0))
+
+    @property
+    def n_in_mean(self) -> tuple[int, int]:
+        """Over how many classes `mean` is, at least and at most of the models.
+
+        A class that is neither in the truth nor in what a model gives has no IoU.
+        """
+        counts = (~np.isnan(self.per_model)).sum(1)
+        return int(counts.min()), int(counts.max())
 
     @property
     def mean_error(self) -> float:
@@ -231,9 +241,9 @@ class ScoreTable:
         -------
         dict
             Keys ``against``, ``classes`` and ``rows``; each row has ``key``, ``method``,
-            ``models``, ``iou`` and ``standard_error`` (by class key, and ``mean``), ``per_model``,
-            and where known ``pooled`` and ``per_sample`` (averaged over the models). What does not
-            exist is None.
+            ``models``, ``classes_in_mean`` (fewest and most of the models), ``iou`` and
+            ``standard_error`` (by class key, and ``mean``), ``per_model``, and where known
+            ``pooled`` and ``per_sample`` (averaged over the models). What does not exist is None.
         """
         return {
             "against": self.against,
@@ -246,6 +256,7 @@ class ScoreTable:
             "key": row.key,
             "method": row.method,
             "models": len(row.per_model),
+            "classes_in_mean": list(row.n_in_mean),
             "iou": self._by_class(row.iou, row.mean),
             "standard_error": self._by_class(row.iou_error, row.mean_error),
             "per_model": [self._by_class(values) for values in row.per_model],
@@ -272,17 +283,20 @@ class ScoreTable:
         }
 
     def _cells(self) -> list[list[str]]:
-        return [
+        cells = [
             [row.method, *(_percent(value) + _plus_minus(error) for value, error in _pairs(row))]
             for row in self.rows
         ]
+        for line, over in zip(cells, means_over(self.rows), strict=True):
+            line[-1] += over
+        return cells
 
     def _caption(self) -> str:
         models = max((len(row.per_model) for row in self.rows), default=0)
         errors = f"; ± standard error over {models} models" if models > 1 else ""
         return (
             f"IoU x 100 against {self.against}; mean over samples, then over classes without "
-            f"background{errors}."
+            f"background{errors}.{caption_of_means(self.rows)}"
         )
 
 

@@ -1,6 +1,7 @@
 """Labelling a volume: slices of every plane through a network, fused into one answer a voxel."""
 
 from srseg.inference._ballot import Ballot, Voting
+from srseg.inference._block import BLOCK_VOXELS, BlockFunction, BlockPredictor
 from srseg.inference._choices import choose_device, choose_precision, choose_runtime
 from srseg.inference._engine import Poll, Predictor, predict_planes
 from srseg.inference._function import FunctionPredictor, SliceFunction
@@ -16,7 +17,10 @@ from srseg.inference._trial import measure
 from srseg.inference._votes import MemoryVotes, Votes
 
 __all__ = [
+    "BLOCK_VOXELS",
     "Ballot",
+    "BlockFunction",
+    "BlockPredictor",
     "FunctionPredictor",
     "Fused",
     "KeptImage",

@@ -142,7 +142,7 @@ def predict_planes(
     with (
         task("predicting", total) as progress,
         _Adding(stages) as adding,
-        _predicted(predictors, _cut_ahead(left, read, device, stages), stages) as answers,
+        _predicted(predictors, _cut_ahead(predictors[0], left, read, stages), stages) as answers,
     ):
         if done < total:
             progress.advance(total - done, "goes on")
@@ -162,7 +162,7 @@ def predict_planes(
                 adding.begin(step, takers, back)
                 carry, back = back.carry, None
                 stages.slabs += 1
-            progress.advance(_pixels(step.batch), f"plane {step.cut.plane.name}")
+            progress.advance(_pixels(step.batch), step.cut.name)
     return stages
 
 
@@ -171,7 +171,7 @@ def _require_finite(probabilities: Tensor, step: _Step) -> None:
     if not math.isfinite(float(probabilities[:, 0].sum())):
         raise PluginError(
             f"the network gave something that is no number for slices {step.batch.start} to "
-            f"{step.batch.stop - 1} of plane {step.cut.plane.name}: its weights are damaged, or "
+            f"{step.batch.stop - 1} of {step.cut.name}: its weights are damaged, or "
             "numbers grow too large in this precision (try precision='fp32')"
         )
 
@@ -190,11 +190,12 @@ def _pixels(batch: Batch) -> int:
 
 
 def _cut_ahead(
-    steps: Sequence[_Step], read: Read, device: torch.device, stages: Stages
+    predictor: Predictor, steps: Sequence[_Step], read: Read, stages: Stages
 ) -> Iterator[Tensor]:
     """Read slabs and cut them into slices in a thread, some batches ahead."""
     lines: Lines | None = None
     slab: Slab | None = None
+    device = predictor.device
 
     def cut(step: _Step) -> Tensor:
         nonlocal lines, slab

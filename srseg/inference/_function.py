@@ -26,7 +26,42 @@ class SliceFunction(Protocol):
         """Turn slices of shape (n, H, W) into probabilities of shape (n, K, H, W)."""
 
 
-class FunctionPredictor:
+class OfFunction:
+    """What a predictor tells of itself whose function nobody knows."""
+
+    runtime = "function"
+    precision = "its own"
+
+    def __init__(self) -> None:
+        self.device = torch.device("cpu")
+        self.notes: list[str] = []
+
+    def prepare(self, sizes: Sequence[tuple[int, int, int]]) -> None:
+        """Make ready for batches of these shapes: there is nothing to do.
+
+        Parameters
+        ----------
+        sizes : sequence of (n, height, width)
+            The shapes.
+        """
+
+    def flops(self, n: int, height: int, width: int) -> int | None:  # noqa: ARG002
+        """Tell the operations of a batch: nobody knows.
+
+        Parameters
+        ----------
+        n, height, width : int
+            Shape of the batch.
+
+        Returns
+        -------
+        None
+            Always.
+        """
+        return None
+
+
+class FunctionPredictor(OfFunction):
     """A function of arrays that predicts slices, checked: what it gives may be a plugin's.
 
     Parameters
@@ -54,10 +89,7 @@ class FunctionPredictor:
     """
 
     def __init__(self, function: SliceFunction, n_classes: int, batch: int = _BATCH) -> None:
-        self.device = torch.device("cpu")
-        self.runtime = "function"
-        self.precision = "its own"
-        self.notes: list[str] = []
+        super().__init__()
         self._function = function
         self._n_classes = n_classes
         self._batch = batch
@@ -77,30 +109,6 @@ class FunctionPredictor:
         """
         return self._batch
 
-    def prepare(self, sizes: Sequence[tuple[int, int, int]]) -> None:
-        """Make ready for batches of these shapes: there is nothing to do.
-
-        Parameters
-        ----------
-        sizes : sequence of (n, height, width)
-            The shapes.
-        """
-
-    def flops(self, n: int, height: int, width: int) -> int | None:  # noqa: ARG002
-        """Tell the operations of a batch: nobody knows.
-
-        Parameters
-        ----------
-        n, height, width : int
-            Shape of the batch.
-
-        Returns
-        -------
-        None
-            Always.
-        """
-        return None
-
     def __call__(self, slices: Tensor, /) -> Tensor:
         """Predict slices.
 
@@ -116,21 +124,38 @@ class FunctionPredictor:
         """
         values = np.asarray(self._function(slices.numpy()))
         n, height, width = slices.shape
-        _require_probabilities(values, (n, self._n_classes, height, width))
+        require_probabilities(values, (n, self._n_classes, height, width), "slices", "(n, K, H, W)")
         return torch.from_numpy(np.require(values, np.float32, ["C", "W"]))
 
 
-def _require_probabilities(values: NDArray[np.float32], shape: tuple[int, ...]) -> None:
-    """Refuse what would be garbage in integers."""
+def require_probabilities(
+    values: NDArray[np.float32], shape: tuple[int, ...], what: str, axes: str
+) -> None:
+    """Refuse what would be garbage in integers.
+
+    Parameters
+    ----------
+    values : ndarray
+        What was given.
+    shape : tuple of int
+        The shape that it is to have.
+    what, axes : str
+        What was predicted, and the names of its axes, for messages.
+
+    Raises
+    ------
+    PluginError
+        If these are no probabilities of that shape.
+    """
     found = np.shape(values)
     if found != shape:
         raise PluginError(
-            f"slices were predicted as an array of shape {found}, expected (n, K, H, W) = {shape}; "
-            "give one probability for each class of the label table at each pixel"
+            f"{what} were predicted as an array of shape {found}, expected {axes} = {shape}; "
+            "give one probability for each class of the label table at each of them"
         )
     low, high = float(values.min()), float(values.max())
     if not (low >= -_SLACK and high <= 1 + _SLACK):
         raise PluginError(
-            f"slices were predicted with values of {low:g} to {high:g}; give probabilities of 0 "
+            f"{what} were predicted with values of {low:g} to {high:g}; give probabilities of 0 "
             "to 1 (not logits), none of them NaN"
         )

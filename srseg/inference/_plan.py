@@ -37,6 +37,9 @@ class PredictionPlan:
         Bytes that it may have; None where nothing says it.
     scratch : int
         Bytes of the scratch file.
+    box : tuple of int or None
+        Shape of the largest box that is predicted at a time, with what surrounds it; None where
+        slices are.
     pixels, paper_pixels : int
         Pixels that are predicted, and that would be if every rotated slice were predicted whole, as
         in the paper.
@@ -62,6 +65,7 @@ class PredictionPlan:
     memory: int
     limit: int | None
     scratch: int
+    box: tuple[int, int, int] | None
     pixels: int
     paper_pixels: int
     flops: int | None
@@ -91,6 +95,8 @@ class PredictionPlan:
         place = "memory" if self.votes_in_memory else f"{gigabytes(self.scratch)} of scratch"
         flops = "" if self.flops is None else f", {self.flops / 1e12:.3g} TFLOP"
         shown = " x ".join(map(str, self.shape))
+        if self.box is not None:
+            return self._lines_of_boxes(self.box, limit, place)
         share = self.pixels / max(1, self.paper_pixels)
         batches = " or ".join(map(str, sorted(set(self.batch))))
         planes = f"{len(self.planes)} plane{'s' * (len(self.planes) > 1)}"
@@ -105,6 +111,19 @@ class PredictionPlan:
             f"{volume}, {self.voting} voting, {self.n_classes} classes",
             f"{network}, {batches} slice{'s' * (max(self.batch) > 1)} at a time",
             f"{memory}, slabs of {self.thickness} slices",
+            f"work: {work}",
+            *self.notes,
+        ]
+
+    def _lines_of_boxes(self, box: tuple[int, int, int], limit: str, place: str) -> list[str]:
+        shown, largest = (" x ".join(map(str, shape)) for shape in (self.shape, box))
+        work = f"{self.pixels / math.prod(self.shape):.2f} volumes of voxels"
+        if math.isfinite(self.seconds):
+            work += f", about {duration(self.seconds)}"
+        return [
+            f"{shown} voxels, {self.n_classes} classes",
+            f"boxes of at most {largest} voxels, with what surrounds them",
+            f"memory: about {gigabytes(self.memory)}{limit}; votes in {place}",
             f"work: {work}",
             *self.notes,
         ]

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 from srseg.errors import NotEnoughMemoryError
 from srseg.inference._engine import batch_of
 from srseg.inference._plan import PredictionPlan, gigabytes
-from srseg.inference._trial import guess, measure
+from srseg.inference._trial import Speed, guess, measure
 from srseg.machine import resident_memory, usable_memory
+from srseg.planes import BoxCut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from srseg.inference._ballot import Ballot
-    from srseg.inference._trial import MeasuredPredictor, Speed
+    from srseg.inference._trial import MeasuredPredictor
     from srseg.planes import Cut, Plane
 
 _CUT_AHEAD = 5  # batches of slices that wait, beside the one in the network
@@ -84,15 +85,21 @@ def plan_prediction(
     shape = cuts[0].shape
     voxels = math.prod(shape)
     batch = tuple(batch_of(predictor, cut) for cut in cuts)
+    boxes = any(isinstance(cut, BoxCut) for cut in cuts)
     sizes: Counter[tuple[int, int, int]] = Counter()
     for cut, n in zip(cuts, batch, strict=True):
         sizes.update(cut.sizes(n))
-    speed = measure(predictor, list(sizes)) if trial else guess(list(sizes))
     if limit is None:
         free = usable_memory()
         allowed = None if free is None else int(_SHARE * free) + resident_memory()
     else:
         allowed = limit
+    # a trial takes memory, too: of a batch that alone does not fit there is none
+    least = 4 * (1 + ballots[0][1].n_classes) * max(map(math.prod, sizes), default=0)
+    if allowed is not None and least > allowed:
+        speed = Speed(math.inf, None, least, resident_memory())
+    else:
+        speed = measure(predictor, sizes) if trial else guess(list(sizes))
     edge = edge or (_LARGE if min(shape) >= 2 * _LARGE else _SMALL)
     per_voxel = sum(ballot.channels * ballot.dtype.itemsize for _, ballot in ballots)
     votes = beside + per_voxel * edge**3 * math.prod(-(-n // edge) for n in shape)
@@ -118,8 +125,14 @@ def plan_prediction(
         allowed is not None
         and held + (thinnest if thickness is None else slabs(thickness)) > allowed
     ):
-        raise _too_little(allowed, held + thinnest, speed, limit, resumed=thickness is not None)
-    if thickness is None:
+        raise _too_little(
+            allowed, held + thinnest, speed, limit,
+            resumed=thickness is not None,
+            smaller="a model with smaller blocks" if boxes else "a smaller network",
+        )  # fmt: skip
+    if boxes and thickness is None:
+        thickness = batch[0]  # one box at a time
+    elif thickness is None:
         room = max(_LEAST, int((_SLABS_IN_SCRATCH if in_scratch else _SLABS_IN_MEMORY) * voxels))
         if allowed is not None:
             room = min(room, allowed - held)
@@ -149,6 +162,7 @@ def plan_prediction(
         limit=allowed,
         # the copy of the scan is made of one in 4 bytes a voxel
         scratch=votes + 2 * beside if in_scratch else 0,
+        box=max(sizes, key=math.prod, default=None) if boxes else None,
         pixels=pixels,
         paper_pixels=sum(cut.paper_pixels for cut in cuts),
         flops=flops or None,
@@ -165,6 +179,10 @@ def _under_way(
 ) -> int:
     """Slices that wait for the network, and probabilities of a batch on their way back."""
     largest = max(map(math.prod, sizes), default=0)
+    if any(isinstance(cut, BoxCut) for cut in cuts):
+        # boxes that wait, and the probabilities of the one before
+        others = sizes.total() - 1
+        return 4 * largest * (1 + min(others, _CUT_AHEAD) + n_classes * min(others, 1))
     # whole lines, the one before them, and what is carried from slab to slab
     lines = max((n + 3) * math.prod(cut.slice_size) for cut, n in zip(cuts, batch, strict=True))
     return 4 * (largest * (_CUT_AHEAD + 2 * n_classes) + lines * n_classes)
@@ -180,14 +198,14 @@ def _of_a_slab(cut: Cut, voxels: int, per_voxel: int) -> int:
 
 
 def _too_little(
-    allowed: int, needed: int, speed: Speed, limit: int | None, *, resumed: bool
+    allowed: int, needed: int, speed: Speed, limit: int | None, *, resumed: bool, smaller: str
 ) -> NotEnoughMemoryError:
     where = "max_memory" if limit is not None else "what this machine has left"
     advice = (
         "this prediction was begun with thicker slabs: give it the memory that it had, or begin "
         "anew with --restart"
         if resumed
-        else "raise the limit, close other programs, or use a smaller network"
+        else f"raise the limit, close other programs, or use {smaller}"
     )
     return NotEnoughMemoryError(
         f"the prediction needs at least {gigabytes(needed)} of memory, of which the program has "

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
-from srseg.errors import ParameterError, SRSegError
+from srseg.errors import NotEnoughMemoryError, ParameterError, SRSegError
 from srseg.inference._ballot import Ballot, Voting
+from srseg.inference._block import BlockPredictor
 from srseg.inference._engine import Poll, batch_of, predict_planes
 from srseg.inference._fused import Fused
 from srseg.inference._planner import plan_prediction
@@ -152,9 +153,12 @@ class PlanePrediction:
             (tuple(planes), Ballot(n_classes, len(planes), voting)) for planes, voting in choices
         ]
         planes = dict.fromkeys(plane for planes, _ in self._choices for plane in planes)
-        self.cuts = [
-            Cut(plane, shape, stride=stride, reach=reach, wanted=wanted) for plane in planes
-        ]
+        first = predictors[0]
+        self.cuts: list[Cut] = (
+            [first.cut(shape, wanted)]  # boxes have no planes
+            if isinstance(first, BlockPredictor)
+            else [Cut(plane, shape, stride=stride, reach=reach, wanted=wanted) for plane in planes]
+        )
         self._identity = dict(identity or {})
         self._kept = None if scratch is None or restart else kept_identity(scratch)
         self._plan: PredictionPlan | None = None
@@ -183,7 +187,10 @@ class PlanePrediction:
         if self._plan is not None or self._max_memory is not None:
             return self.plan
         if self._guess is None:
-            self._guess = self._planned(trial=False)
+            try:
+                self._guess = self._planned(trial=False)
+            except NotEnoughMemoryError:  # it may well need less than is guessed
+                return self.plan
         return self._guess
 
     def _planned(self, *, trial: bool) -> PredictionPlan:

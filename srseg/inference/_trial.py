@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import torch
 
+from srseg.inference._block import BlockPredictor
 from srseg.inference._engine import Predictor
 from srseg.machine import peak_memory, resident_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-_LONG_ENOUGH = 0.7  # seconds of trial
+_LONG_ENOUGH = 0.7  # seconds of trial, where the prediction is long
+_LEAST = 0.03  # seconds of trial in any case: memory is looked at every two milliseconds
+_SHARE = 0.03  # of the time that the prediction will take
+_TRIED = 64  # edge of the box that is tried first
+_TOO_LONG = 3.0  # seconds that a trial of a whole box may take
 _BYTES_PER_PIXEL = 1024  # of a batch, that a network is taken to need where it was not tried
 
 
@@ -63,15 +68,18 @@ class Speed:
     resident: int
 
 
-def measure(predictor: MeasuredPredictor, sizes: Sequence[tuple[int, int, int]]) -> Speed:
+def measure(predictor: MeasuredPredictor, sizes: Mapping[tuple[int, int, int], int]) -> Speed:
     """Try the network on the largest batch, to know its speed and memory.
+
+    The longer the prediction, the longer the trial, up to less than a second. What labels boxes is
+    tried on a small one; what it needs grows with the box where the largest would take long.
 
     Parameters
     ----------
     predictor : MeasuredPredictor
         The network.
-    sizes : sequence of (n, h, w)
-        The shapes of batches to come.
+    sizes : mapping from (n, h, w) to int
+        How many batches of which shape are to come.
 
     Returns
     -------
@@ -80,17 +88,35 @@ def measure(predictor: MeasuredPredictor, sizes: Sequence[tuple[int, int, int]])
     """
     if not sizes:  # nothing is wanted
         return Speed(math.inf, None, 0, resident_memory())
-    predictor.prepare(sizes)
-    n, height, width = max(sizes, key=math.prod)
+    predictor.prepare(list(sizes))
+    largest = max(sizes, key=math.prod)
+    pixels = sum(count * math.prod(size) for size, count in sizes.items())
+    if isinstance(predictor, BlockPredictor):
+        n, height, width = (min(size, _TRIED) for size in largest)
+        small = _measured(predictor, (n, height, width), pixels)
+        times = math.prod(largest) / (n * height * width)
+        if times == 1:
+            return small
+        if math.prod(largest) / small.pixels_per_second > _TOO_LONG:
+            return replace(small, memory=round(times * small.memory))
+    return _measured(predictor, largest, pixels)
+
+
+def _measured(predictor: MeasuredPredictor, size: tuple[int, int, int], pixels: int) -> Speed:
+    n, height, width = size
+    times = pixels / (n * height * width)  # that this batch takes, the prediction takes
     generator = torch.Generator().manual_seed(0)
     batch = torch.rand((n, height, width), generator=generator).to(predictor.device)
     before = resident_memory()
     with peak_memory() as peak:
-        seconds = _time(predictor, batch)
-        spent, runs = seconds, 1
-        while spent < _LONG_ENOUGH:
-            seconds = min(seconds, _time(predictor, batch)) if runs > 1 else _time(predictor, batch)
-            spent, runs = spent + seconds, runs + 1
+        # the first may prepare something: it counts where it alone is long enough
+        seconds = spent = _time(predictor, batch)
+        if spent < _LONG_ENOUGH:
+            seconds = _time(predictor, batch)
+            spent += seconds
+        while spent < min(_LONG_ENOUGH, max(_LEAST, _SHARE * times * seconds)):
+            last = _time(predictor, batch)
+            seconds, spent = min(seconds, last), spent + last
     resident = resident_memory()
     flops = predictor.flops(n, height, width)
     return Speed(

@@ -171,6 +171,8 @@ def known_suffixes() -> str:
 def format_of(path: Path) -> Format:
     """Choose the format of a file by the ending of its name.
 
+    Plugins are loaded only where no format of srseg's own knows that ending.
+
     Parameters
     ----------
     path : Path
@@ -186,7 +188,10 @@ def format_of(path: Path) -> Format:
     FileFormatError
         If no format fits; lists those that are known.
     """
-    best = max(FORMATS.items().values(), key=lambda f: f.match(path))
+    best = max(FORMATS.built_in().values(), key=lambda f: f.match(path))
+    # any folder is weakly one of slices; a plugin may know it by its ending
+    if not best.match(path) or (best.match(path) == 1 and path.suffix):
+        best = max(FORMATS.items().values(), key=lambda f: f.match(path))
     if not best.match(path):
         raise FileFormatError(
             f"cannot tell the format of {path} from its name; known formats are {known_suffixes()}"

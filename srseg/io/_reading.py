@@ -134,7 +134,7 @@ class Reading:
         if unknown:
             raise ParameterError(f"unknown keys {sorted(unknown)} in how a file is read")
         values = dict(data)
-        if "shape" in values:
+        if isinstance(values.get("shape"), list | tuple):
             values["shape"] = tuple(values["shape"])
         kinds: dict[str, Any] = {
             "dataset": str,
@@ -143,6 +143,7 @@ class Reading:
             "offset": int,
             "follow_links": bool,
             "single_slices": bool,
+            "shape": tuple,
         }
         for name, kind in {**kinds, "voxel_size": (int, float)}.items():
             if name in values and not isinstance(values[name], kind):

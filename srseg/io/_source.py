@@ -14,6 +14,7 @@ import numpy as np
 from srseg.errors import FileFormatError, MissingFileError, ParameterError, SRSegError, StorageError
 
 if TYPE_CHECKING:
+    import io
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 # a dataset can have thousands of files, a process far fewer open ones
 _MOST_OPEN = 32
-# pages that were touched count as memory until the map is let go
-_MAPPED_SLICES = 8
+# lines of more bytes, of which so small a part is wanted, are read in parts
+_LONG, _NARROW = 16384, 4
 
 
 WHOLE_SLICES = 4
@@ -139,10 +140,10 @@ def _close(handle: Any, pid: int) -> None:
         handle.close()
 
 
-class Mapped:
-    """Uncompressed voxels in a file, mapped into memory for the time of a read.
+class Plain:
+    """Uncompressed voxels in a file, read by plain calls.
 
-    Kept longer, the pages that were touched would count as memory of the process.
+    A memory map would end the process (SIGBUS) where the file is cut short while it is read.
 
     Parameters
     ----------
@@ -163,7 +164,7 @@ class Mapped:
         self.stored = stored
         self.offset = offset
         self.shape = shape
-        self._stamp = _stamp(path)
+        self._stamp = _stamp(path.stat())
 
     def read(self, region: Region) -> NDArray[Any]:
         """Copy a box of voxels out of the file.
@@ -181,24 +182,77 @@ class Mapped:
         Raises
         ------
         FileFormatError
-            If the file was changed or replaced since it was opened.
+            If the file was changed or replaced since it was opened, or is cut short.
         """
-        if _stamp(self.path) != self._stamp:
-            raise FileFormatError(f"{self.path} changed since it was opened")
-        z, y, x = region
-        voxels = np.empty([s.stop - s.start for s in region], self.stored)
-        for first in range(z.start, z.stop, _MAPPED_SLICES):
-            part = slice(first, min(first + _MAPPED_SLICES, z.stop))
-            mapped = np.memmap(self.path, self.stored, "r", self.offset, self.shape)
-            voxels[part.start - z.start : part.stop - z.start] = mapped[part, y, x]
-        return voxels
+        with self.path.open("rb", buffering=0) as file:
+            if _stamp(os.fstat(file.fileno())) != self._stamp:
+                raise FileFormatError(f"{self.path} changed since it was opened")
+            return read_plain(file, self.stored, self.offset, self.shape, region)
 
     def close(self) -> None:
         """Do nothing: the file is open only while it is read."""
 
 
-def _stamp(path: Path) -> tuple[int, int, int]:
-    facts = path.stat()
+def read_plain(
+    file: io.FileIO,
+    stored: np.dtype[Any],
+    offset: int,
+    shape: tuple[int, int, int],
+    region: Region,
+) -> NDArray[Any]:
+    """Read a box of voxels that lie in a file one after the other.
+
+    Parameters
+    ----------
+    file : io.FileIO
+        The open file.
+    stored : numpy.dtype
+        Type of the voxels in the file.
+    offset : int
+        Where they begin, in bytes.
+    shape : tuple of int
+        Number of voxels along z, y, x.
+    region : tuple of three slices
+        The box.
+
+    Returns
+    -------
+    ndarray of shape (z, y, x)
+        The voxels, in the byte order of the file.
+
+    Raises
+    ------
+    FileFormatError
+        If the file ends before the box does.
+    """
+    z, y, x = region
+    voxels = np.empty([s.stop - s.start for s in region], stored)
+    row = shape[2] * stored.itemsize
+    # of long lines only what is wanted is read
+    narrow = row > _LONG and _NARROW * (x.stop - x.start) < shape[2]
+    lines = np.empty((y.stop - y.start, shape[2]), stored) if not narrow else None
+    for i, plane in enumerate(voxels, z.start):
+        start = offset + (i * shape[1] + y.start) * row
+        if lines is not None:
+            _fill(file, lines, start)
+            plane[:] = lines[:, x]
+            continue
+        for j, line in enumerate(plane):
+            _fill(file, line, start + j * row + x.start * stored.itemsize)
+    return voxels
+
+
+def _fill(file: io.FileIO, voxels: NDArray[Any], start: int) -> None:
+    buffer = voxels.reshape(-1).view(np.uint8).data
+    file.seek(start)
+    while buffer:
+        n = file.readinto(buffer)
+        if not n:
+            raise FileFormatError(f"{file.name!s} is cut short; copy it again")
+        buffer = buffer[n:]
+
+
+def _stamp(facts: os.stat_result) -> tuple[int, int, int]:
     return facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 

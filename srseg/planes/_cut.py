@@ -101,6 +101,11 @@ class Cut:
         )
         self._batches_of: dict[int, list[Batch]] = {}
 
+    @property
+    def name(self) -> str:
+        """What is cut, in words: the plane."""
+        return f"plane {self.plane.name}"
+
     @cached_property
     def paper_pixels(self) -> int:
         """How many pixels whole slices have, as the paper predicts them."""

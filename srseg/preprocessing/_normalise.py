@@ -123,7 +123,7 @@ class Normalisation:
             return cls(float(low), float(high), tuple(clip))
         except ParameterError:
             raise
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ParameterError(
                 f"cannot read a normalisation from {data!r} ({error!r}); it needs low, high and "
                 "clip_percentiles"

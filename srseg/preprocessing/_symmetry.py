@@ -103,18 +103,36 @@ def _within(
     """Give the sum of squares of the values within rings, points shared by neighbouring rings."""
     offset = points - centre
     height = offset @ axis
-    distance = np.sqrt(np.maximum((offset**2).sum(1) - height**2, 0)) / width
+    outward = np.sqrt(np.maximum(np.einsum("ij,ij->i", offset, offset) - height**2, 0)) / width
     height = (height - height.min()) / (_ALONG * width)
-    inner, low = distance.astype(np.intp), height.astype(np.intp)
-    n_inner = int(inner.max()) + 2
-    size = n_inner * (int(low.max()) + 2)
-    sums, weights = np.zeros(size), np.zeros(size)
-    outer_share, high_share = distance - inner, height - low
-    for i, share in ((0, 1 - outer_share), (1, outer_share)):
-        for j, part in ((0, 1 - high_share), (1, high_share)):
-            ring = (low + j) * n_inner + inner + i
-            weight = share * part
-            sums += np.bincount(ring, weight * values, size)
-            weights += np.bincount(ring, weight, size)
+    inner, low = outward.astype(np.intp), height.astype(np.intp)
+    outward -= inner
+    height -= low
+    shape = (int(low.max()) + 2, int(inner.max()) + 2)
+    ring = low * shape[1] + inner
+    weights = _shared(ring, shape, outward, height)
+    sums = _shared(ring, shape, outward, height, values)
     full = weights > 1e-9
-    return float((values**2).sum() - (sums[full] ** 2 / weights[full]).sum())
+    return float(values @ values - (sums[full] ** 2 / weights[full]).sum())
+
+
+def _shared(
+    ring: NDArray[np.intp],
+    shape: tuple[int, int],
+    outward: NDArray[np.float64],
+    upward: NDArray[np.float64],
+    values: NDArray[np.float64] | float = 1.0,
+) -> NDArray[np.float64]:
+    """Add values up by ring, each shared with the rings further out, above, and both."""
+    each = np.broadcast_to(values, ring.shape)
+    out = outward * each
+    # summed by ring before they are shared: rings are far fewer than points
+    whole, further, above, both = (
+        np.bincount(ring, part, shape[0] * shape[1]).reshape(shape)
+        for part in (each, out, upward * each, upward * out)
+    )
+    found = np.asarray(whole - further - above + both, float)
+    found[:, 1:] += (further - both)[:, :-1]
+    found[1:] += (above - both)[:-1]
+    found[1:, 1:] += both[:-1, :-1]
+    return found

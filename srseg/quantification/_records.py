@@ -101,7 +101,7 @@ def measures_from_json(data: Mapping[str, Any], *, where: str = "the measures") 
             for one in data["measures"]
         )
         return Measures(entries, dict(data["facts"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise FileFormatError(
             f"{where} are not what srseg wrote ({reason}); take the file from a backup, or measure "

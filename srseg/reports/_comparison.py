@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from srseg.errors import FileFormatError, GridError, ParameterError
+from srseg.errors import GridError, ParameterError
 from srseg.labels import UNLABELLED
 from srseg.planes import Plane
 from srseg.reports._figures.panels import scale_bar
 from srseg.reports._figures.pictures import class_picture, grey_picture, marked_picture
-from srseg.storage import atomic_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +24,6 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's green and vermillion, and black: told apart by colour-blind readers and in print
 _OTHER, _OURS, _BOTH = "#009e73", "#d55e00", "#000000"
-_FORMATS = (".png", ".svg", ".pdf")
 
 
 def comparison_figure(
@@ -93,41 +88,6 @@ def comparison_figure(
         for cut in cuts
     ]
     return _draw(rows, table, scan.grid.voxel_size, (truth, prediction, other), title)
-
-
-def save_figure(figure: Figure, path: Path | str, *, dpi: int = 150) -> None:
-    """Save a figure; the name says the format: .png, .svg or .pdf.
-
-    A file of that name is replaced.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        The figure.
-    path : path
-        The file.
-    dpi : int, default=150
-        Dots per inch of a PNG, and of pictures in an SVG or PDF.
-
-    Raises
-    ------
-    FileFormatError
-        If the name has another ending.
-    MissingFileError
-        If the folder does not exist.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in _FORMATS:
-        raise FileFormatError(
-            f"{path}: figures are written as {', '.join(_FORMATS)}; name the file so"
-        )
-    FigureCanvasAgg(figure)
-    # letters of a PDF stay letters, which journals ask for
-    with (
-        atomic_path(path, overwrite=True, suffix=path.suffix) as temporary,
-        matplotlib.rc_context({"pdf.fonttype": 42}),
-    ):
-        figure.savefig(temporary, dpi=dpi, facecolor="white")
 
 
 def _draw(

@@ -123,7 +123,10 @@ def _curves(
     """Give the columns, sorted by iteration."""
     lines = _read(records) if isinstance(records, str | Path) else _given(records)
     if not lines:
-        raise ParameterError("there is no record of the training, so there is nothing to draw")
+        where = f"{records}: " if isinstance(records, str | Path) else ""
+        raise ParameterError(
+            f"{where}there is no record of the training, so there is nothing to draw"
+        )
     by_iteration = {line["iteration"]: line for line in lines}
     ordered = [by_iteration[iteration] for iteration in sorted(by_iteration)]
     return {name: np.array([line[name] for line in ordered], float) for name in _DRAWN}

@@ -26,6 +26,7 @@ _LEFT_OPEN = {
     "crack_width_um": "cracks up to {:g} µm wide",
     "sigma_um": "a standard deviation of {:g} µm",
 }
+_NOT_SAID = ("random_state", "voxel_size", "clip", "labels")
 _PAPER = (
     "The method of segmentation is that of Baltruschat et al. 2021 (Sci. Rep. 11, "
     "https://doi.org/10.1038/s41598-021-03542-y)."
@@ -73,11 +74,16 @@ def methods_text(records: Iterable[Measures], *, statistics: bool = False) -> st
         paragraphs.append(_STATISTICS)
     software = ", ".join(sorted({str(r.facts.get("software", "srseg")) for r in records}))
     closing = f"The numbers were computed with {software}." if any(map(len, records)) else ""
-    predicted = any(r.facts.get("provenance") for r in records)
+    predicted = any(_is_papers(r.facts.get("provenance") or {}) for r in records)
     paragraphs.append(f"{closing} {_PAPER}".strip() if predicted else closing)
     if missing:
         paragraphs.append(f"[Not recorded, to be added by hand: {'; '.join(missing)}.]")
     return "\n\n".join(p for p in paragraphs if p) + "\n"
+
+
+def _is_papers(made: Mapping[str, Any]) -> bool:
+    """Tell whether slices were labelled, as the paper does."""
+    return bool(made) and (made.get("segmenter") is None or bool(made.get("planes")))
 
 
 def _imaging(records: Sequence[Measures], missing: dict[str, None]) -> str:
@@ -164,20 +170,7 @@ def _prediction(made: Mapping[str, Any]) -> str:
     if clip:
         before.append(f"clipped to their {clip[0]:g} and {clip[1]:g} percentiles")
         before.append("scaled to [0, 1]")
-    network = str(made.get("backbone", "network"))
-    network = "2D U-Net" if network == "unet" else network
-    sizes = {"width": "width c₀ = {}", "depth": "depth d = {}"}
-    shape = [sizes[k].format(made[k]) for k in sizes if made.get(k) is not None]
-    planes = [str(plane) for plane in made.get("planes", [])]
-    along = (
-        f"along the plane {planes[0]}" if len(planes) == 1
-        else f"along {len(planes)} planes ({', '.join(planes)})"
-    )  # fmt: skip
-    fused = {
-        "soft": "the probabilities of the classes were averaged over the planes (soft voting)",
-        "hard": "the label of a voxel is that of most planes (majority voting)",
-    }.get(str(made.get("voting")), "")
-    fusion = f"; {fused}" if len(planes) > 1 and fused else ""
+    what, how = _network(made) if made.get("segmenter") is None else _segmenter(made)
     versions = [f"srseg {made['version']}"] if made.get("version") else ["srseg"]
     versions += [f"torch {made['torch']}"] if made.get("torch") else []
     model = f"model file {made.get('model', '')}"
@@ -189,9 +182,51 @@ def _prediction(made: Mapping[str, Any]) -> str:
     precision = f", {made['precision']}" if made.get("precision") else ""
     grey = f"grey values were {_list(before)}; " if before else ""
     return (
-        f"were predicted: {grey}a {network}{f' ({_list(shape)})' if shape else ''} labelled slices "
-        f"{along}{fusion} ({model}; {', '.join(versions)}{precision})."
+        f"were predicted: {grey}{what} labelled {how} ({model}; {', '.join(versions)}{precision})."
     )
+
+
+def _network(made: Mapping[str, Any]) -> tuple[str, str]:
+    """Say which network labelled slices, and how they were fused."""
+    network = str(made.get("backbone", "network"))
+    network = "2D U-Net" if network == "unet" else network
+    sizes = {"width": "width c₀ = {}", "depth": "depth d = {}"}
+    shape = [sizes[k].format(made[k]) for k in sizes if made.get(k) is not None]
+    return f"a {network}{f' ({_list(shape)})' if shape else ''}", _planes(made)
+
+
+def _segmenter(made: Mapping[str, Any]) -> tuple[str, str]:
+    """Say which segmenter of a plugin labelled what, and how it was set."""
+    said = [str(made["package"])] if made.get("package") else []
+    settings = made.get("settings") or {}
+    # where chance begins decides nothing that a reader could judge
+    said += [f"{name} = {_value(value)}" for name, value in settings.items()
+             if name not in _NOT_SAID and value is not None]  # fmt: skip
+    inside = f" ({', '.join(said)})" if said else ""
+    how = _planes(made) if made.get("planes") else "the volume as a whole, block by block"
+    return f"the segmenter “{made['segmenter']}”{inside}", how
+
+
+def _value(value: Any) -> str:
+    """Give a parameter as a model file keeps it: one of several is a list, with its kind."""
+    if isinstance(value, dict):
+        if "segmenter" in value:
+            return f"“{value['segmenter']}”"
+        return " ".join(_value(inner) for inner in value.values())
+    return "/".join(map(_value, value)) if isinstance(value, list) else str(value)
+
+
+def _planes(made: Mapping[str, Any]) -> str:
+    planes = [str(plane) for plane in made.get("planes", [])]
+    along = (
+        f"along the plane {planes[0]}" if len(planes) == 1
+        else f"along {len(planes)} planes ({', '.join(planes)})"
+    )  # fmt: skip
+    fused = {
+        "soft": "the probabilities of the classes were averaged over the planes (soft voting)",
+        "hard": "the label of a voxel is that of most planes (majority voting)",
+    }.get(str(made.get("voting")), "")
+    return f"slices {along}" + (f"; {fused}" if len(planes) > 1 and fused else "")
 
 
 def _measures(records: Sequence[Measures]) -> str:

@@ -9,7 +9,7 @@ from srseg.storage._sha256 import file_sha256
 from srseg.storage._space import require_free_space, reserve_space
 from srseg.storage._stamp import FileStamp, file_stamp
 from srseg.storage._text import read_json, write_json, write_text
-from srseg.storage._unfinished import Unfinished, unfinished
+from srseg.storage._unfinished import Unfinished, remove_abandoned, unfinished
 
 __all__ = [
     "CHUNK",
@@ -26,6 +26,7 @@ __all__ = [
     "locked",
     "put_in_place",
     "read_json",
+    "remove_abandoned",
     "require_free_space",
     "reserve_space",
     "scratch_beside",

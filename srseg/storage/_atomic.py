@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from srseg.errors import MissingFileError, StorageError
 from srseg.storage._machine import machine_tag
+from srseg.storage._unfinished import remove_abandoned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +36,8 @@ def atomic_path(target: Path | str, *, overwrite: bool = False, suffix: str = ""
 
     On success the file is synced to disk, renamed into its place, and the folder is synced; a kill
     at any moment leaves the earlier file as it was. On an exception the temporary file is removed.
-    What a killed process leaves behind is listed by `unfinished`.
+    What a killed process leaves behind is listed by `unfinished`, and removed when the same file is
+    written again.
 
     Parameters
     ----------
@@ -88,6 +90,7 @@ def atomic_path(target: Path | str, *, overwrite: bool = False, suffix: str = ""
         else:
             _place(temporary, target)
         _sync(target.parent)
+        remove_abandoned(target)
     except OSError as error:
         _remove(temporary)
         if isinstance(error, (StorageError, MissingFileError)):

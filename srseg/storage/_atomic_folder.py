@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import secrets
@@ -12,9 +13,12 @@ from typing import TYPE_CHECKING
 
 from srseg.errors import MissingFileError, StorageError
 from srseg.storage._machine import machine_tag
+from srseg.storage._unfinished import remove_abandoned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_HERE, _EXCHANGE = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
 
 
 @contextmanager
@@ -23,7 +27,8 @@ def atomic_folder(target: Path | str, *, overwrite: bool = False) -> Iterator[Pa
 
     It is to a folder, such as an OME-Zarr, what `atomic_path` is to a file: every file in it is
     synced to disk before the folder is renamed, and on an exception it is removed. An earlier
-    folder is moved aside for the moment of the renaming, under a name that `unfinished` lists.
+    folder changes its name with the new one in one step; where the system cannot do that, it is
+    moved aside for the moment of the renaming, under a name that `unfinished` lists.
 
     Parameters
     ----------
@@ -67,6 +72,7 @@ def atomic_folder(target: Path | str, *, overwrite: bool = False) -> Iterator[Pa
         _sync_all(temporary)
         _place(temporary, target, overwrite=overwrite)
         _sync(target.parent)
+        remove_abandoned(target)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
         if isinstance(error, (StorageError, MissingFileError)):
@@ -80,6 +86,9 @@ def atomic_folder(target: Path | str, *, overwrite: bool = False) -> Iterator[Pa
 
 
 def _place(temporary: Path, target: Path, *, overwrite: bool) -> None:
+    if overwrite and _exchanged(temporary, target):
+        shutil.rmtree(temporary, ignore_errors=True)  # the old one now
+        return
     old = _beside(target)
     if overwrite:
         with suppress(FileNotFoundError):
@@ -94,6 +103,16 @@ def _place(temporary: Path, target: Path, *, overwrite: bool) -> None:
             raise _exists(target) from None
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Give two folders each other's name in one step; tell whether the system could do that."""
+    try:
+        renameat2 = ctypes.CDLL(None).renameat2
+    except (AttributeError, OSError, TypeError):  # not Linux
+        return False
+    names = os.fsencode(one.absolute()), os.fsencode(other.absolute())
+    return bool(renameat2(_HERE, names[0], _HERE, names[1], _EXCHANGE) == 0)
 
 
 def _beside(target: Path) -> Path:

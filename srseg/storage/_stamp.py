@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,6 +98,9 @@ def _one_stamp(path: Path) -> FileStamp:
     digest = hashlib.sha256()
     try:
         if not path.is_dir():
+            # a pipe would wait for a writer for ever, a device has no end
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise StorageError(f"{path} is neither a file nor a folder; give the file itself")
             with path.open("rb") as file:
                 facts = os.fstat(file.fileno())
                 digest.update(file.read(_HEADER))
@@ -111,6 +115,8 @@ def _one_stamp(path: Path) -> FileStamp:
         raise MissingFileError(
             f"{path} does not exist; was it moved, or is its disk not connected?"
         ) from None
+    except StorageError:
+        raise
     except OSError as error:
         raise StorageError(error.errno, f"cannot read {path}: {error.strerror}") from error
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,6 +17,7 @@ _PART = re.compile(
     r"^\.(?P<name>.+)\.(?P<pid>\d+)-(?P<machine>[0-9a-f]{6})[0-9a-f]{4}\.part(\.[\w.]+)?$"
 )
 _STILL = 3600  # s
+_DAY = 24 * 3600  # s
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,9 @@ class Unfinished:
     def abandoned(self) -> bool:
         """Whether nobody writes it any more: its writer is gone, or was not seen for an hour."""
         if self.writer == "elsewhere":
-            return time.time() - self.modified > _STILL
+            age = time.time() - self.modified
+            # written in the future: clocks go apart by less than a day, unless one was set back
+            return age > _STILL or age < -_DAY
         return self.writer == "ended"
 
 
@@ -81,6 +86,29 @@ def unfinished(root: Path | str) -> list[Unfinished]:
             target = path.with_name(match["name"])
             found.append(Unfinished(path, target, pid, writer, modified))
     return sorted(found, key=lambda item: item.path)
+
+
+def remove_abandoned(target: Path) -> None:
+    """Remove the temporary files that killed writers of a file left, now that the file stands.
+
+    Those of processes that run, or ran on another machine, stay.
+
+    Parameters
+    ----------
+    target : Path
+        The file or folder; it is there.
+    """
+    with suppress(OSError):
+        for entry in os.scandir(target.absolute().parent):
+            match = _PART.match(entry.name)
+            if match is None or match["name"] != target.name or match["machine"] != machine_tag():
+                continue
+            if _running(int(match["pid"])):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                Path(entry.path).unlink(missing_ok=True)
 
 
 def _running(pid: int) -> bool:

@@ -13,7 +13,7 @@ def check_segmenter(estimator: Any) -> None:
 
     scikit-learn's own checks skip whatever does not take a table of numbers. These take their
     place, for everything that is fitted on labelled volumes and labels volumes. The estimator is
-    cloned and fitted three times on volumes of some 16 voxels along each axis: give it parameters
+    cloned and fitted four times on volumes of some 16 voxels along each axis: give it parameters
     that make it quick (the few iterations need not be enough to learn anything).
 
     - ``clone`` and ``set_params`` work, and an estimator that is not fitted says so.
@@ -26,6 +26,13 @@ def check_segmenter(estimator: Any) -> None:
     - With every ``random_state`` set, fitting again gives the same labels, whatever happened to
       the global random states; so does a copy that was pickled.
     - Labels that are missing here and there (255) can be learned from.
+    - ``predict_block_proba`` or ``predict_slices_proba``, where there is one, gives a probability
+      for each class at each voxel, adding up to one, and nothing farther away than ``reach`` has an
+      influence (not where ``reach`` is None): what begins later, at a multiple of ``stride``, gives
+      the same farther inside than that.
+    - What ``save`` writes, where there is one and the class has a name, ``load_model`` reads, and
+      it predicts the same. `GridSearchCV` fits and scores it.
+    - After a fit on arrays it predicts values that their labels have, and no class besides.
     - No volume, labels of another shape, and missing labels are refused with a ValueError.
 
     Parameters
@@ -47,6 +54,7 @@ def check_segmenter(estimator: Any) -> None:
     import numpy as np
     import torch
 
+    from srseg.testing import _prediction_rules as more
     from srseg.testing import _segmenter_rules as rules
 
     # the global states are changed on purpose, and given back
@@ -65,5 +73,8 @@ def check_segmenter(estimator: Any) -> None:
             rules.survives_pickling(fitted)
             rules.fits_the_same_again(fitted)
             rules.takes_samples(fresh)
+            more.parts_give_what_the_whole_gives(fitted)
+            more.travels_in_a_file(fitted)
+            more.searches(fresh)
     finally:
         np.random.set_state(numpy_state)  # noqa: NPY002

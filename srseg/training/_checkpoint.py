@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from srseg._version import __version__
 from srseg.errors import StorageError
 from srseg.storage import locked
+from srseg.training._history import History
 from srseg.training._sealed import read_document, read_sealed, write_sealed
 
 if TYPE_CHECKING:
@@ -181,8 +182,33 @@ class Checkpoint:
             )
 
 
-def iterations_done(path: Path | str) -> int | None:
+def kept_history(path: Path | str) -> History | None:
     """Tell how far the training of a checkpoint came.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Returns
+    -------
+    History or None
+        Its history up to there; None where there is no file.
+
+    Raises
+    ------
+    StorageError
+        If it is no checkpoint.
+    """
+    path = Path(path)
+    if not path.exists():
+        return None
+    # a plugin's may tell the iterations alone
+    return History.from_dict({"records": [], **_document(path)["state"]["history"]})
+
+
+def iterations_done(path: Path | str) -> int | None:
+    """Tell how many iterations the training of a checkpoint has done.
 
     Parameters
     ----------
@@ -199,10 +225,8 @@ def iterations_done(path: Path | str) -> int | None:
     StorageError
         If it is no checkpoint.
     """
-    path = Path(path)
-    if not path.exists():
-        return None
-    return int(_document(path)["state"]["history"]["n_iter"])
+    history = kept_history(path)
+    return None if history is None else history.n_iter
 
 
 def _document(path: Path) -> dict[str, Any]:

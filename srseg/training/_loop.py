@@ -31,21 +31,21 @@ if TYPE_CHECKING:
     from srseg.training._checkpoint import Checkpoint
     from srseg.training._history import History
     from srseg.training._losses import Loss
-    from srseg.training._patches import Batch, PatchSampler
+    from srseg.training._patches import Batch, Sampler
     from srseg.training._recipes import Recipe
-    from srseg.training._validation import ValidationSlices
+    from srseg.training._validation import Validation
 
 _AHEAD = 8  # threads that draw patches beside a GPU
 
 
 def train_network(
     network: torch.nn.Module,
-    sampler: PatchSampler,
+    sampler: Sampler,
     recipe: Recipe,
     *,
     n_classes: int,
     loss: Loss | None = None,
-    validation: ValidationSlices | None = None,
+    validation: Validation | None = None,
     device: str | torch.device = "cpu",
     precision: str = "fp32",
     checkpoint: Checkpoint | None = None,
@@ -64,17 +64,18 @@ def train_network(
     Parameters
     ----------
     network : torch.nn.Module
-        Slices of shape (N, 1, H, W) to logits of shape (N, K, H, W).
-    sampler : PatchSampler
-        Where the patches come from.
+        Slices of shape (N, 1, H, W) to logits of shape (N, K, H, W); or boxes (N, 1, Z, Y, X) to
+        logits (N, K, Z, Y, X), where sampler, loss and validation are for boxes as well.
+    sampler : Sampler
+        Where the patches come from: a `PatchSampler`.
     recipe : Recipe
         How long and how fast.
     n_classes : int
         Number of classes K.
     loss : Loss, optional
         What is made small; cross-entropy where it is None.
-    validation : ValidationSlices, optional
-        Slices of held-out samples; without, the last weights are kept.
+    validation : Validation, optional
+        What judges it on held-out samples, `ValidationSlices`; without, the last weights are kept.
     device : str or torch.device, default="cpu"
         Where to train; of several processes each takes its own of that kind.
     precision : {"fp32", "bf16"}, default="fp32"
@@ -120,11 +121,11 @@ class _Training:
     def __init__(
         self,
         network: torch.nn.Module,
-        sampler: PatchSampler,
+        sampler: Sampler,
         recipe: Recipe,
         n_classes: int,
         loss: Loss,
-        validation: ValidationSlices | None,
+        validation: Validation | None,
         device: torch.device,
         precision: str,
         checkpoint: Checkpoint | None,
@@ -133,7 +134,9 @@ class _Training:
         self._processes = find_processes(device)
         self._device = self._processes.device
         self._network = network
-        network.to(device=self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        boxes = any(weights.ndim == 5 for weights in network.parameters())
+        layout = torch.preserve_format if boxes else torch.channels_last  # no faster with boxes
+        network.to(device=self._device, memory_format=layout)  # type: ignore[call-overload]
         self._sampler, self._recipe, self._n_classes = sampler, recipe, n_classes
         self._validation = validation
         optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, fused=True)

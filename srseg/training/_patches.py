@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -70,7 +70,7 @@ class Batch(NamedTuple):
     Parameters
     ----------
     images : tensor of shape (n, 1, S, S), float32
-        Grey values in [0, 1].
+        Grey values in [0, 1]; of boxes (n, 1, S, S, S), and the others alike.
     classes : tensor of shape (n, S, S), int64
         Positions in the label table; 255 where unlabelled.
     weights : tensor of shape (n, S, S), float32, or None
@@ -80,6 +80,26 @@ class Batch(NamedTuple):
     images: Tensor
     classes: Tensor
     weights: Tensor | None
+
+
+class Sampler(Protocol):
+    """What draws patches; threads may ask at the same time."""
+
+    def draw(self, iteration: int, patches: Sequence[int]) -> Batch:
+        """Draw some patches of a batch, as a function of both arguments alone.
+
+        Parameters
+        ----------
+        iteration : int
+            Number of the iteration, 0 or more.
+        patches : sequence of int
+            Numbers of the patches in the whole batch.
+
+        Returns
+        -------
+        Batch
+            The patches, in that order.
+        """
 
 
 class PatchSampler:

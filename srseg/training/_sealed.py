@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -75,12 +76,33 @@ def write_tensors(
     """
     with atomic_path(path, overwrite=overwrite) as part:
         try:
-            save_file(dict(tensors), part, dict(header))
+            with _room_of(part) as room:
+                written, usual = room / "tensors", room / "usual"
+                save_file(dict(tensors), written, dict(header))
+                # safetensors lets nobody else read its file: a model is read by colleagues too
+                usual.touch()
+                written.chmod(usual.stat().st_mode)
+                written.replace(part)
         except SafetensorError as error:  # also for a full disk
             number = re.search(r"os error (\d+)", str(error))
             if number is None:
                 raise
             raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+
+
+@contextmanager
+def _room_of(part: Path) -> Iterator[Path]:
+    """Give a folder for the file that safetensors writes under a name of its own, and then renames.
+
+    A killed process would leave that, and nobody could tell whose it is; what the folder is called
+    says it.
+    """
+    room = part.with_name(f"{part.name}.room")
+    room.mkdir()
+    try:
+        yield room
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
 
 
 def read_sealed(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
@@ -153,7 +175,7 @@ def _opened(path: Path) -> Iterator[Any]:
             yield file
     except StorageError:
         raise
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StorageError(f"{path} cannot be read ({error})") from error
 
 

@@ -119,7 +119,8 @@ class Step:
         state = np.random.SeedSequence([self._seed, iteration, number])
         torch.manual_seed(int(state.generate_state(1, np.uint64)[0]))
         batch, own = part
-        images = batch.images.to(device, non_blocking=True, memory_format=torch.channels_last)
+        layout = torch.channels_last if batch.images.ndim == 4 else torch.preserve_format
+        images = batch.images.to(device, non_blocking=True, memory_format=layout)
         with torch.autocast(device.type, torch.bfloat16, enabled=self._bf16):
             logits = self._network(images)
         if own:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -26,6 +26,32 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 64  # slices: as many as tiles of files have
 _CENTRE = 992  # the paper validates on the centre crop of 992 x 992
+
+
+class Validation(Protocol):
+    """What judges a network while it is trained."""
+
+    def score(
+        self, network: torch.nn.Module, n_classes: int, device: torch.device
+    ) -> tuple[float, NDArray[np.int64]]:
+        """Judge a network.
+
+        Parameters
+        ----------
+        network : torch.nn.Module
+            The network, on its device.
+        n_classes : int
+            Number of classes K.
+        device : torch.device
+            The device.
+
+        Returns
+        -------
+        loss : float
+            Mean loss over held-out pixels.
+        confusion : ndarray of shape (K, K)
+            Pixels by true and predicted class.
+        """
 
 
 class ValidationSlices:
@@ -115,23 +141,57 @@ class ValidationSlices:
         srseg.progress.Stopped
             If it was asked to stop between two slices.
         """
-        network.eval()
-        total, pixels = 0.0, 0
-        counts = np.zeros((n_classes, n_classes), np.int64)
-        with torch.inference_mode(), task("validating", len(self)) as progress:
-            for image, classes in self._slices:
-                logits = network(image.to(device)).float().cpu()
-                total += float(
-                    functional.cross_entropy(
-                        logits, classes.long(), ignore_index=UNLABELLED, reduction="sum"
-                    )
+        return judge(network, self._slices, n_classes, device)
+
+
+def judge(
+    network: torch.nn.Module,
+    pairs: Sequence[tuple[Tensor, Tensor]],
+    n_classes: int,
+    device: torch.device,
+) -> tuple[float, NDArray[np.int64]]:
+    """Judge a network on images, one after the other.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Slices or boxes of shape (1, 1, …) to logits of shape (1, K, …); put into eval mode.
+    pairs : sequence of (Tensor of shape (1, 1, …), Tensor of shape (1, …))
+        Grey values, float32, and positions in the label table, uint8; 255 where unlabelled.
+    n_classes : int
+        Number of classes K.
+    device : torch.device
+        Where the network is.
+
+    Returns
+    -------
+    loss : float
+        Mean cross-entropy over what is labelled.
+    confusion : ndarray of shape (K, K)
+        Pixels or voxels by true and predicted class.
+
+    Raises
+    ------
+    srseg.progress.Stopped
+        If it was asked to stop between two images.
+    """
+    network.eval()
+    total, pixels = 0.0, 0
+    counts = np.zeros((n_classes, n_classes), np.int64)
+    with torch.inference_mode(), task("validating", len(pairs)) as progress:
+        for image, classes in pairs:
+            logits = network(image.to(device)).float().cpu()
+            total += float(
+                functional.cross_entropy(
+                    logits, classes.long(), ignore_index=UNLABELLED, reduction="sum"
                 )
-                pixels += int((classes != UNLABELLED).sum())
-                counts += confusion(
-                    classes.numpy(), logits.argmax(1).to(torch.uint8).numpy(), n_classes
-                )
-                progress.advance()
-        return total / pixels, counts
+            )
+            pixels += int((classes != UNLABELLED).sum())
+            counts += confusion(
+                classes.numpy(), logits.argmax(1).to(torch.uint8).numpy(), n_classes
+            )
+            progress.advance()
+    return total / pixels, counts
 
 
 def _labelled(classes: VoxelSource, axis: int, rows: slice, columns: slice) -> NDArray[np.intp]:

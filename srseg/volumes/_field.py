@@ -157,7 +157,7 @@ class FieldOfView:
         """
         try:
             return cls(tuple(data["point_um"]), float(data["radius_um"]), tuple(data["axis"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             if isinstance(error, GridError):
                 raise
             raise GridError(f"cannot read a field of view from {data!r}: {error!r}") from None

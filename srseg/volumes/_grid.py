@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
 
+# of voxels in µm, from less than an atom to metres: beyond, numbers overflow
+_SMALLEST, _LARGEST = 1e-6, 1e7
+
+
 @dataclass(frozen=True)
 class Grid:
     """Shape, voxel size, origin and direction of a volume; all axes in the order (z, y, x).
@@ -64,11 +68,11 @@ class Grid:
         if len(self.shape) != 3 or min(self.shape) < 1:
             raise GridError(f"a volume has three axes of at least one voxel, found {self.shape}")
         if len(self.voxel_size) != 3 or not all(
-            math.isfinite(v) and v > 0 for v in self.voxel_size
+            _SMALLEST <= v <= _LARGEST for v in self.voxel_size
         ):
             raise GridError(
-                f"voxel sizes must be positive lengths in µm, found {self.voxel_size}; "
-                "state the voxel size of the scan"
+                f"voxel sizes must be positive lengths in µm, of {_SMALLEST:g} to {_LARGEST:g}, "
+                f"found {self.voxel_size}; state the voxel size of the scan"
             )
         if len(self.origin) != 3 or not all(math.isfinite(v) for v in self.origin):
             raise GridError(f"the origin must be three finite lengths in µm, found {self.origin}")
@@ -282,7 +286,7 @@ class Grid:
                 tuple(data["origin_um"]),
                 tuple(data["direction"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             if isinstance(error, GridError):
                 raise
             raise GridError(f"cannot read a grid from {dict(data)!r}: {error!r}") from None

@@ -53,7 +53,10 @@ class RigidTransform:
         if len(self.translation) != 3 or not all(math.isfinite(v) for v in self.translation):
             raise GridError(f"a shift is three finite lengths in µm, found {self.translation}")
         if len(self.rotation) != 9 or not all(math.isfinite(v) for v in self.rotation):
-            raise GridError(f"a rotation is a 3x3 matrix, found {self.rotation}")
+            raise GridError(
+                "a rotation is a matrix of 9 finite numbers, found "
+                f"{len(self.rotation)}: {self.rotation[:9]}"
+            )
         matrix = self.matrix
         if not np.allclose(matrix.T @ matrix, np.eye(3), atol=1e-6) or np.linalg.det(matrix) < 0:
             raise GridError(
@@ -144,7 +147,7 @@ class RigidTransform:
         """
         try:
             return cls(tuple(data["rotation"]), tuple(data["translation_um"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             if isinstance(error, GridError):
                 raise
             raise GridError(f"cannot read a transform from {data!r}: {error!r}") from None

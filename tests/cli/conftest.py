@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import toy_plugin
 from typer.testing import CliRunner
 
 from srseg import Dataset, VolumeSegmenter
@@ -77,3 +78,12 @@ def run() -> Callable[..., Any]:
     """Run a command in this process."""
     runner = CliRunner()
     return lambda *arguments: runner.invoke(app, [str(a) for a in arguments])
+
+
+@pytest.fixture
+def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the folder of an installed plugin with the segmenters levels and slices."""
+    (tmp_path / "site").mkdir()
+    folder = toy_plugin.install(tmp_path / "site")
+    monkeypatch.syspath_prepend(folder)
+    return folder

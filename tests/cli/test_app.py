@@ -16,7 +16,7 @@ from srseg.progress import task
 COMMANDS = [
     ("dataset", "init"), ("dataset", "add"), ("dataset", "label"), ("dataset", "list"),
     ("dataset", "show"), ("dataset", "check"), ("preprocess",),
-    ("backbones", "list"), ("backbones", "show"),
+    ("backbones", "list"), ("backbones", "show"), ("plugins", "list"), ("plugins", "check"),
 ]  # fmt: skip
 
 
@@ -31,6 +31,15 @@ def test_every_command_has_help_with_an_example(run, command):
     result = run(*command, "--help")
     assert result.exit_code == 0
     assert f"Example: srseg {' '.join(command)}" in " ".join(result.stdout.split())
+
+
+def test_paragraphs_of_help_flow(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = [line.strip() for line in run("compare", "--help").stdout.splitlines()]
+    start = next(n for n, line in enumerate(shown) if line.startswith("Each method"))
+    assert shown[start + 1].startswith("test samples. What is done is kept")
+    assert not shown[start + 2]  # a paragraph of its own: the exit codes
+    assert shown[start + 3].startswith("Exit codes: 0 done")
 
 
 def test_version(run):

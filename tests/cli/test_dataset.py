@@ -81,7 +81,7 @@ def test_metadata_file_and_options_above_it(run, study, scan_file, tmp_path):
     ("option", "value", "shown"),
     [
         ("--voxel-size", "2.4mm", "2400 µm is unusual"),
-        ("--voxel-size", "2.4Mm", "2.4e+12 µm is unusual"),
+        ("--voxel-size", "2.4m", "2.4e+06 µm is unusual"),
         ("--voxel-size", "2.4nm", "0.0024 µm is unusual"),
         ("--voxel-size", "500um", None),
         ("--energy", "38MeV", "38000 keV is unusual"),

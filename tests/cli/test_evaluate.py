@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import tifffile
 
 from srseg import Dataset, load_model
 
@@ -212,6 +213,22 @@ def test_a_slab_is_known_as_part_of_its_scan(run, tiny):
     model.save(tiny.model, overwrite=True)
     result = run("evaluate", tiny.model, "V", "--planes", "1", "-d", tiny.path)
     assert "was trained on V, so its score on it is no measure" in result.stderr
+
+
+def test_wf_labels_of_another_part_of_the_scan_are_no_row(run, tiny):
+    dataset = Dataset(tiny.path)
+    for label_set, part in (("WF", slice(0, 6)), ("part", slice(6, 12))):
+        labels = dataset["V"].labels("HQ").read()[part]
+        tifffile.imwrite(f"{label_set}.tif", labels, photometric="minisblack")
+        box = ",".join(f"{s.start}:{s.stop}" for s in (part, *map(slice, (0, 0), labels.shape[1:])))
+        words = ("--sample", "V", "--set", label_set, "--box", box, "-d", tiny.path)
+        assert run("dataset", "label", f"{label_set}.tif", *words).exit_code == 0
+    words = ("--planes", "1", "--against", "part", "-d", tiny.path)
+    result = run("evaluate", tiny.model, "V", *words)
+    assert result.exit_code == 0, result.stderr
+    assert "there is no row for the WF labels: V: " in result.stderr
+    assert "do not overlap in space" in result.stderr
+    assert "WF labels" not in result.stdout
 
 
 def test_nothing_is_written(run, tiny):

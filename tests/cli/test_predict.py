@@ -414,3 +414,11 @@ def test_a_scan_file_that_does_not_say_how_to_read_it(run, tiny, tmp_path):
     result = run("predict", tiny.model, "V", "--axes", "xyz", "-d", tiny.path)
     assert result.exit_code == 2
     assert "--axes" in result.stderr
+
+
+def test_two_models_are_refused_with_what_to_do(run, tiny):
+    result = run("predict", tiny.model, tiny.model, "A", "-d", tiny.path)
+    assert result.exit_code == 2
+    said = " ".join(result.stderr.replace("│", " ").split())
+    assert "a model, where samples or a scan file stand; give one model at a time" in said
+    assert "srseg compare" in said

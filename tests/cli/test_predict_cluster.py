@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import warm
 
 from srseg import Dataset
 
@@ -99,8 +100,10 @@ def workers(cluster):
 
 
 def test_workers_stop_with_the_command(run, tiny, predict, workers):
-    workers.run(exec, SLOW, {})
-    process = subprocess.Popen(
+    # one is in the midst of its sample when the other has done its first
+    for seconds, worker in zip((0.2, 0.5), workers.nthreads(), strict=True):
+        workers.run(exec, SLOW.replace("0.5", str(seconds)), {}, workers=[worker])
+    process = warm.Popen(
         [sys.executable, "-m", "srseg", *map(str, predict())],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip

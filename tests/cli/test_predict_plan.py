@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 import pytest
+import warm
 
 from srseg import Dataset
 from srseg.io import open_volume
@@ -36,14 +37,14 @@ app(prog_name="srseg")
 """
 
 
-def start(*arguments: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+def start(*arguments: object) -> warm.Popen:
+    return warm.Popen(
         [sys.executable, "-c", RUN, *map(str, arguments)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
 
-def steps(process: subprocess.Popen[str]) -> Iterator[str]:
+def steps(process: warm.Popen) -> Iterator[str]:
     assert process.stdout is not None
     return (line[5:-1] for line in process.stdout if line.startswith("step "))
 

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import warm
 from typer.testing import CliRunner
 
 from srseg import Dataset, load_model
@@ -170,7 +171,7 @@ def test_fits_of_labels_that_were_corrected_are_made_anew(run, tiny, command, tm
 
 def killed_after(words, out, count, cluster=None):
     """Run a command in a group of its own, and kill the group when so many scores are there."""
-    process = subprocess.Popen(
+    process = warm.Popen(
         [sys.executable, "-m", "srseg", *words],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -379,7 +380,7 @@ def test_a_disk_that_is_too_small_is_told(run, command, tmp_path, monkeypatch):
         (("--grid", "width"), 2, "'width' is not NAME=VALUE"),
         (("--grid", "depth=3"), 2, "depth is given with --depth too"),
         (("--grid", "random-state=3", "--seed", 3), 2, "random_state is given with --seed too"),
-        (("--grid", "breadth=3"), 2, "VolumeSegmenter has no parameter 'breadth'"),
+        (("--grid", "breadth=3"), 2, "'unet' has no parameter 'breadth'"),
         (("--max-memory", "much"), 2, "max-memory"),
         (("--validation", "loud"), 2, "a number of subjects"),
         (("--folds", "4"), 1, "4 folds need at least as many subjects, found 3"),
@@ -444,7 +445,7 @@ def test_a_signal_stops_it_and_the_same_command_goes_on(run, command, tmp_path, 
     asked, code, words = signal.SIGTERM, 143, ("--jobs", 2)
     if how.startswith("Ctrl-C"):
         asked, code, words = signal.SIGINT, 130, ("--scheduler", start_cluster()[1])
-    process = subprocess.Popen(
+    process = warm.Popen(
         [sys.executable, "-m", "srseg", *command(out, *words, iterations=40, grid=grid)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import warm
 
 from srseg import Dataset, Volume
 from srseg.io import write_volume
@@ -32,8 +33,8 @@ app(prog_name="srseg")
 """
 
 
-def start(*arguments: object) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
+def start(*arguments: object) -> warm.Popen:
+    process = warm.Popen(
         [sys.executable, "-c", RUN, *map(str, arguments)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -90,7 +91,7 @@ def test_preprocess_stops_and_goes_on(
 
 def test_a_second_sigterm_does_not_wait(folder: Path) -> None:
     code = RUN.replace("time.sleep(0.2)", "time.sleep(60)")
-    process = subprocess.Popen(
+    process = warm.Popen(
         [sys.executable, "-c", code, "preprocess", "-d", str(folder / "d")],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip

@@ -18,9 +18,11 @@ from pathlib import Path
 import matplotlib.image
 import pytest
 import torch
+import warm
 
 from srseg import Dataset, load_model, reports
 from srseg.backbones import describe_backbone
+from srseg.cli._train_file import ModelFile
 from srseg.training import Augmentation, Checkpoint, CsvLog, iterations_done
 
 SMALL = ("--width", 4, "--depth", 2, "--input-size", 32, "--voxel-size", "scan")
@@ -175,10 +177,7 @@ def test_a_folder_that_cannot_be_written_to(run, tiny):
 def start(tiny, *more):
     """Run the real command until it has validated for the first time."""
     command = ["srseg", "train", *SMALL, "-d", tiny.path, *more]
-    process = subprocess.Popen(
-        [*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
+    process = warm.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr.readline().startswith("training wf.srseg")
     wait_for_rows(process, 1)
     return process
@@ -223,7 +222,7 @@ def test_stopped_it_keeps_the_best_so_far_and_goes_on(run, tiny, number, code):
     done = iterations_done("wf.srseg.checkpoint")
     assert 0 < model.history_.best_iter <= done == model.n_iter_ < 150
     assert f"of iteration {model.history_.best_iter}, is kept in wf.srseg" in said
-    checked = subprocess.run(["srseg", "dataset", "check", "-d", tiny.path], check=False)
+    checked = warm.run(["srseg", "dataset", "check", "-d", tiny.path])
     assert checked.returncode == 0
     if number != signal.SIGTERM:
         return
@@ -286,6 +285,19 @@ def test_killed_it_goes_on(run, tiny):
     assert run("train", *SMALL, *LONG, "-d", tiny.path, "--out", "whole.srseg").exit_code == 0
     assert same(weights("wf.srseg"), weights("whole.srseg"))
     assert [row["iteration"] for row in rows_of()] == [str(15 * (i + 1)) for i in range(10)]
+
+
+def test_the_checkpoint_of_the_finished_model_goes(run, tiny, monkeypatch):
+    """A kill right after the model was in its place leaves it."""
+    short = (*SMALL, "--max-iter", 4, "-d", tiny.path)
+    with monkeypatch.context() as killed:
+        killed.setattr(ModelFile, "finish", lambda file, made: made.save(file.path))
+        assert run("train", *short).exit_code == 0
+    assert Path("wf.srseg.checkpoint").exists()
+    result = run("train", *short)
+    assert result.exit_code == 1
+    assert "wf.srseg exists already" in result.stderr
+    assert beside() == ["wf.srseg", "wf.train.csv", "wf.train.png"]
 
 
 def test_another_training_beside_it_is_refused_unless_restarted(run, tiny):
@@ -578,8 +590,6 @@ def test_a_bar_with_an_eta_on_a_terminal_only(tiny):
     assert json.loads(answer)["iterations"] == 60
     for text in ("training", "━", "ETA", "loss"):
         assert text in shown
-    piped = subprocess.run(
-        [*map(str, command), "second.srseg"], capture_output=True, text=True, check=True
-    )
+    piped = warm.run([*command, "second.srseg"], capture_output=True, text=True, check=True)
     assert json.loads(piped.stdout)["iterations"] == 60
     assert piped.stderr == ""

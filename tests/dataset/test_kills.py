@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import warm
 
 from srseg import DEFAULT_LABELS, Dataset, Volume
 from srseg.dataset import relocate, repair
@@ -38,8 +39,8 @@ app(prog_name="srseg")
 """
 
 
-def start(*arguments: object) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
+def start(*arguments: object) -> warm.Popen:
+    process = warm.Popen(
         [sys.executable, "-c", RUN, *map(str, arguments)],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
@@ -217,7 +218,7 @@ def killed_before_each_step(
     root = dataset.path
     pristine = shutil.copytree(root, root.parent / "pristine")
     before = contents(root)
-    with subprocess.Popen(
+    with warm.Popen(
         [sys.executable, "-c", STEPS, root, argument, work],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as driver:  # fmt: skip

@@ -14,6 +14,7 @@ import tifffile
 from srseg import DEFAULT_LABELS, Grid, LabelClass, LabelTable, Volume
 from srseg.errors import (
     DatasetError,
+    FileFormatError,
     GridError,
     LabelError,
     MissingFileError,
@@ -323,3 +324,15 @@ def test_labels_need_little_memory(study, tmp_path):
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert int(done.stdout) << 10 < 256 << 20
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"Voxels": {"background": 1}}, {"Voxels": {"0": [1]}}, {"Written": 3}, {"Grid": []},
+              {"Voxels": {"0": float("1e400")}}],
+)  # fmt: skip
+def test_a_history_of_what_srseg_did_not_write_is_refused(study, wrong):
+    sidecar = study["A"].labels_sidecar("WF")
+    text = json.dumps({**json.loads(sidecar.read_text()), **wrong}).replace("Infinity", "1e400")
+    sidecar.write_text(text)
+    with pytest.raises(FileFormatError, match=r"A_desc-WF_dseg\.json is not a sidecar of labels"):
+        study["A"].revisions("WF")

@@ -28,7 +28,7 @@ from srseg.storage import unfinished
 WRITER = Path(__file__).with_name("two_writers.py")
 SHARED, digest, voxels = map(runpy.run_path(str(WRITER)).get, ("SHARED", "digest", "voxels"))
 OPERATIONS = int(os.environ.get("SRSEG_OPERATIONS", "8"))
-PAUSE = 1.2  # s, the longest time between a start and a kill; an operation takes 0.02 to 0.3 s
+PAUSE = 0.6  # s, the longest time between a start and a kill; an operation takes 0.02 to 0.3 s
 
 
 class Killed(threading.Thread):

@@ -21,7 +21,9 @@ with Layout(Path(sys.argv[1])).lock("sample-A"):
 """
 
 WAIT = """
-import sys
+import signal, sys
+# programs that a shell starts in the background, and theirs, ignore Ctrl-C
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from contextlib import contextmanager
 from pathlib import Path
 from srseg.dataset._layout import Layout
@@ -105,7 +107,7 @@ def test_ctrl_c_gives_up_waiting(study):
     ):  # fmt: skip
         assert waiting.stdout.readline() == "waiting\n"
         waiting.send_signal(signal.SIGINT)
-        assert "KeyboardInterrupt" in waiting.communicate(timeout=10)[1]
+        assert "KeyboardInterrupt" in waiting.communicate(timeout=60)[1]
     assert waiting.returncode == -signal.SIGINT
     with study._layout.lock("sample-A", timeout=5):
         pass

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -123,6 +124,15 @@ def test_what_was_made_is_kept_where_the_page_fails(tmp_path, smallest, monkeypa
     assert load_model(tmp_path / "demo" / "model.srseg").training_samples_ == ["T1", "T2"]
 
 
+@pytest.fixture
+def no_page(monkeypatch):
+    """The page takes as long as the rest; other tests look at it."""
+    monkeypatch.setattr(
+        "srseg.demo._study.write_report", lambda _, path: SimpleNamespace(path=path)
+    )
+
+
+@pytest.mark.usefixtures("no_page")
 @pytest.mark.parametrize("voxel_size", [None, 17.5])
 def test_a_mask_of_real_bone_is_used(tmp_path, smallest, voxel_size):
     # slabs of bone, 4 voxels thick, as large as the phantoms: they are taken whole
@@ -161,6 +171,7 @@ def test_what_is_no_mask_of_bone(tmp_path, smallest, result):
         assert not out.exists()
 
 
+@pytest.mark.usefixtures("no_page")
 def test_the_ceiling_is_trained_on_the_truth(tmp_path, smallest, result):
     best = run_demo(tmp_path / "best", study=dataclasses.replace(smallest, target="HQ"))
     ours, theirs = best.to_dict()["iou"], result.to_dict()["iou"]

@@ -97,6 +97,22 @@ def test_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "fast (backbones)" in finding.facts["plugins"]
 
 
+def test_two_plugins_of_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("one_plugin", "two_plugin"):
+        info = tmp_path / f"{name}-1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
+        (info / "entry_points.txt").write_text(f"[srseg.segmenters]\nfast = {name}:fast\n")
+        (tmp_path / f"{name}.py").write_text("fast = None\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    [finding] = _packages.plugins()
+    assert finding.state == "better"
+    assert finding.text.endswith("several packages name fast (segmenters)")
+    assert finding.remedy is not None
+    assert "srseg plugins list" in finding.remedy
+
+
 def test_a_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fake = tmp_path / "c++"
     fake.write_text(

@@ -218,6 +218,12 @@ def set_parameter(**values):
         (drop("parameters"), "parameters"),
         (drop("label_table"), "label_table"),
         (drop("voxel_size_um"), "voxel_size_um"),
+        (change(voxel_size_um=float("nan")), "voxel_size_um is a positive length, found nan"),
+        (change(voxel_size_um=-5), "voxel_size_um is a positive length, found -5"),
+        (set_parameter(clip=[5, 5]), "clip must be two ascending percentiles"),
+        (set_parameter(precision="fp8"), "precision is 'auto', 'fp32' or 'bf16', found 'fp8'"),
+        (set_parameter(runtime=[]), "runtime is a name"),
+        (lambda document, weights: document["domain"]["grey_values"].pop(), "5 ranges"),
         (drop("history"), "history"),
         (change(label_table=[{"index": 0}]), "label table"),
         (drop_class, "size mismatch|does not fit"),
@@ -266,3 +272,39 @@ def test_nothing_is_pickled(model):
             "eval",
             "exec",
         }
+
+
+def most_memory():
+    """Give the most memory that this process had, in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"width": 20_000}, "more than .* bytes of numbers"),
+        ({"width": 10**12}, "does not fit"),
+        ({"width": 10**30}, "does not fit"),
+        ({"depth": 9}, "more than .* bytes of numbers"),
+        ({"depth": 40}, "at most 12"),
+        ({"depth": 10**9}, "at most 1000"),
+        ({"backbone": "smp:unet/tu-vit_giant_patch14_dinov2"}, "bytes of numbers"),
+    ],
+    ids=str,
+)
+def test_a_file_that_says_it_is_huge_takes_no_memory(model, tmp_path, parameters, words):
+    """A few kB of weights, and a description of a network of gigabytes, or of none that ends."""
+    path = rewritten(model, tmp_path, set_parameter(**parameters))
+    load_model(model)
+    before = most_memory()
+    with pytest.raises(ModelFileError, match=words):
+        load_model(path)
+    assert most_memory() - before < 600e6
+
+
+def test_a_file_names_no_device_and_no_path_here(model, tmp_path):
+    given = {"device": "cuda:7", "scratch": "/", "checkpoint": "/c", "start_from": "/s",
+             "max_memory": 1}  # fmt: skip
+    loaded = load_model(rewritten(model, tmp_path, set_parameter(**given)))
+    assert loaded.get_params() == load_model(model).get_params()

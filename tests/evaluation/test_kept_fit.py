@@ -250,9 +250,9 @@ def test_a_model_without_its_record_is_made_again(samples, tmp_path):
 
 
 def test_a_log_that_was_cut_off_is_read(tmp_path):
-    jobs = fits_in(tmp_path)
+    jobs = scores_in(tmp_path)
     jobs.do("a", {}, lambda: {"answer": 1})
-    with (tmp_path / "fits" / "a.log").open("a") as log:
+    with (tmp_path / "scores" / "a.log").open("a") as log:
         log.write('\n{"event": "beg')
     assert [event["event"] for event in jobs.events("a")] == ["begun", "done"]
     assert jobs.do("a", {}, lambda: {"answer": 2})["answer"] == 1
@@ -261,7 +261,7 @@ def test_a_log_that_was_cut_off_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("estimator", "error", "says"),
     [
-        (KFold(2), UnsupportedEstimatorError, "a VolumeSegmenter, found a KFold"),
+        (KFold(2), UnsupportedEstimatorError, "found a KFold"),
         (small(backbone=lambda **_: None), ParameterError, "backbone is a callable"),
         (
             small(random_state=np.random.RandomState(0)),

@@ -27,6 +27,11 @@ CAPTION = (
     "± standard error over 4 models."
 )
 
+MEANS = (
+    " (n of m): a mean over n of the m classes, because the others are neither in the truth nor in "
+    "what was found; compare it with means over the same classes alone."
+)
+
 
 def row(values, key="k", method="m"):
     return ScoreRow(key, method, np.atleast_2d(np.asarray(values, float)))
@@ -56,18 +61,37 @@ def table():
 def test_text(table):
     # standard error of (-.3, -.1, .1, .3) is sqrt(0.2 / 3 / 4) = 0.1291
     assert table.to_text().splitlines() == [
-        "method                  bone            DL            RM          mean",
-        "WF labels              50.00             -         25.00         37.50",
-        "mean, 3 planes  97.00 ± 0.13  81.00 ± 0.26  94.00 ± 0.00  90.67 ± 0.13",
-        CAPTION,
+        "method                  bone            DL            RM                   mean",
+        "WF labels              50.00             -         25.00         37.50 (2 of 3)",
+        "mean, 3 planes  97.00 ± 0.13  81.00 ± 0.26  94.00 ± 0.00  90.67 ± 0.13 (3 of 3)",
+        CAPTION + MEANS,
     ]
+
+
+def test_means_over_the_same_classes_need_no_word():
+    """Of a class that is nowhere, no row has an IoU; of one that a model lacks, some have."""
+    rows = (row([0.5, np.nan, 0.25]), row([[0.6, np.nan, 0.3], [0.7, np.nan, 0.2]]))
+    text = ScoreTable(DEFAULT_LABELS, rows, "HQ").to_text()
+    assert "of 3" not in text
+    assert "n of m" not in text
+    rows = (row([[0.6, np.nan, 0.3], [0.7, 0.9, 0.2]]),)
+    table = ScoreTable(DEFAULT_LABELS, rows, "HQ")
+    assert table.to_text().splitlines()[1].endswith("(2-3 of 3)")
+    assert table.to_json()["rows"][0]["classes_in_mean"] == [2, 3]
+
+
+def test_means_over_as_many_but_other_classes_are_told():
+    rows = (row([0.5, np.nan, 0.25]), row([0.5, 0.25, np.nan]))
+    first, second = ScoreTable(DEFAULT_LABELS, rows, "HQ").to_text().splitlines()[1:3]
+    assert first.endswith("37.50 (2 of 3)")
+    assert second.endswith("37.50 (2 of 3)")
 
 
 def test_markdown(table):
     lines = table.to_markdown().splitlines()
     assert lines[0] == "| method | bone | DL | RM | mean |"
     assert lines[1] == "| --- | ---: | ---: | ---: | ---: |"
-    assert lines[2] == "| WF labels | 50.00 | - | 25.00 | 37.50 |"
+    assert lines[2] == "| WF labels | 50.00 | - | 25.00 | 37.50 (2 of 3) |"
     assert lines[4] == ""
     assert "against HQ" in lines[5]
 

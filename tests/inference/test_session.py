@@ -127,6 +127,21 @@ def test_a_limit_that_cannot_be_kept_is_refused(unet):
         prediction.run(lambda box: pytest.fail("nothing may be read"))
 
 
+def test_slices_that_alone_do_not_fit_are_not_tried():
+    never = FunctionPredictor(lambda x: pytest.fail("memory is taken"), 4, batch=1)
+    with (
+        PlanePrediction(
+            [never],
+            (8, 50_000, 50_000),
+            [(standard_planes(1), "soft")],
+            n_classes=4,
+            max_memory=8_000_000_000,
+        ) as prediction,
+        pytest.raises(NotEnoughMemoryError, match=r"needs at least .* max_memory is 8 GB"),
+    ):
+        prediction.run(lambda box: pytest.fail("nothing may be read"))
+
+
 def test_a_stopped_prediction_goes_on(unet, image, expected, tmp_path, monkeypatch):
     monkeypatch.setattr("srseg.inference._planner._THICKNESSES", (6, 1))
     rounds = 0

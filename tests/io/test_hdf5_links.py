@@ -211,7 +211,7 @@ class TestExternalLinks:
         links = {f"{n}": h5py.ExternalLink(f"{n}.h5", "/v") for n in range(6)}
         refused(build("a.h5", links), "links to more than 5 files; name the dataset")
         monkeypatch.setattr("srseg.io._hdf5.safe._MOST_OBJECTS", 5)
-        refused(build("b.h5", links), "more than 5 links to other files", Reading())
+        refused(build("b.h5", links), "more than 5 objects", Reading())
 
     def test_environment_does_not_choose_the_file(self, scan, secret, monkeypatch):
         other = secret.parent / "parts"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from srseg import DEFAULT_LABELS, Grid, Volume
 from srseg.errors import FileFormatError, ParameterError, SRSegError, StorageError
 from srseg.io import create_hdf5, describe, open_volume, verify_hdf5, write_volume
-from srseg.storage import unfinished
+from srseg.storage import ChunkChecksums, unfinished
 
 SHAPE = (150, 70, 9)
 GRID = Grid(SHAPE, (5.0, 5.0, 5.0))
@@ -327,3 +328,53 @@ def test_killed_writer_leaves_the_old_file(tmp_path, after):
         # it was quicker than the kill: then the new file is whole
         assert after == 19
         assert open_volume(path).read().min() == 9
+
+
+LIMITED = """
+import resource, sys
+import numpy as np
+from srseg.errors import StorageError
+from srseg.io import create_hdf5
+from srseg.volumes import Grid
+path, dtype, compression = sys.argv[1:]
+resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
+voxels = np.random.default_rng(0).integers(0, 255, (192, 64, 64)).astype(dtype)
+try:
+    with create_hdf5(
+        path, Grid(voxels.shape, (2.4,) * 3), dtype, compression=compression or None
+    ) as sink:
+        for z in range(0, 192, 64):
+            sink[z : z + 64] = voxels[z : z + 64]
+except StorageError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("compression", ["", "gzip", "bitshuffle"])
+def test_what_cannot_be_written_ends_in_an_error_not_in_a_crash(tmp_path, compression):
+    """As over a quota, which no look at the free space tells of: HDF5 would end the process."""
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(tmp_path / "a.h5"), "uint16", compression],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert re.search(r"cannot write .*a\.h5.*: File too large; make space", done.stdout)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("value", [0, 255, -0.0, np.nan, 1.5])
+def test_chunks_of_one_value(tmp_path, value):
+    """They are packed once; whole ones, cut ones and the one that differs are kept as they are."""
+    dtype = np.float32 if isinstance(value, float) else np.uint8
+    voxels = np.full((70, 130, 65), value, dtype)
+    voxels[3, 70, 64] = 7
+    grid = Grid(voxels.shape, (5.0, 5.0, 5.0))
+    with create_hdf5(tmp_path / "even.h5", grid, dtype, compression="gzip") as sink:
+        sink[0:70] = voxels
+    with h5py.File(tmp_path / "even.h5") as file:
+        assert file["entry/data/data"][...].tobytes() == voxels.tobytes()
+        sums = file["entry/integrity/crc32"][...]
+    expected = ChunkChecksums(voxels.shape)
+    expected.add((0, 0, 0), voxels)
+    np.testing.assert_array_equal(sums, expected.table)

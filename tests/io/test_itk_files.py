@@ -174,7 +174,7 @@ class TestDetached:
     def test_voxels_cut_short(self, header, packed):
         data = save(header, packed=packed)
         data.write_bytes(data.read_bytes()[:100])
-        with pytest.raises(SRSegError, match=r"scan\.(mhd|nhdr)"):
+        with pytest.raises(SRSegError, match=r"scan\.(mhd|nhdr|raw)"):
             open_volume(header).read()
 
     @pytest.mark.parametrize("key", ["ElementDataFile", "elementdatafile", "\r ElementDataFile"])

@@ -1,5 +1,6 @@
 """A format of another package joins by its entry point alone."""
 
+import sys
 import textwrap
 
 import numpy as np
@@ -38,6 +39,7 @@ def installed(tmp_path, monkeypatch):
         "[srseg.formats]\nNumPy = fake_format:numpy_format\n"
     )
     monkeypatch.syspath_prepend(site)
+    monkeypatch.delitem(sys.modules, "fake_format", raising=False)
     yield
     FORMATS._loaded.clear()
 
@@ -54,6 +56,18 @@ def test_format_of_a_plugin(tmp_path, installed):
         FileFormatError, match=r"b\.npy: files of this kind are read but not written"
     ):
         write_volume(tmp_path / "b.npy", Volume.from_array(voxels, 5.0))
+
+
+def test_it_is_loaded_only_for_its_own_files(tmp_path, installed):
+    write_volume(tmp_path / "a.mha", Volume.from_array(np.zeros((2, 3, 4), np.uint8), 5.0))
+    open_volume(tmp_path / "a.mha")
+    (tmp_path / "slices").mkdir()
+    with pytest.raises(FileFormatError):
+        open_volume(tmp_path / "slices")
+    assert "fake_format" not in sys.modules
+    np.save(tmp_path / "a.npy", np.zeros((2, 3, 4)))
+    open_volume(tmp_path / "a.npy")
+    assert "fake_format" in sys.modules
 
 
 def test_without_it_the_suffix_is_unknown(tmp_path):

@@ -1,5 +1,6 @@
 """Bare voxels: what is not said is asked for, and every byte is accounted for."""
 
+import os
 import pickle
 import time
 
@@ -9,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srseg.errors import FileFormatError, ParameterError, StorageError
-from srseg.io import Reading, describe, open_volume, write_volume
+from srseg.io import Reading, _source, describe, open_volume, write_volume
+from srseg.io._source import Plain
 
 SHAPE = (7, 6, 5)
 VOXELS = np.random.default_rng(5).integers(0, 60_000, SHAPE).astype(np.uint16)
@@ -241,3 +243,33 @@ class TestHeaderBeside:
 def test_is_not_written(tmp_path, make):
     with pytest.raises(FileFormatError, match=r"scan\.raw: .* read but not written"):
         write_volume(tmp_path / "scan.raw", make())
+
+
+@pytest.mark.parametrize("columns", [5, 9000])
+@pytest.mark.parametrize("dtype", ["<u2", ">u2", ">f4"])
+def test_boxes_are_those_of_the_array(tmp_path, columns, dtype):
+    """Long lines of which little is wanted are read in parts, others whole."""
+    voxels = np.random.default_rng(0).integers(0, 60000, (4, 6, columns)).astype(dtype)
+    path = tmp_path / "scan.raw"
+    path.write_bytes(b"head" + voxels.tobytes())
+    source = Plain(path, voxels.dtype, 4, voxels.shape)
+    for x in (slice(0, columns), slice(2, 4), slice(columns - 1, columns)):
+        box = (slice(1, 3), slice(2, 6), x)
+        np.testing.assert_array_equal(source.read(box), voxels[box])
+
+
+def test_a_file_that_is_cut_short_while_it_is_read(tmp_path, monkeypatch):
+    """Through a memory map, this would end the process (SIGBUS)."""
+    voxels = np.zeros((8, 64, 64), np.uint16)
+    path = tmp_path / "scan.raw"
+    path.write_bytes(voxels.tobytes())
+    source = Plain(path, voxels.dtype, 0, voxels.shape)
+    looked = _source._stamp
+
+    def cut(facts):
+        os.truncate(path, 9000)
+        return looked(facts)
+
+    monkeypatch.setattr(_source, "_stamp", cut)
+    with pytest.raises(FileFormatError, match=r"scan.raw is cut short"):
+        source.read((slice(0, 8), slice(0, 64), slice(0, 64)))

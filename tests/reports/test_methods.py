@@ -137,3 +137,20 @@ def test_what_intervals_mean():
     text = methods_text([record(intervals=said), record("B", intervals=said)])
     wanted = "meant to hold those of the HQ labels in 90% of all cases. They were calibrated on 12 "
     assert text.count(wanted + "samples (2 models") == 1
+
+
+def test_how_a_segmenter_of_a_plugin_labelled():
+    made = {
+        **{k: v for k, v in PROVENANCE.items() if k not in ("backbone", "width", "depth")},
+        "segmenter": "forest", "package": "toys 1.2", "planes": [], "voting": None,
+        "settings": {"trees": 50, "sizes": {"tuple": [1, 2]}, "random_state": 0, "depth": None},
+    }  # fmt: skip
+    text = methods_text([record(label_set="srseg-forest/volume", provenance=made)])
+    assert (
+        "the segmenter “forest” (toys 1.2, trees = 50, sizes = 1/2) labelled the volume as a "
+        "whole, block by block (model file wf.srseg" in text
+    )
+    assert "Baltruschat" not in text
+    made |= {"planes": ["rc", "cp", "pr"], "voting": "soft"}
+    text = methods_text([record(label_set="srseg-forest/soft3", provenance=made)])
+    assert "labelled slices along 3 planes (rc, cp, pr); the probabilities" in text

@@ -8,11 +8,12 @@ import sys
 import textwrap
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from srseg.errors import MissingFileError, SRSegError, StorageError
-from srseg.storage import atomic_path, unfinished, write_text
+from srseg.storage import atomic_folder, atomic_path, unfinished, write_text
 from srseg.storage._machine import machine_tag
 
 
@@ -174,6 +175,49 @@ def test_killed_writer_leaves_the_old_file_and_a_named_rest(tmp_path):
     assert abs(left.modified - time.time()) < 60
     assert left.path.read_bytes() == b"half"
     assert target.read_bytes() == b"old"
+    with pytest.raises(StorageError, match="exists already"), atomic_path(target):
+        pass
+    assert unfinished(tmp_path) == [left]
+    running = tmp_path / f".scan.h5.{os.getpid()}-{machine_tag()}0123.part"
+    running.write_bytes(b"half")
+    with atomic_path(target, overwrite=True) as temporary:
+        temporary.write_bytes(b"new")
+    # what the killed one left is worth nothing now; what others write is theirs
+    assert sorted(tmp_path.iterdir()) == [running, target]
+
+
+def test_what_a_killed_writer_of_a_folder_left_goes_with_the_next(tmp_path):
+    target = tmp_path / "scan.ome.zarr"
+    left = tmp_path / f".scan.ome.zarr.4194999-{machine_tag()}0123.part"
+    (left / "deep").mkdir(parents=True)
+    (left / "deep" / "0").write_bytes(b"half")
+    other = tmp_path / f".other.ome.zarr.4194999-{machine_tag()}0123.part"
+    other.mkdir()
+    with atomic_folder(target) as temporary:
+        (temporary / "zarr.json").write_text("{}")
+    assert sorted(tmp_path.iterdir()) == [other, target]
+
+
+def test_an_earlier_folder_has_its_name_until_the_new_one_has_it(tmp_path, monkeypatch):
+    target = tmp_path / "scan.ome.zarr"
+    with atomic_folder(target) as temporary:
+        (temporary / "old").write_text("1")
+
+    def moved(*_):
+        pytest.fail("the earlier folder was moved aside")
+
+    monkeypatch.setattr(Path, "rename", moved)
+    if sys.platform == "linux":
+        with atomic_folder(target, overwrite=True) as temporary:
+            (temporary / "new").write_text("2")
+        assert [path.name for path in target.iterdir()] == ["new"]
+    monkeypatch.undo()
+    # where the system cannot
+    monkeypatch.setattr("srseg.storage._atomic_folder._exchanged", lambda *_: False)
+    with atomic_folder(target, overwrite=True) as temporary:
+        (temporary / "newest").write_text("3")
+    assert [path.name for path in target.iterdir()] == ["newest"]
+    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_unfinished_looks_into_folders_and_passes_over_other_names(tmp_path):
@@ -185,7 +229,9 @@ def test_unfinished_looks_into_folders_and_passes_over_other_names(tmp_path):
     assert [u.target for u in unfinished(tmp_path)] == [deep / "a.h5"]
 
 
-@pytest.mark.parametrize(("age", "abandoned"), [(60, False), (7200, True), (-7200, False)])
+@pytest.mark.parametrize(
+    ("age", "abandoned"), [(60, False), (7200, True), (-7200, False), (-1e7, True)]
+)
 def test_a_process_number_of_another_machine_means_nothing_here(tmp_path, age, abandoned):
     """Neither that this process runs here, nor that the other does not."""
     elsewhere = "0" * 6 if machine_tag() != "0" * 6 else "1" * 6

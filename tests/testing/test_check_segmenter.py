@@ -238,6 +238,17 @@ class NoTable(Good):
         return Volume(labels.source, labels.grid) if isinstance(labels, Volume) else labels
 
 
+class PositionsForValues(Good):
+    def _label(self, scan):
+        return self._proba(scan).argmax(0).astype(np.uint8)
+
+
+class OneTooMany(Good):
+    def predict_proba(self, X):
+        found = super().predict_proba(X)
+        return np.concatenate([found, 0 * found[:1]]) if len(found) == 3 else found
+
+
 class NeedsEveryVoxel(Good):
     def fit(self, X, y=None):
         if y is None and not isinstance(X[0], np.ndarray) and (X[0].labels().read() == 255).any():
@@ -302,6 +313,11 @@ def test_sound_segmenters_pass_and_nothing_is_left_behind(estimator):
         (GoesOn(), "start anew in fit"),
         (ArraysOnly(), "of a sample gave an array .*; give a Volume on the grid"),
         (NoTable(), "with the table None"),
+        (
+            PositionsForValues(),
+            r"predict gave \[2\] after it was fitted on .* have \[0, 1, 3\] alone",
+        ),
+        (OneTooMany(), r"gave 4 classes after .* labels have 3: \[0, 1, 3\]"),
         (NeedsEveryVoxel(), r"fit on samples failed \(IndexError: index 255"),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",

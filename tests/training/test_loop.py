@@ -21,6 +21,7 @@ from srseg.training import (
     PatchSampler,
     Recipe,
     ValidationSlices,
+    get_loss,
     train_network,
 )
 
@@ -348,3 +349,28 @@ def test_a_network_learns_three_classes():
     loss, counts = validation.score(network, 3, torch.device("cpu"))
     assert loss == pytest.approx(best["validation_loss"], rel=1e-5)
     assert iou(counts)[1:].mean() == pytest.approx(best["validation_iou"], rel=1e-5)
+
+
+def test_a_network_of_boxes_is_trained_as_one_of_slices_is():
+    class Boxes:
+        def draw(self, iteration, patches):
+            rng = np.random.default_rng(iteration)
+            images = rng.random((len(patches), 1, 6, 7, 8), np.float32)
+            return Batch(
+                torch.from_numpy(images), torch.from_numpy((images[:, 0] > 0.5).astype(int)), None
+            )
+
+    class Judge:
+        def score(self, network, n_classes, device):
+            batch = Boxes().draw(0, range(1))
+            found = network(batch.images).argmax(1)
+            return float((found != batch.classes).float().mean()), np.eye(n_classes, dtype=int)
+
+    torch.manual_seed(0)
+    network = torch.nn.Conv3d(1, 2, 1)
+    recipe = Recipe(200, 2, 0.1, "one-cycle", 20, loss="cross-entropy+dice")
+    history = train_network(
+        network, Boxes(), recipe, n_classes=2, validation=Judge(), loss=get_loss(recipe.loss)
+    )
+    assert history.n_iter == 200
+    assert min(record["validation_loss"] for record in history.records) < 0.1

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from srseg.cli._options import is_number
 from srseg.cli._output import note
 from srseg.cli._reading import parse_box
 
@@ -87,7 +88,7 @@ def named_places(places: list[str], shape: tuple[int, int, int]) -> "list[Sugges
         axis, _, numbers = (part.strip() for part in text.partition(":"))
         if axis in ("z", "y", "x"):
             for number in numbers.split(","):
-                if not number.strip().isdecimal() or int(number) >= shape["zyx".index(axis)]:
+                if not is_number(number) or int(number) >= shape["zyx".index(axis)]:
                     raise typer.BadParameter(
                         f"{text!r}: slices across {axis} are 0 to {shape['zyx'.index(axis)] - 1}; "
                         f"write for example {axis}:{shape['zyx'.index(axis)] // 2}",
@@ -106,7 +107,7 @@ def named_places(places: list[str], shape: tuple[int, int, int]) -> "list[Sugges
 def box_shape(text: str) -> tuple[int, int, int]:
     """Read the shape of boxes."""
     parts = text.replace("x", ",").split(",")
-    if len(parts) not in (1, 3) or not all(part.strip().isdecimal() for part in parts):
+    if len(parts) not in (1, 3) or not all(map(is_number, parts)):
         raise typer.BadParameter(
             f"{text!r} is no shape of a box; write 64 or 64,64,32", param_hint="--box-shape"
         )

@@ -141,7 +141,7 @@ def _typed(text: str) -> Any:
     """Take a text for a number or for true or false, where it can be written in no other way."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return value if isinstance(value, int | float) and json.dumps(value) == text else text
 

@@ -9,6 +9,7 @@ from srseg.cli._options import (
     DatasetPathOption,
     JsonOption,
     VoxelSizeOption,
+    is_number,
     quantity,
 )
 from srseg.cli._reading import OverrideVoxelSizeOption, how_to_read
@@ -73,7 +74,7 @@ def planes(
     from srseg.reports import planes_figure
 
     try:
-        chosen = resolve_planes(int(wanted) if wanted.isdecimal() else wanted)
+        chosen = resolve_planes(int(wanted) if is_number(wanted) else wanted)
     except SRSegError as error:
         raise typer.BadParameter(f"{wanted!r}: {error}", param_hint="--planes") from None
     figure = planes_figure(

@@ -14,7 +14,13 @@ from srseg.cli._options import (
     quantity,
 )
 from srseg.cli._output import note
-from srseg.cli._prediction_settings import RUNTIMES, PredictionSettings, parse_choice
+from srseg.cli._prediction_settings import (
+    RUNTIMES,
+    PredictionSettings,
+    model_in,
+    parse_choice,
+    planes_of,
+)
 from srseg.cli._reading import OverrideVoxelSizeOption, how_to_read, parse_box
 from srseg.cli.figure._inputs import Where, as_sample, open_shown
 from srseg.cli.figure._options import (
@@ -98,7 +104,14 @@ def probabilities(
     shown = open_shown(where)
     settings = PredictionSettings(model, planes, device=device, runtime=runtime)
     ensemble = settings.ensemble()
-    segmenter = ensemble.estimator_.estimator
+    segmenter = model_in(ensemble)
+    if not planes_of(ensemble):
+        raise typer.BadParameter(
+            f"{model} labels blocks of the volume and has no planes to compare; show its labels "
+            "with srseg figure slices, and its probabilities with srseg predict --save "
+            "probabilities",
+            param_hint="MODEL",
+        )
     from srseg.reports import predict_planewise, probabilities_figure
 
     cuts = predict_planewise(

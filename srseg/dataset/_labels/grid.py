@@ -178,6 +178,8 @@ def check_grid(grid: Grid, scan_grid: Grid, file: Path | str, sample: str, *, mo
 
 def shares(grid: Grid, scan_grid: Grid) -> tuple[float, float]:
     """Tell which share of the labels' volume lies in the scan, and of the scan's in the labels."""
+    if grid.same_as(scan_grid):
+        return 1.0, 1.0
     return _share(grid, scan_grid), _share(scan_grid, grid)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from srseg.dataset._labels.corrected import corrected_in
 from srseg.dataset._labels.revisions import revision_of
-from srseg.errors import UnknownNameError
+from srseg.errors import FileFormatError, UnknownNameError
 from srseg.storage import read_json
 
 if TYPE_CHECKING:
@@ -71,17 +71,23 @@ class LabelRevision:
 
 
 def list_revisions(layout: Layout, key: SampleKey, label_set: str) -> list[LabelRevision]:
-    """List the revisions of a label set, the oldest first."""
+    """List the revisions of a label set, the oldest first.
+
+    Raises
+    ------
+    FileFormatError
+        If a sidecar is not one that srseg wrote.
+    """
     newest = layout.labels_sidecar(key, label_set)
     described = read_json(newest)
     last = revision_of(newest, described)
-    found = {last: _revision(last, described, newest=True)}
+    found = {last: _revision(last, described, newest, newest=True)}
     for number in layout.revisions(key, label_set):
         path = layout.labels_sidecar(key, label_set, number)
         # after an update that was interrupted the newest lies under its number already
         if number not in found:
             known = read_json(path) if path.is_file() else {}
-            found[number] = _revision(number, known, newest=False)
+            found[number] = _revision(number, known, path, newest=False)
     return [found[number] for number in sorted(found)]
 
 
@@ -105,18 +111,26 @@ def sidecar_of(layout: Layout, key: SampleKey, label_set: str, revision: int) ->
     )
 
 
-def _revision(number: int, described: Mapping[str, Any], *, newest: bool) -> LabelRevision:
-    written = described.get("Written", {})
-    return LabelRevision(
-        number=number,
-        newest=newest,
-        by=str(written.get("By", "")),
-        at=str(written.get("At", "")),
-        source=str(described.get("SourceFile", "")),
-        note=str(described.get("Description", "")),
-        manual=described.get("Manual"),
-        shape=tuple(described.get("Grid", {}).get("shape", ())),
-        voxels={int(v): int(n) for v, n in described.get("Voxels", {}).items()},
-        restored=described.get("RestoredRevision"),
-        corrected=corrected_in(described),
-    )
+def _revision(
+    number: int, described: Mapping[str, Any], path: Path, *, newest: bool
+) -> LabelRevision:
+    try:
+        written = described.get("Written", {})
+        return LabelRevision(
+            number=number,
+            newest=newest,
+            by=str(written.get("By", "")),
+            at=str(written.get("At", "")),
+            source=str(described.get("SourceFile", "")),
+            note=str(described.get("Description", "")),
+            manual=described.get("Manual"),
+            shape=tuple(described.get("Grid", {}).get("shape", ())),
+            voxels={int(v): int(n) for v, n in described.get("Voxels", {}).items()},
+            restored=described.get("RestoredRevision"),
+            corrected=corrected_in(described),
+        )
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        raise FileFormatError(
+            f"{path} is not a sidecar of labels that srseg wrote ({error}); take it from a backup, "
+            "or add the labels again"
+        ) from None

@@ -105,10 +105,8 @@ def missing_unit(name: str, value: object) -> str:
         return ""
     if not isinstance(value, int | float) and not (isinstance(value, str) and is_bare(value)):
         return ""
-    return (
-        f"{name}: {value!r} has no unit; write for example '{float(value):g}{key.unit}', or name "
-        f"the key {key.name}"
-    )
+    shown = f"{min(float(str(value)), 1e300):g}{key.unit}"  # an int can be larger than any float
+    return f"{name}: {value!r} has no unit; write for example {shown!r}, or name the key {key.name}"
 
 
 def require_extra_name(name: str) -> None:
@@ -153,6 +151,9 @@ def hint(name: str, others: Iterable[str] = ()) -> str:
     )
 
 
+_LARGEST = 1 << 20  # bytes of a file of metadata
+
+
 def read_metadata_file(path: Path | str) -> dict[str, Any]:
     """Read a TOML file of metadata, without checking its values.
 
@@ -175,10 +176,14 @@ def read_metadata_file(path: Path | str) -> dict[str, Any]:
     """
     path = Path(path)
     try:
+        if path.stat().st_size > _LARGEST:
+            raise FileFormatError(f"{path} has {path.stat().st_size >> 20} MiB; is it metadata?")
         return tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise MissingFileError(f"{path}: no such metadata file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except FileFormatError:
+        raise
+    except (ValueError, RecursionError) as error:  # a number may have too many digits
         raise FileFormatError(
             f'{path}: not a TOML file ({error}); write lines such as: energy = "38 keV"'
         ) from None

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 
 _LARGEST = 64 << 20
+_MOST_COLUMNS = 1000
 # A spreadsheet takes a cell that begins so for a formula, and runs it. The apostrophe before it is
 # the mark by which people themselves write such a text in a spreadsheet
 _FORMULA = re.compile(r"'*[=+\-@＝＋－＠]")
@@ -128,14 +129,16 @@ def read_sheet(path: Path | str, key: str) -> Sheet:
             f"{path} has no column {key!r} in its first row; make the table with: srseg dataset "
             f"metadata export FILE.csv. Found {', '.join(header)[:200] or 'an empty file'}"
         )
+    names = [name for name in header if name]
+    if len(names) > _MOST_COLUMNS:
+        raise FileFormatError(f"{path} has {len(names)} columns; at most {_MOST_COLUMNS} are read")
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise FileFormatError(f"{path}: two columns are called {sorted(twice)[0]!r}; remove one")
     rows = []
     for i, line in enumerate(lines[found + 1 :], start + found + 1):
         if any(line):
             rows.append(Row(i, _cells(path, i, header, line)))
-    names = [name for name in header if name]
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise FileFormatError(f"{path}: two columns are called {sorted(twice)[0]!r}; remove one")
     return Sheet(path, separator, tuple(names), tuple(rows))
 
 
@@ -168,7 +171,10 @@ def _find_separator(text: str, key: str) -> str:
     first = next((line for line in text.splitlines() if line.strip(' ,;\t"')), "")
     best, most = ",", 0
     for separator in SEPARATORS.values():
-        names = next(csv.reader([first], delimiter=separator), [])
+        try:
+            names = next(csv.reader([first], delimiter=separator), [])
+        except csv.Error:
+            continue  # what is wrong is told when all is read
         if key in [name.strip().casefold() for name in names] and len(names) > most:
             best, most = separator, len(names)
     return best

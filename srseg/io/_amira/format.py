@@ -14,7 +14,7 @@ from srseg.io._amira.header import read_header
 from srseg.io._format import Format
 from srseg.io._info import ScanInfo
 from srseg.io._memory import require_memory
-from srseg.io._source import FileSource, Mapped
+from srseg.io._source import FileSource, Plain
 from srseg.io._voxels import voxel_type
 
 if TYPE_CHECKING:
@@ -114,21 +114,21 @@ class AmiraSource(FileSource):
         self.coding = coding
         self.length = length
 
-    def _open(self) -> Mapped | _Decoded:
+    def _open(self) -> Plain | _Decoded:
         header = read_header(self.path)
         field = _field(header, self.path)
         if (header.shape, header.offset, field.length) != (self.shape, self.offset, self.length):
             raise FileFormatError(f"{self.path} changed since it was opened")
         if not self.coding:
-            return Mapped(self.path, self.stored, self.offset, self.shape)
+            return Plain(self.path, self.stored, self.offset, self.shape)
         n_voxels = math.prod(self.shape)
         require_memory(self.path, n_voxels * self.stored.itemsize)
         length = self.length or self.path.stat().st_size - self.offset
         voxels = decode(self.path, self.offset, self.coding, length, n_voxels, self.stored)
         return _Decoded(voxels.reshape(self.shape))
 
-    def _read(self, handle: Mapped | _Decoded, region: Region) -> NDArray[Any]:
-        if isinstance(handle, Mapped):
+    def _read(self, handle: Plain | _Decoded, region: Region) -> NDArray[Any]:
+        if isinstance(handle, Plain):
             return handle.read(region)
         assert handle.voxels is not None  # noqa: S101 - a closed one is not read
         return np.array(handle.voxels[region])

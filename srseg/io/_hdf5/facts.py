@@ -98,7 +98,7 @@ def metadata(place: Place) -> dict[str, Any]:
     if provenance:
         try:
             found["provenance"] = json.loads(provenance)
-        except ValueError:
+        except (ValueError, RecursionError):
             found["provenance"] = provenance
     return found
 
@@ -123,11 +123,12 @@ def _entries(group: Any) -> Iterator[Any]:
 
 
 def _collect(entry: Any, found: dict[str, Any]) -> None:
+    known: dict[str, Any] = {}
     for name, places in _TEXTS.items():
-        _first(found, name, (_text(_at(entry, p)) for p in places))
+        _first(found, name, (_text(_at(entry, p, known)) for p in places))
     for name, (unit, places) in _QUANTITIES.items():
-        _first(found, name, (_quantity(_at(entry, p), unit) for p in places))
-    detector = _at(entry, _DETECTOR)
+        _first(found, name, (_quantity(_at(entry, p, known), unit) for p in places))
+    detector = _at(entry, _DETECTOR, known)
     if detector is not None and not hasattr(detector, "dtype"):
         named = [_text(child(detector, name)) for name in ("manufacturer", "model")]
         _first(
@@ -135,17 +136,20 @@ def _collect(entry: Any, found: dict[str, Any]) -> None:
         )
         _first(found, "camera_bits", (_count(child(detector, "bit_depth_readout")),))
         _first(found, "optics", (_times(child(detector, "magnification")),))
-    system = _at(entry, f"{_INSTRUMENT}/detection_system/scintillator")
+    system = _at(entry, f"{_INSTRUMENT}/detection_system/scintillator", known)
     if system is not None and not hasattr(system, "dtype"):
         _first(found, "scintillator", (_scintillator(system),))
-    mode = _text(_at(entry, f"{_INSTRUMENT}/monochromator/energy_mode")).lower()
+    mode = _text(_at(entry, f"{_INSTRUMENT}/monochromator/energy_mode", known)).lower()
     _first(found, "beam", (beam for said, beam in _BEAMS.items() if mode.startswith(said)))
 
 
 def _first(found: dict[str, Any], name: str, values: Iterable[Any]) -> None:
+    if name in found:
+        return
     for value in values:
-        if name not in found and value:
+        if value:
             found[name] = value
+            return
 
 
 def _program(group: Any, found: dict[str, Any]) -> None:
@@ -192,20 +196,25 @@ def _axes(place: Place, found: dict[str, Any]) -> None:
             return
 
 
-def _at(group: Any, path: str) -> Any:
-    for part in path.split("/"):
-        if group is None or hasattr(group, "dtype"):
-            return None
-        if not part.startswith("<"):
-            group = child(group, part)
-            continue
-        nx_class, _, name = part.strip("<>").partition(":")
-        named = child(group, name)
-        if named is None:
-            of_class = [g for g in _groups(group) if _nx_class(g) == nx_class]
-            named = of_class[0] if len(of_class) == 1 else None
-        group = named
-    return group
+def _at(entry: Any, path: str, known: dict[str, Any]) -> Any:
+    """Give what lies there, or None; groups on the way, which many share, are looked up once."""
+    if path not in known:
+        above, _, part = path.rpartition("/")
+        known[path] = _below(_at(entry, above, known) if above else entry, part)
+    return known[path]
+
+
+def _below(group: Any, part: str) -> Any:
+    if group is None or hasattr(group, "dtype"):
+        return None
+    if not part.startswith("<"):
+        return child(group, part)
+    nx_class, _, name = part.strip("<>").partition(":")
+    named = child(group, name)
+    if named is None:
+        of_class = [g for g in _groups(group) if _nx_class(g) == nx_class]
+        named = of_class[0] if len(of_class) == 1 else None
+    return named
 
 
 def _groups(group: Any) -> list[Any]:

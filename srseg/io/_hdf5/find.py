@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from srseg.errors import FileFormatError, SRSegError
 from srseg.io._hdf5.raw import looks_raw, raw_anywhere, raw_error, why_raw, why_raw_in
-from srseg.io._hdf5.safe import Place, external_links, follow, walk
+from srseg.io._hdf5.safe import Place, external_links, follow, require_few, walk
 from srseg.io._hdf5.values import is_volume, text_of
 
 if TYPE_CHECKING:
@@ -133,6 +133,7 @@ def _known(file: Any, links: Links) -> Place | None:
 def _matching(place: Place, parts: list[str], links: Links) -> Iterator[Place]:
     first, *rest = parts
     pattern = re.compile(re.escape(first).replace(r"\*", ".*"))
+    require_few(place.item)
     for name in place.item:
         if not pattern.fullmatch(name):
             continue

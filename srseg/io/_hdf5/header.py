@@ -7,7 +7,7 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from srseg.errors import FileFormatError, SRSegError, StorageError
+from srseg.errors import FileFormatError, GridError, SRSegError, StorageError
 from srseg.io._hdf5.values import text_of
 from srseg.labels import LabelTable
 from srseg.volumes import Grid
@@ -105,9 +105,11 @@ class Header:
                 None if data["scale"] is None else (float(factor), float(offset)),
                 None if rows is None else LabelTable.from_dicts(rows, where=str(path)),
             )
+        except GridError as error:
+            raise FileFormatError(f"{path}: {error}") from None
         except SRSegError:
             raise
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise FileFormatError(
                 f"{path}: cannot read the header of {dataset.name} ({error!r})"
             ) from None

@@ -10,6 +10,7 @@ from srseg.errors import FileFormatError, ParameterError
 from srseg.io._format import require_utf8
 from srseg.io._hdf5.header import Header
 from srseg.io._hdf5.sink import HDF5Sink
+from srseg.io._hdf5.steady import steady_hdf5
 from srseg.io._hdf5.write import DATASET, fill, store_checksums, written
 from srseg.preprocessing import labels_on_grid
 from srseg.storage import ChunkChecksums, atomic_path, chunk_shape, require_free_space
@@ -97,10 +98,8 @@ def write_nexus(
 
 
 def _add_labels(path: Path, volume: Volume, sets: Mapping[str, Volume]) -> None:
-    import h5py
-
     signals: list[str] = []
-    with h5py.File(path, "r+", locking="best-effort") as file:
+    with steady_hdf5(path, "r+", path.name) as (file, below):
         data = file[DATASET].parent
         for name, one in sets.items():
             placed = labels_on_grid(one, volume.grid)
@@ -119,7 +118,7 @@ def _add_labels(path: Path, volume: Volume, sets: Mapping[str, Volume]) -> None:
             if placed is not one:
                 voxels.attrs["resampled_from"] = json.dumps(one.grid.to_dict())
             sums = ChunkChecksums(placed.shape)
-            sink = HDF5Sink(voxels, sums, path.parent, f"{path.name}, labels {name}")
+            sink = HDF5Sink(voxels, sums, below, f"{path.name}, labels {name}")
             fill(sink, placed)
             sink.finish()
             store_checksums(file, sums.table, sums.chunk, voxels.name, f"crc32_{signal}")

@@ -36,7 +36,7 @@ def read_provenance(path: Path | str) -> dict[str, Any]:
     with opened(path) as file:
         try:
             found = json.loads(text_of(resolve(file, "entry/provenance/data")[()]))
-        except (KeyError, ValueError, TypeError):
+        except (KeyError, ValueError, TypeError, RecursionError):
             found = None
     if not isinstance(found, dict):
         raise FileFormatError(f"{path} does not say how it was made")

@@ -6,6 +6,7 @@ datasets: a file from somewhere else could make srseg read any file of the user 
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
     from srseg.io._hdf5.links import Links
 
-_MOST_OBJECTS = 20_000
+_MOST_OBJECTS = 5_000
+_DEEPEST = 64
 _MOST_LINKS = 16
 
 
@@ -204,27 +206,62 @@ def walk(group: Any) -> Iterator[Any]:
     Raises
     ------
     FileFormatError
-        If there are more objects than a scan file can have.
+        If there are more objects than a scan file can have, or groups in groups without end.
     """
     import h5py
 
-    waiting, seen = [group], set()
+    waiting, seen = [(group, 0)], set()
     while waiting:
-        here = waiting.pop()
+        here, depth = waiting.pop()
         address = h5py.h5o.get_info(here.id).addr
         if address in seen:
             continue
         seen.add(address)
-        if len(seen) > _MOST_OBJECTS:
+        if len(seen) > _MOST_OBJECTS or depth > _DEEPEST:
+            many = f"holds more than {_MOST_OBJECTS} objects"
+            deep = f"has groups in groups, more than {_DEEPEST} deep"
             raise FileFormatError(
-                f"{group.file.filename} holds more than {_MOST_OBJECTS} objects; name the dataset "
-                "to read with --path"
+                f"{group.file.filename} {deep if depth > _DEEPEST else many}; name the dataset to "
+                "read with --path"
             )
         yield here
         if isinstance(here, h5py.Group):
-            hard = [n for n in here if isinstance(here.get(n, getlink=True), h5py.HardLink)]
-            found = [here[n] for n in reversed(hard)]
-            waiting.extend(o for o in found if isinstance(o, (h5py.Group, h5py.Dataset)))
+            below = [h5py.h5o.open(here.id, n) for n in reversed(_linked(here, h5py.h5l.TYPE_HARD))]
+            waiting.extend(
+                (kind(found), depth + 1)
+                for found in below
+                for identifier, kind in (
+                    (h5py.h5g.GroupID, h5py.Group), (h5py.h5d.DatasetID, h5py.Dataset),
+                )
+                if isinstance(found, identifier)
+            )  # fmt: skip
+
+
+def _linked(group: Any, kind: int) -> list[bytes]:
+    """List the names in a group that are links of a kind; a class of h5py for each is slow."""
+    require_few(group)
+    links = group.id.links
+    return [name for name in group.id if links.get_info(name).type == kind]
+
+
+def require_few(group: Any) -> None:
+    """Refuse a group that alone has more in it than a scan file can have.
+
+    Parameters
+    ----------
+    group : h5py.Group
+        The group.
+
+    Raises
+    ------
+    FileFormatError
+        If it has.
+    """
+    if len(group) > _MOST_OBJECTS:
+        raise FileFormatError(
+            f"{group.file.filename} holds more than {_MOST_OBJECTS} objects ({len(group)} in "
+            f"{group.name}); name the dataset to read with --path"
+        )
 
 
 def external_links(group: Any) -> Iterator[tuple[Any, str, Any]]:
@@ -249,13 +286,13 @@ def external_links(group: Any) -> Iterator[tuple[Any, str, Any]]:
 
     n_links = 0
     for here in walk(group):
-        for name in here if isinstance(here, h5py.Group) else ():
-            link = here.get(name, getlink=True)
-            if isinstance(link, h5py.ExternalLink):
-                n_links += 1
-                if n_links > _MOST_OBJECTS:
-                    raise FileFormatError(
-                        f"{group.file.filename} holds more than {_MOST_OBJECTS} links to other "
-                        "files; name the dataset to read with --path"
-                    )
-                yield here, name, link
+        if not isinstance(here, h5py.Group):
+            continue
+        for name in map(os.fsdecode, _linked(here, h5py.h5l.TYPE_EXTERNAL)):
+            n_links += 1
+            if n_links > _MOST_OBJECTS:
+                raise FileFormatError(
+                    f"{group.file.filename} holds more than {_MOST_OBJECTS} links to other "
+                    "files; name the dataset to read with --path"
+                )
+            yield here, name, here.get(name, getlink=True)

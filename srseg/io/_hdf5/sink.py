@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import errno
-import shutil
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from srseg.errors import StorageError
 from srseg.io._bands import Bands
 from srseg.machine import ahead
 from srseg.storage import CHUNK, ChunkChecksums
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
-# what HDF5 needs beside the voxels: its index of chunks
-_SPARE = 1 << 20
+    from srseg.io._hdf5.steady import SteadyFile
 
 
 class _Cut(NamedTuple):
@@ -45,8 +40,9 @@ class HDF5Sink:
         Where the voxels go.
     checksums : ChunkChecksums
         Takes the checksum of each chunk.
-    folder : Path
-        Where the file lies, to see how much space is left.
+    below : SteadyFile
+        What the file is written through; it knows whether that went well, and how much space is
+        left.
     name : str
         What the file is called in messages.
     channel : tuple of int, default=()
@@ -68,7 +64,7 @@ class HDF5Sink:
         self,
         dataset: Any,
         checksums: ChunkChecksums,
-        folder: Path,
+        below: SteadyFile,
         name: str,
         channel: tuple[int, ...] = (),
     ) -> None:
@@ -76,11 +72,13 @@ class HDF5Sink:
         self.dtype: np.dtype[Any] = dataset.dtype
         self._dataset = dataset
         self._checksums = checksums
-        self._folder = folder
+        self._below = below
         self._channel = channel
         # a band of 64 rows is a row of chunks along x
         self._bands = Bands(self.shape, self.dtype, CHUNK, name)
         self._packed = _deflate_level(dataset)
+        # sum and bytes of chunks of one value, as most are where a few slices are labelled
+        self._even: dict[tuple[int, tuple[int, ...]] | None, tuple[int, bytes]] = {}
 
     def __setitem__(self, region: slice | tuple[slice, ...], block: NDArray[Any]) -> None:
         bands = self._bands.take(region, block)
@@ -88,7 +86,7 @@ class HDF5Sink:
             self._write_chunks(bands)
             return
         for z, y, band in bands:
-            self._require_space(band)
+            self._below.require(band.nbytes)
             self._write_filtered((z, y, 0), np.ascontiguousarray(band, dtype=self.dtype))
 
     def finish(self) -> None:
@@ -97,18 +95,10 @@ class HDF5Sink:
         Raises
         ------
         StorageError
-            If slices are missing.
+            If slices are missing, or could not be written.
         """
         self._bands.require_all()
-
-    def _require_space(self, band: NDArray[Any]) -> None:
-        # on a full disk HDF5 ends the process: look first
-        if shutil.disk_usage(self._folder).free < band.nbytes + _SPARE:
-            raise StorageError(
-                errno.ENOSPC,
-                f"the disk of {self._folder} is full; make space and start again. "
-                "The unfinished file is removed",
-            )
+        self._below.require()
 
     def _write_filtered(self, start: tuple[int, int, int], band: NDArray[Any]) -> None:
         """Let HDF5 compress, one chunk after the other; the sums are taken in the meantime."""
@@ -122,7 +112,7 @@ class HDF5Sink:
         """Cut, sum and compress chunks in threads, and give HDF5 the bytes that it keeps."""
         for cut, kept in ahead(self._pack, self._cuts(bands)):
             if cut.start[2] == 0:
-                self._require_space(cut.band)
+                self._below.require(cut.band.nbytes)
             self._dataset.id.write_direct_chunk((*self._channel, *cut.start), kept)
 
     def _cuts(self, bands: Iterable[tuple[int, int, NDArray[Any]]]) -> Iterator[_Cut]:
@@ -133,12 +123,29 @@ class HDF5Sink:
     def _pack(self, cut: _Cut) -> tuple[_Cut, Any]:
         chunk, x = self._checksums.chunk, cut.start[2]
         part = np.ascontiguousarray(cut.band[:, :, x : x + chunk[2]], self.dtype)
+        position = tuple(at // n for at, n in zip(cut.start, chunk, strict=True))
+        key = _only_value(part) if self._packed else None
+        if key in self._even:
+            self._checksums.table[position], kept = self._even[key]
+            return cut, kept
         self._checksums.add(cut.start, part)
+        whole = part
         if part.shape != chunk:
             # the last chunk of an axis is kept whole
-            part = np.pad(part, [(0, c - n) for c, n in zip(chunk, part.shape, strict=True)])
-        kept = part.reshape(-1).view(np.uint8).data
-        return cut, _deflated(kept, self._packed) if self._packed else kept
+            whole = np.pad(part, [(0, c - n) for c, n in zip(chunk, part.shape, strict=True)])
+        voxels = whole.reshape(-1).view(np.uint8).data
+        if not self._packed:
+            return cut, voxels
+        kept = _deflated(voxels, self._packed)
+        if key is not None:
+            self._even[key] = int(self._checksums.table[position]), kept
+        return cut, kept
+
+
+def _only_value(part: NDArray[Any]) -> tuple[int, tuple[int, ...]] | None:
+    """Give the bits of the one value that all voxels have, and the shape; None if they differ."""
+    bits = part.reshape(-1).view(f"u{part.dtype.itemsize}")
+    return (int(bits[0]), part.shape) if (bits == bits[0]).all() else None
 
 
 def _deflated(voxels: memoryview, level: int) -> bytes:

@@ -70,7 +70,7 @@ def _axistags(dataset: Any) -> list[str]:
     try:
         axes = json.loads(text_of(dataset.attrs.get("axistags", "")))["axes"]
         return [str(axis["key"]) for axis in axes]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return []
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from srseg.errors import FileFormatError
 
-_LARGEST_CHUNK = 1 << 30
+_LARGEST_CHUNK = 1 << 28
 
 
 def text_of(value: Any) -> str:

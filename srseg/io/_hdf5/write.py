@@ -16,6 +16,7 @@ from srseg.io._boxes import copy_boxes
 from srseg.io._hdf5.header import Header
 from srseg.io._hdf5.nexus import describe_scan, nx_group
 from srseg.io._hdf5.sink import HDF5Sink
+from srseg.io._hdf5.steady import SteadyFile, steady_hdf5
 from srseg.io._provenance import provenance_json
 from srseg.progress import task
 from srseg.storage import ChunkChecksums, atomic_path, chunk_shape, require_free_space
@@ -136,13 +137,13 @@ def written(
     A volume that is neither scan nor labels says in `quantity` what its numbers are.
     """
     header = Header(grid, normalised, scale, table)
-    with new_file(path, header, dtype, compression, title, provenance) as (file, voxels):
+    with new_file(path, header, dtype, compression, title, provenance) as (file, voxels, below):
         if quantity:
             voxels.attrs["long_name"] = quantity
         elif table is None and not normalised:
             describe_scan(file["entry"], title, facts or {})
         sums = ChunkChecksums(grid.shape)
-        sink = HDF5Sink(voxels, sums, path.parent, title)
+        sink = HDF5Sink(voxels, sums, below, title)
         yield sink
         sink.finish()
         store_checksums(file, sums.table, sums.chunk, "/" + DATASET)
@@ -157,7 +158,7 @@ def new_file(
     title: str,
     provenance: Mapping[str, Any] | None,
     channels: int | None = None,
-) -> Iterator[tuple[Any, Any]]:
+) -> Iterator[tuple[Any, Any, SteadyFile]]:
     """Make a file with an empty dataset and what describes it, without care for its place.
 
     Parameters
@@ -183,9 +184,9 @@ def new_file(
         The open file.
     voxels : h5py.Dataset
         The dataset.
+    below : SteadyFile
+        What the file is written through.
     """
-    import h5py
-
     stored, grid, scale = np.dtype(dtype).newbyteorder("<"), header.grid, header.scale
     if stored.kind not in "iuf":
         raise ParameterError(f"{title}: voxels must be integers or floats, found {stored}")
@@ -195,7 +196,7 @@ def new_file(
     before = () if channels is None else (channels,)
     n_bytes = (channels or 1) * grid.n_voxels * stored.itemsize
     require_free_space(path.parent, n_bytes + (4 << 20), f"writing {title}")
-    with h5py.File(path, "w", locking="best-effort") as file:
+    with steady_hdf5(path, "w", title) as (file, below):
         voxels = file.create_dataset(
             DATASET,
             (*before, *grid.shape),
@@ -205,7 +206,7 @@ def new_file(
         )
         header.store(voxels)
         _describe(file, grid, title, note, scale=scale)
-        yield file, voxels
+        yield file, voxels, below
 
 
 def store_checksums(

@@ -62,7 +62,11 @@ def written_channels(
     """
     header = Header(grid, scale=scale, table=table)
     channels = len(table)
-    with new_file(path, header, dtype, "gzip", title, provenance, channels) as (file, voxels):
+    with new_file(path, header, dtype, "gzip", title, provenance, channels) as (
+        file,
+        voxels,
+        below,
+    ):
         voxels.attrs["long_name"] = quantity
         data = voxels.parent
         data.attrs["axes"] = ["class", "z", "y", "x"]
@@ -70,7 +74,7 @@ def written_channels(
         data["class"].attrs["long_name"] = "value of the class in a label volume"
         data["class_names"] = list(table.names)
         sums = [ChunkChecksums(grid.shape) for _ in table]
-        sinks = [HDF5Sink(voxels, one, path.parent, title, (k,)) for k, one in enumerate(sums)]
+        sinks = [HDF5Sink(voxels, one, below, title, (k,)) for k, one in enumerate(sums)]
         yield sinks
         for sink in sinks:
             sink.finish()

@@ -22,10 +22,11 @@ from srseg.io._itk.header import (
 )
 from srseg.io._itk.packed import is_packed, unpack
 from srseg.io._itk.place import place_of
+from srseg.io._itk.sane import is_deflated, require_possible, require_sane
 from srseg.io._itk.segments import table_of
 from srseg.io._memory import require_memory
 from srseg.io._provenance import PROVENANCE_KEY
-from srseg.io._source import FileSource, Mapped
+from srseg.io._source import FileSource, Plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -68,6 +69,7 @@ class ITKFormat(Format):
     def describe(self, path: Path, reading: Reading) -> ScanInfo:
         """Read the header; see `Format.describe`."""
         parts = data_files(path, self.io_name)
+        require_sane(path, self.io_name)
         reader = itk_reader(path, self.io_name)
         size = _drop_last(reader.GetSize(), path, single=reading.single_slices)
         if reader.GetNumberOfComponents() != 1:
@@ -145,7 +147,7 @@ class ITKSource(FileSource):
         self.io_name = io_name
         self.streams = streams
 
-    def _open(self) -> Mapped | _OpenITK:
+    def _open(self) -> Plain | _OpenITK:
         data_files(self.path, self.io_name)
         with _alone(self.path) as path:
             reader = itk_reader(path, self.io_name)
@@ -153,7 +155,11 @@ class ITKSource(FileSource):
             if _drop_last(reader.GetSize(), self.path, single=single) != self.shape[::-1]:
                 raise FileFormatError(f"{self.path} changed since it was opened")
             if not self.streams:
-                require_memory(self.path, math.prod(self.shape) * self.dtype.itemsize)
+                n_bytes = math.prod(self.shape) * self.dtype.itemsize
+                require_memory(self.path, n_bytes)
+                if is_deflated(self.path, self.io_name):
+                    beside = data_files(self.path, self.io_name)
+                    require_possible(beside[0] if beside else self.path, n_bytes)
                 if self.io_name == "MetaImageIO":
                     return _OpenITK(None, unpack(self.path, self.shape, self.dtype))
                 require_whole_gzip(self.path)
@@ -162,11 +168,11 @@ class ITKSource(FileSource):
         if raw is not None:
             # ITK reads the whole of an NRRD for each part
             file, offset, order = raw
-            return Mapped(file, self.dtype.newbyteorder(order), offset, self.shape)
+            return Plain(file, self.dtype.newbyteorder(order), offset, self.shape)
         return _OpenITK(reader, None)
 
-    def _read(self, handle: Mapped | _OpenITK, region: Region) -> NDArray[Any]:
-        if isinstance(handle, Mapped):
+    def _read(self, handle: Plain | _OpenITK, region: Region) -> NDArray[Any]:
+        if isinstance(handle, Plain):
             return handle.read(region)
         if handle.voxels is not None:
             return np.array(handle.voxels[region], dtype=self.dtype)
@@ -289,5 +295,5 @@ def _metadata(said: Mapping[str, str]) -> dict[str, Any]:
         return {}
     try:
         return {"provenance": json.loads(text)}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"provenance": text}

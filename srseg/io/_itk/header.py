@@ -33,7 +33,7 @@ def raw_voxels(path: Path) -> tuple[Path, int, Literal["<", ">"]] | None:
         The file that holds them, where they begin in bytes, and their byte order; None where they
         are compressed, or lie in a way that only ITK understands.
     """
-    text, length = _nrrd_header(path)
+    text, length = nrrd_header(path)
     fields = dict(
         line.split(": ", 1)
         for line in text.decode("latin-1").lower().splitlines()
@@ -69,7 +69,7 @@ def data_files(path: Path, io_name: str) -> tuple[Path, ...]:
         If there is no such file.
     """
     if io_name == "NrrdImageIO":
-        text, pattern = _nrrd_header(path)[0], rb"data ?file[ \t]*:(?!=)"
+        text, pattern = nrrd_header(path)[0], rb"data ?file[ \t]*:(?!=)"
     elif io_name == "MetaImageIO":
         text, pattern = head(path), rb"ElementDataFile[ \t]*[:=]"
     else:
@@ -79,6 +79,8 @@ def data_files(path: Path, io_name: str) -> tuple[Path, ...]:
         raise FileFormatError(
             f"{path} is no MetaImage file: its first MiB has no line 'ElementDataFile = '"
         )
+    if io_name == "MetaImageIO":
+        _require_axes(path, text)
     names = [line.decode("utf-8", "replace").strip() for line in lines]
     return tuple(_below(path, name) for name in names if name.upper() != "LOCAL")[:1]
 
@@ -99,7 +101,7 @@ def micrometres_in_unit(path: Path, io_name: str) -> float | None:
         How many µm it is; 1000 where the header says nothing; None where what it says is no length.
     """
     if io_name == "NrrdImageIO":
-        text = _nrrd_header(path)[0]
+        text = nrrd_header(path)[0]
         lines = re.findall(rb"^(?:space )?units[ \t]*:(?!=)([^\n]*)$", text, re.I | re.M)
         said = [name for line in lines for name in re.findall(rb'"([^"\n]*)"', line)]
     elif io_name == "MetaImageIO":
@@ -115,12 +117,34 @@ def micrometres_in_unit(path: Path, io_name: str) -> float | None:
         return None
 
 
+def _require_axes(path: Path, text: bytes) -> None:
+    """Refuse a MetaImage whose number of axes is none: ITK never comes back from it."""
+    said = text[: text.lower().index(b"elementdatafile")]
+    for number in re.findall(rb"NDims[\s=:]{0,99}([^\s=:]{0,20})", said, re.I):
+        if not re.fullmatch(rb"[1-9]", number):
+            shown = number.decode("utf-8", "replace")
+            raise FileFormatError(
+                f"{path}: NDims is {shown!r}; a volume has 3 axes. The file is damaged: copy it "
+                "again"
+            )
+
+
 def _below(path: Path, name: str) -> Path:
+    if "\0" in name:
+        raise FileFormatError(
+            f"{path} takes its voxels from a file with a NUL in its name, which no file has. The "
+            "file is damaged: copy it again"
+        )
     file = path.parent / name
     if name.upper().startswith("LIST") or re.search(r"\\|%\d*d", name):
         raise FileFormatError(
             f"{path} takes its voxels from {name!r}; srseg reads one data file below the same "
             "folder. Save the volume as one .mha or .nrrd file"
+        )
+    if os.path.realpath(file) == os.path.realpath(path):
+        raise FileFormatError(
+            f"{path} names itself as the file with its voxels; LOCAL, or no name, says that they "
+            "follow the header"
         )
     try:
         inside = file.resolve().is_relative_to(path.parent.resolve())
@@ -138,8 +162,26 @@ def _below(path: Path, name: str) -> Path:
     return file
 
 
-def _nrrd_header(path: Path) -> tuple[bytes, int]:
-    """Give the header of an NRRD file and its length with the blank line at its end."""
+def nrrd_header(path: Path) -> tuple[bytes, int]:
+    """Give the header of an NRRD file and its length with the blank line at its end.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    text : bytes
+        Its lines.
+    length : int
+        Where what follows begins.
+
+    Raises
+    ------
+    FileFormatError
+        If it does not end within the first MiB.
+    """
     text = head(path)
     ends = [(at, at + len(mark)) for mark in (b"\n\n", b"\r\n\r\n") if (at := text.find(mark)) >= 0]
     if ends:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from srseg.errors import FileFormatError, LabelError
+from srseg.errors import FileFormatError, GridError, LabelError
 from srseg.io._format import require_file
 from srseg.io._itk.format import itk_reader, simple_itk
 from srseg.io._itk.header import data_files, micrometres_in_unit
@@ -106,8 +106,11 @@ def open_segments(path: Path | str, values: Mapping[str, int], *, outside: int) 
         )
     segments = segments_of(_keys(reader), path)
     size = reader.GetSize()
-    grid = Grid((size[2], size[1], size[0]), place["voxel_size"], place["origin"],
-                place["direction"])  # fmt: skip
+    try:
+        grid = Grid((size[2], size[1], size[0]), place["voxel_size"], place["origin"],
+                    place["direction"])  # fmt: skip
+    except GridError as error:
+        raise FileFormatError(f"{path}: {error}") from None
     require_memory(path, math.prod(size) * reader.GetNumberOfComponents())
     stored = _decoded(reader, path)
     layers = [stored] if stored.ndim == 3 else list(np.moveaxis(stored, -1, 0))

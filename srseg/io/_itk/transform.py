@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from srseg.errors import FileFormatError, GridError
 from srseg.io._format import require_file
+from srseg.io._hdf5.open import opened
+from srseg.io._hdf5.safe import external_links, walk
 from srseg.io._itk.format import simple_itk
 from srseg.storage import read_json
 from srseg.volumes import RigidTransform
@@ -20,6 +23,13 @@ if TYPE_CHECKING:
 _ITK = (".tfm", ".txt", ".mat", ".h5", ".hdf5")
 # what the rounding of a text file does to a rotation is far below this, a real stretch above
 _TOLERANCE = 1e-5
+_MOST_NUMBERS = 1000
+_LONGEST = 1 << 20
+_N_NUMBERS = {
+    "QuaternionRigidTransform": 7,
+    "Euler3DTransform": 6, "VersorRigid3DTransform": 6, "Similarity3DTransform": 7,
+    "AffineTransform": 12, "MatrixOffsetTransformBase": 12,
+}  # fmt: skip
 
 
 def read_transform(path: Path | str, *, inverse: bool = False) -> RigidTransform:
@@ -76,9 +86,13 @@ def read_transform(path: Path | str, *, inverse: bool = False) -> RigidTransform
 
 
 def _from_itk(path: Path) -> RigidTransform:
+    if path.suffix.lower() in (".h5", ".hdf5"):
+        _require_closed(path)
+    elif path.suffix.lower() in (".tfm", ".txt"):
+        _require_all_numbers(path)
     try:
         transform = simple_itk().ReadTransform(str(path))
-    except RuntimeError as error:
+    except (RuntimeError, UnicodeDecodeError) as error:  # ITK's reasons quote what the file says
         reason = str(error).strip().splitlines()[-1].strip()
         raise FileFormatError(
             f"{path} cannot be read as an ITK transform ({reason}); save it with SimpleITK or 3D "
@@ -94,10 +108,48 @@ def _from_itk(path: Path) -> RigidTransform:
         )
     at_zero = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
     columns = [np.array(transform.TransformPoint(tuple(unit))) - at_zero for unit in np.eye(3)]
-    matrix = _rotation(np.stack(columns, 1), path)
+    matrix = np.stack(columns, 1)
+    if not (np.isfinite(matrix).all() and np.isfinite(at_zero).all()):
+        raise FileFormatError(f"{path} holds numbers that are none; save the transform again")
+    matrix = _rotation(matrix, path)
     # x, y, z in mm become z, y, x in µm
     z, y, x = (at_zero[::-1] * 1000).tolist()
     return RigidTransform(tuple(matrix[::-1, ::-1].ravel().tolist()), (z, y, x))
+
+
+def _require_closed(path: Path) -> None:
+    """Refuse an HDF5 file that leads out of itself, or declares numbers without end."""
+    with opened(path) as file:
+        if any(True for _ in external_links(file)):
+            raise FileFormatError(f"{path} links to other files, which srseg does not follow")
+        for item in walk(file):
+            if hasattr(item, "dtype") and (
+                item.external or item.is_virtual or (item.size or 0) > _MOST_NUMBERS
+            ):
+                raise FileFormatError(
+                    f"{path}: {item.name} has {item.size} numbers, or keeps them in another file; "
+                    "a rotation and a shift are a dozen numbers in the file itself"
+                )
+
+
+def _require_all_numbers(path: Path) -> None:
+    """Refuse a text with fewer numbers than its transforms take: ITK reads past their end."""
+    if path.stat().st_size > _LONGEST:
+        raise FileFormatError(f"{path} is longer than {_LONGEST >> 20} MiB; is it a transform?")
+    text = path.read_text("utf-8", "replace")
+    kinds = re.findall(r"^Transform:[ \t]*([A-Za-z0-9]+)_", text, re.M)
+    said = [line.split() for line in re.findall(r"^Parameters:([^\n]*)$", text, re.M)]
+    for line in said:
+        for number in line:
+            if not re.fullmatch(r"[+-]?[0-9.]+(?:[eE][+-]?[0-9]{1,3})?", number):
+                raise FileFormatError(f"{path} has {number[:40]!r} where a number is expected")
+    if len(said) == len(kinds):
+        for kind, line in zip(kinds, said, strict=True):
+            if len(line) != _N_NUMBERS.get(kind, len(line)):
+                raise FileFormatError(
+                    f"{path} has {len(line)} numbers for {kind}, which takes {_N_NUMBERS[kind]}; "
+                    "it is cut short"
+                )
 
 
 def _rotation(matrix: NDArray[Any], path: Path) -> NDArray[np.float64]:

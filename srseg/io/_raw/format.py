@@ -12,7 +12,7 @@ from srseg.errors import FileFormatError, ParameterError
 from srseg.io._format import Format
 from srseg.io._info import ScanInfo
 from srseg.io._raw.header import Beside, find_beside
-from srseg.io._source import FileSource, Mapped
+from srseg.io._source import FileSource, Plain
 from srseg.io._voxels import voxel_type
 
 if TYPE_CHECKING:
@@ -94,11 +94,11 @@ class RawSource(FileSource):
         self.stored = stored
         self.offset = offset
 
-    def _open(self) -> Mapped:
+    def _open(self) -> Plain:
         _require_size(self.path, self.shape, self.stored, self.offset)
-        return Mapped(self.path, self.stored, self.offset, self.shape)
+        return Plain(self.path, self.stored, self.offset, self.shape)
 
-    def _read(self, handle: Mapped, region: Region) -> NDArray[Any]:
+    def _read(self, handle: Plain, region: Region) -> NDArray[Any]:
         return handle.read(region)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from srseg.errors import FileFormatError
 from srseg.io._format import Format
 from srseg.io._info import ScanInfo
-from srseg.io._source import FileSource
+from srseg.io._source import FileSource, read_plain
 from srseg.io._tiff.facts import stated_pixel
 from srseg.io._tiff.format import opened_tiff, require_decoder
 from srseg.io._tiff.order import ordered_slices
@@ -124,7 +124,9 @@ class SliceSource(FileSource):
                     # only the rows that are asked for, where the slice is not compressed
                     stored = np.dtype(page.dtype).newbyteorder(tif.byteorder)
                     offset = page.dataoffsets[0]
-                    voxels[i] = np.memmap(file, stored, "r", offset, page.shape)[y, x]
+                    with file.open("rb", buffering=0) as plain:
+                        one = (slice(0, 1), y, x)
+                        voxels[i] = read_plain(plain, stored, offset, (1, *page.shape), one)[0]
                 else:
                     voxels[i] = page.asarray()[y, x]
         return voxels

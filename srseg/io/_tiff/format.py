@@ -18,8 +18,9 @@ from srseg.errors import (
 )
 from srseg.io._format import Format
 from srseg.io._info import ScanInfo
-from srseg.io._source import FileSource, Mapped
+from srseg.io._source import FileSource, Plain
 from srseg.io._tiff.facts import stated_grid, stated_metadata, stated_table
+from srseg.io._tiff.pages import require_few_images, require_few_pages
 from srseg.io._voxels import voxel_type
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class TIFFFormat(Format):
 class TIFFSource(FileSource):
     """The voxels of a TIFF file: a memory map where it is uncompressed, page by page otherwise."""
 
-    def _open(self) -> Mapped | tifffile.TiffFile:
+    def _open(self) -> Plain | tifffile.TiffFile:
         with opened_tiff(self.path) as tif:
             found = _shape(tif, self.path, single=self.shape[0] == 1)
             if found != (self.shape, self.dtype):
@@ -81,11 +82,11 @@ class TIFFSource(FileSource):
             offset = tif.series[0].dataoffset
             stored = np.dtype(tif.series[0].dtype).newbyteorder(tif.byteorder)
         if offset is not None:
-            return Mapped(self.path, stored, offset, self.shape)
+            return Plain(self.path, stored, offset, self.shape)
         return open_tiff(self.path)
 
-    def _read(self, handle: Mapped | tifffile.TiffFile, region: Region) -> NDArray[Any]:
-        if isinstance(handle, Mapped):
+    def _read(self, handle: Plain | tifffile.TiffFile, region: Region) -> NDArray[Any]:
+        if isinstance(handle, Plain):
             return handle.read(region)
         z, y, x = region
         voxels = np.empty([s.stop - s.start for s in region], self.dtype)
@@ -172,7 +173,9 @@ def open_tiff(path: Path) -> tifffile.TiffFile:
     import tifffile
 
     try:
+        require_few_pages(path)
         tif = tifffile.TiffFile(path, _multifile=False)
+        require_few_images(tif, path)
         if _written_one_by_one(tif):
             tif.close()
             tif = tifffile.TiffFile(path, _multifile=False, is_shaped=False)
@@ -181,6 +184,8 @@ def open_tiff(path: Path) -> tifffile.TiffFile:
         raise MissingFileError(f"{path} does not exist") from None
     except PermissionError:
         raise StorageError(f"{path} may not be read: permission denied") from None
+    except FileFormatError:
+        raise
     except Exception as error:
         raise FileFormatError(
             f"{path} is not a TIFF file, whatever its name says ({error}); give the file its right "

@@ -7,7 +7,7 @@ import re
 from itertools import chain, islice, pairwise
 from pathlib import Path
 
-from srseg.errors import FileFormatError, StorageError
+from srseg.errors import FileFormatError, MissingFileError, StorageError
 from srseg.io._format import require_utf8
 
 _SUFFIXES = (".tif", ".tiff")
@@ -62,13 +62,21 @@ def _tiff_files(folder: Path) -> list[Path]:
     # what kind of entry it is comes with the listing: no further question to a network disk
     try:
         with os.scandir(folder) as entries:
-            return [
-                Path(entry.path)
+            found = [
+                entry
                 for entry in entries
-                if entry.name.lower().endswith(_SUFFIXES)
-                and not entry.name.startswith(".")
-                and entry.is_file()
+                if entry.name.lower().endswith(_SUFFIXES) and not entry.name.startswith(".")
             ]
+        gone = [e for e in found if e.is_symlink() and not Path(e.path).exists()]
+        if gone:
+            # left out, it would be a stack with fewer slices
+            raise MissingFileError(
+                f"{gone[0].path} is a link to a slice that is not there; put that back, or remove "
+                "the link"
+            )
+        return [Path(entry.path) for entry in found if entry.is_file()]
+    except MissingFileError:
+        raise
     except OSError as error:
         raise StorageError(error.errno, f"cannot list {folder}: {error.strerror}") from error
 

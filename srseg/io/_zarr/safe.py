@@ -207,7 +207,8 @@ def _chunk_shape(metadata: dict[str, Any]) -> list[int]:
     shape = metadata.get("chunks") or _dict(
         _dict(metadata.get("chunk_grid")).get("configuration")
     ).get("chunk_shape")
-    for codec in metadata.get("codecs") or []:
+    codecs = metadata.get("codecs")
+    for codec in codecs if isinstance(codecs, list) else []:
         if _dict(codec).get("name") == "sharding_indexed":
             # a part of a shard is read without the rest of it
             shape = _dict(codec.get("configuration")).get("chunk_shape")

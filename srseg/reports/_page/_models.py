@@ -59,29 +59,40 @@ def model_part(path: Path) -> tuple[dict[str, str], Picture | None]:
         The training curve; None where the file keeps none.
     """
     said = model_facts(path)
-    parameters = said["parameters"]
-    history = History.from_dict(said["history"])
+    history = History.from_dict(said["history"]) if "history" in said else None
     facts = {
         "Model": path.name,
-        "Network": f"{parameters['backbone']}, width {parameters['width']}, depth "
-        f"{parameters['depth']}, patches of {parameters['input_size']}² pixels",
+        **_what(said),
         "Voxel size": "of the scan" if said["voxel_size_um"] is None
         else f"{said['voxel_size_um']:g} µm",
         "Trained on": ", ".join(map(str, said["training_samples"])) or "–",
         "Judged by": ", ".join(map(str, said["validation_samples"])) or "–",
-        "Iterations": f"{history.n_iter}"
-        + (f", best {history.best_iter}" if history.best_iter else ""),
-        "Written": f"{said['created']} with srseg {said['srseg']}, torch {said['torch']}",
     }  # fmt: skip
+    if history is not None:
+        best = f", best {history.best_iter}" if history.best_iter else ""
+        facts["Iterations"] = f"{history.n_iter}{best}"
+    versions = f"srseg {said['srseg']}" + (f", torch {said['torch']}" if "torch" in said else "")
+    facts["Written"] = f"{said['created']} with {versions}"
     if said.get("started_from"):
         facts["Went on from"] = _started(said["started_from"])
-    if not history.records:
+    if history is None or not history.records:
         return facts, None
     return facts, drawing(
         training_curve(history),
         f"Curves of loss and learning rate against iterations of {path.name}.",
         f"How {path.name} learned.",
     )
+
+
+def _what(said: Mapping[str, Any]) -> dict[str, str]:
+    """Say what it is: a network with its sizes, or a segmenter of a plugin."""
+    parameters = said["parameters"]
+    if "backbone" in parameters:
+        return {
+            "Network": f"{parameters['backbone']}, width {parameters['width']}, depth "
+            f"{parameters['depth']}, patches of {parameters['input_size']}² pixels"
+        }
+    return {"Segmenter": f"{said['segmenter']} of the package {said['package']}"}
 
 
 def _started(said: Any) -> str:

@@ -30,7 +30,7 @@ from srseg.reports._page._parts import Table
 from srseg.reports._page._sample_part import STEPS, sample_part
 from srseg.reports._page._versions import versions
 from srseg.reports._viewer import ViewerSample, shown_grid, viewer_head, viewer_html
-from srseg.storage import write_text
+from srseg.storage import remove_abandoned, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -150,6 +150,7 @@ def write_report(
     path = Path(path)
     if path.exists() and not overwrite:
         # said before all is looked at, which may take long
+        remove_abandoned(path)
         raise StorageError(f"{path} exists already; name another file, or let it be replaced")
     trained = [model_part(Path(model)) for model in models]
     samples = list(dataset)
