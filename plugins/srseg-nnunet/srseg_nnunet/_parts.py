@@ -1,8 +1,5 @@
 """The parts of nnU-Net that are used, in one place: importing them takes seconds, and prints."""
 
-from batchgenerators.dataloading.nondet_multi_threaded_augmenter import (
-    NonDetMultiThreadedAugmenter,
-)
 from dynamic_network_architectures.architectures.unet import PlainConvUNet
 from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import (
     ExperimentPlanner,
@@ -16,7 +13,6 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 __all__ = [
     "CTNormalization",
     "ExperimentPlanner",
-    "NonDetMultiThreadedAugmenter",
     "PlainConvUNet",
     "PlansManager",
     "nnUNetDataLoader",

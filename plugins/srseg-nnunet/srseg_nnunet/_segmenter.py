@@ -59,8 +59,8 @@ class NNUNetSegmenter(BaseSegmenter):
         Whether each patch is predicted in its four mirrorings, as nnU-Net does; four times as fast
         without.
     n_jobs : int, default=0
-        Processes that draw patches beside the network. 0 draws them in between, so that training
-        can be repeated; with a GPU some 8 keep it busy, and chance is their own.
+        Processes that draw patches beside the network; 0 draws them in between. With a GPU some 8
+        keep it busy. A training that was stopped goes on with other patches where this is not 0.
     voxel_size : float or None, default=5.0
         Edge length in µm of the voxels that scans are resampled to; None takes the training scans'
         own, which must agree.
@@ -81,7 +81,7 @@ class NNUNetSegmenter(BaseSegmenter):
         A folder for what nnU-Net writes while it trains, up to 8 bytes for each voxel and plane;
         it is removed at the end.
     random_state : int, RandomState or None, default=None
-        Makes training repeatable, on the CPU and without `n_jobs`.
+        Makes training repeatable, on the CPU and with the same `n_jobs`.
 
     Attributes
     ----------

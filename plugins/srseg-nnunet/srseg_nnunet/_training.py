@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import signal
+from contextlib import closing
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from torch.utils.data import DataLoader, IterableDataset
 
 from srseg.errors import TrainingError
 from srseg.progress import Stopped, task
@@ -15,7 +18,7 @@ from srseg_nnunet._package import quietly
 from srseg_nnunet._planning import CONFIGURATION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     import torch
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from srseg_nnunet._cases import Case
 
 _SHOWN = 50  # iterations, over which the loss that is shown is averaged
+_AHEAD = 6  # batches that are drawn before they are wanted, at least
 
 
 def make_trainer(
@@ -100,12 +104,15 @@ def train(
         If it was asked to stop.
     """
     total = trainer.num_epochs
-    batches, finish = _batches(trainer, parts, cases, n_jobs)
+    loader = _loader(trainer, parts, cases)
     keeper = Keeper(trainer, checkpoint)
     losses = keeper.resume()
     try:
         trainer.network.train()
-        with task("training nnU-Net", total=total) as step:
+        with (
+            task("training nnU-Net", total=total) as step,
+            closing(_batches(loader, n_jobs, trainer.device)) as batches,
+        ):
             step.advance(len(losses))
             for iteration in range(len(losses), total):
                 trainer.lr_scheduler.step(iteration)
@@ -121,15 +128,11 @@ def train(
     except Stopped:
         keeper.write(losses)
         raise
-    finally:
-        finish()
     return losses
 
 
-def _batches(
-    trainer: Any, parts: Any, cases: Sequence[Case], n_jobs: int
-) -> tuple[Iterator[Any], Any]:
-    """Give batches without end, as nnU-Net draws them, and what ends its processes."""
+def _loader(trainer: Any, parts: Any, cases: Sequence[Case]) -> Any:
+    """Make what draws batches without end, as nnU-Net draws them."""
     rotation, dummy_2d, initial_size, mirror_axes = (
         trainer.configure_rotation_dummyDA_mirroring_and_inital_patch_size()
     )
@@ -142,15 +145,37 @@ def _batches(
     data = trainer.dataset_class(trainer.preprocessed_dataset_folder, [case.name for case in cases])
     weights = {case.name: case.weight for case in cases}
     drawn = np.array([weights[str(name)] for name in data.identifiers])
-    loader = parts.nnUNetDataLoader(
+    return parts.nnUNetDataLoader(
         data, trainer.batch_size, initial_size, configuration.patch_size, labels,
         oversample_foreground_percent=trainer.oversample_foreground_percent,
         sampling_probabilities=drawn / drawn.sum(), transforms=transforms,
     )  # fmt: skip
-    if not n_jobs:
-        return loader, lambda: None
-    several = parts.NonDetMultiThreadedAugmenter(
-        data_loader=loader, transform=None, num_processes=n_jobs, num_cached=max(6, n_jobs // 2),
-        pin_memory=trainer.device.type == "cuda", wait_time=0.002,
-    )  # fmt: skip
-    return several, several._finish
+
+
+def _batches(loader: Any, n_jobs: int, device: torch.device) -> Generator[Any, None, None]:
+    """Give its batches, drawn here or by processes, which end with this."""
+    if n_jobs:
+        # not by nnU-Net's own augmenter: it may still read from a process that it is ending
+        loader = DataLoader(
+            _Batches(loader), batch_size=None, num_workers=n_jobs,
+            prefetch_factor=max(2, _AHEAD // n_jobs), pin_memory=device.type == "cuda",
+            worker_init_fn=_leave_stopping,
+        )  # fmt: skip
+    yield from loader
+
+
+def _leave_stopping(_: int) -> None:
+    """Let only who trains say when to stop, also where a signal goes to the whole group."""
+    for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
+class _Batches(IterableDataset[Any]):
+    """The batches of a loader in each process, which torch gives a seed of its own."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._loader)

@@ -70,9 +70,12 @@ def test_files_are_not_left_and_nothing_is_printed(tmp_path, capfd, monkeypatch)
 
 def test_patches_can_be_drawn_by_processes_beside_it():
     scan, labels = phantom(0)
-    fitted = NNUNetSegmenter(**{**TINY, "training_planes": 1}, n_jobs=1).fit([scan], [labels])
-    assert np.isfinite(fitted.losses_).all()
+    given = {**TINY, "training_planes": 1, "max_iter": 6, "n_jobs": 2}
+    first, again = (NNUNetSegmenter(**given).fit([scan], [labels]) for _ in range(2))
     assert not multiprocessing.active_children()
+    assert np.isfinite(first.losses_).all()
+    # each process has a seed of its own, and gives its batches in turn
+    np.testing.assert_array_equal(again.losses_, first.losses_)
 
 
 def test_the_plans_are_what_was_asked_for():
