@@ -1,5 +1,6 @@
 """``srseg plugins``."""
 
+import difflib
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -19,7 +20,6 @@ app = typer.Typer(
 
 _KINDS = {"backbone": "backbone", "segmenter": "segmenter", "format": "file format",
           "viewer": "viewer"}  # fmt: skip
-_STATES = {"loaded": "works"}
 
 
 @app.command("list", epilog="Example: srseg plugins list --load")
@@ -44,7 +44,7 @@ def list_(
     if not plugins:
         note("no package that is installed adds anything to srseg")
         return
-    rows = [(p.name, p.kind, p.package, p.version, _said(p.state, p.reason)) for p in plugins]
+    rows = [(p.name, p.kind, p.package, p.version, _said(p)) for p in plugins]
     say_table(("name", "kind", "package", "version", "state"), rows)
 
 
@@ -120,7 +120,7 @@ def check(
 def _chosen(names: list[str] | None, kind: str | None) -> "list[Plugin]":
     from srseg.errors import UnknownNameError
     from srseg.testing import list_plugins
-    from srseg.testing._plugins import built_in
+    from srseg.testing._plugins import built_in, built_in_names
 
     kinds = [kind] if kind else list(_KINDS.values())
     plugins = [plugin for plugin in list_plugins() if plugin.kind in kinds]
@@ -130,18 +130,19 @@ def _chosen(names: list[str] | None, kind: str | None) -> "list[Plugin]":
     for name in dict.fromkeys(names):
         found = [*built_in(name, kinds), *(plugin for plugin in plugins if plugin.name == name)]
         if not found:
-            known = ", ".join(dict.fromkeys(plugin.name for plugin in plugins)) or "none"
+            known = list(dict.fromkeys(plugin.name for plugin in plugins))
+            close = difflib.get_close_matches(name, [*known, *built_in_names(kinds)], n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else "."
             raise UnknownNameError(
-                f"no {kind or 'plugin'} {name!r} is installed; installed: {known}. Look at: srseg "
-                "plugins list"
+                f"no {kind or 'plugin'} {name!r} is installed{hint} Installed: "
+                f"{', '.join(known) or 'none'}. Look at: srseg plugins list"
             )
         chosen += found
     return chosen
 
 
-def _said(state: str, reason: str) -> str:
-    state = _STATES.get(state, state)
-    return f"{state}: {reason}" if reason else state
+def _said(plugin: "Plugin") -> str:
+    return f"{plugin.state}: {plugin.reason}" if plugin.reason else plugin.state
 
 
 def _to_dict(plugin: "Plugin") -> dict[str, str | None]:

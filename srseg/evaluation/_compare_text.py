@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from typing import TYPE_CHECKING, Any
 
 from srseg.evaluation._compare_missing import TITLES
 from srseg.evaluation._means import caption_of_means, means_over
 from srseg.evaluation._table import ScoreTable
+from srseg.texts import csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,12 +129,11 @@ def to_csv(table: MethodTable) -> str:
     scores.append("mean_over")
     apart = [f"held_out_{column}" for column in scores] if table.held_out else []
     numbers = [c for name in table.measures for c in (f"{name}_off", f"{name}_off_se")]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        ["method", "how", "models", *scores, "fit_seconds", "predict_seconds", "fit_bytes",
-         "predict_bytes", "gpu_bytes", *numbers, *apart, "failed"]
-    )  # fmt: skip
+    heads = [
+        "method", "how", "models", *scores, "fit_seconds", "predict_seconds", "fit_bytes",
+        "predict_bytes", "gpu_bytes", *numbers, *apart, "failed",
+    ]  # fmt: skip
+    lines = []
     for one in table.methods:
         row: list[Any] = [one.name, one.how, 0 if one.scores is None else len(one.scores.per_model)]
         row += _csv_scores(table, one.scores)
@@ -143,8 +141,8 @@ def to_csv(table: MethodTable) -> str:
         row += [one.fit_bytes, one.predict_bytes, one.gpu_bytes or None]
         row += [_percent(v, "") for name in table.measures for v in one.deviation(name)]
         row += _csv_scores(table, one.held_out) if table.held_out else []
-        writer.writerow([*row, "; ".join(_reasons(one))])
-    return text.getvalue()
+        lines.append([*row, "; ".join(_reasons(one))])
+    return csv_text(heads, lines)
 
 
 def to_json(table: MethodTable) -> dict[str, Any]:
@@ -245,7 +243,7 @@ def _scores(table: MethodTable, row: Any) -> list[float]:
 def _csv_scores(table: MethodTable, row: Any) -> list[str]:
     """Give IoU and standard error of each class and of the mean, and what the mean is over."""
     counts = sorted({*row.n_in_mean}) if row is not None else []
-    over = "-".join(map(str, counts))
+    over = " to ".join(map(str, counts))  # "2-3" is a date to a spreadsheet
     return [*(_percent(value, "") for value in _scores(table, row)), over]
 
 

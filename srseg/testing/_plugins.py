@@ -108,6 +108,11 @@ def built_in(name: str, kinds: Sequence[str]) -> list[Plugin]:
     ]
 
 
+def built_in_names(kinds: Sequence[str]) -> list[str]:
+    """Name what srseg itself has of some kinds."""
+    return [name for r in _registries() if r.kind in kinds for name in r.built_in()]
+
+
 def _problem(plugin: Plugin, parameters: dict[str, Any]) -> str:
     if plugin.state == "shadowed":
         return f"{plugin.reason}, which is used; give it another name, or remove one of the two"

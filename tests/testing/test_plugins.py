@@ -197,7 +197,10 @@ def test_the_command_on_what_srseg_has_itself():
 def test_wrong_use_of_the_command(site):
     result = CliRunner().invoke(app, ["plugins", "check", "levle"])
     assert result.exit_code == 1
-    assert "no plugin 'levle' is installed; installed: " in result.output
+    said = "no plugin 'levle' is installed; did you mean 'level'? Installed: "
+    assert said in result.output.replace("\n", " ")
+    result = CliRunner().invoke(app, ["plugins", "check", "zzzz"])
+    assert "no plugin 'zzzz' is installed. Installed: " in result.output.replace("\n", " ")
     result = CliRunner().invoke(app, ["plugins", "check", "liar", "crash", "--set", "steps=1"])
     assert result.exit_code == 2
     assert "it is for one segmenter" in result.output.replace("\n", " ")
