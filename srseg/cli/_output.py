@@ -8,6 +8,8 @@ from typing import Any
 
 import typer
 
+from srseg.texts import shown
+
 AS_JSON = "srseg.as_json"
 """Under which key a context keeps whether ``--json`` was given."""
 
@@ -15,17 +17,19 @@ AS_JSON = "srseg.as_json"
 def say(text: str) -> None:
     """Write a line of the answer."""
     # named, it goes through what bars put in its place; otherwise into the midst of a bar
-    typer.echo(text, file=sys.stdout)
+    typer.echo(shown(text), file=sys.stdout)
 
 
 def note(text: str) -> None:
     """Write a line that is not the answer."""
-    typer.echo(text, file=sys.stderr)
+    typer.echo(shown(text), file=sys.stderr)
 
 
 def say_json(data: Mapping[str, Any] | Sequence[Any]) -> None:
     """Write the answer as the one JSON document."""
-    typer.echo(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False, default=_plain))
+    text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False, default=_plain)
+    # JSON itself escapes some letters that steer a terminal, and reads the others back
+    typer.echo(shown(text))
 
 
 def say_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -41,7 +45,7 @@ def say_pairs(pairs: Mapping[str, object]) -> None:
     """Write names and values, one a line."""
     width = max((len(name) for name in pairs), default=0)
     for name, value in pairs.items():
-        typer.echo(f"{name.ljust(width)}  {_cell(value)}".rstrip())
+        typer.echo(f"{shown(name, line=True).ljust(width)}  {_cell(value)}".rstrip())
 
 
 def voxels(shape: Sequence[int]) -> str:
@@ -74,7 +78,7 @@ def _cell(value: object) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else shown(str(value), line=True)
 
 
 def _plain(value: object) -> Any:

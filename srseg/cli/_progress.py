@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from srseg.texts import shown
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -35,12 +37,10 @@ class RichReporter:
     @contextmanager
     def open(self, description: str, total: float | None) -> "Iterator[Task]":
         """Show a new bar until its block ends."""
-        from rich.markup import escape
-
         progress = self._shown()
         self._open += 1
         ahead = "" if total is None else "ETA"
-        bar = progress.add_task(escape(description), total=total, status="", ahead=ahead)
+        bar = progress.add_task(_plain(description), total=total, status="", ahead=ahead)
         try:
             yield _Bar(progress, bar)
         finally:
@@ -86,8 +86,13 @@ class _Bar:
 
     def advance(self, amount: float = 1, status: str = "") -> None:
         """Move the bar on."""
-        from rich.markup import escape
-
         self._progress.advance(self._bar, amount)
         if status:
-            self._progress.update(self._bar, status=escape(status))
+            self._progress.update(self._bar, status=_plain(status))
+
+
+def _plain(text: str) -> str:
+    """Give a text of which a bar takes no part for a style or an end of its line."""
+    from rich.markup import escape
+
+    return escape(shown(text, line=True))

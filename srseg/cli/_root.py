@@ -14,6 +14,7 @@ from srseg.cli._errors import words_of
 from srseg.cli._output import AS_JSON, note, say_json
 from srseg.cli._progress import progress_bars
 from srseg.cli._signals import stopping_on_signals
+from srseg.texts import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +60,8 @@ class RootGroup(TyperGroup):
             raise
         except Exception as error:
             # typer's own exceptions carry an exit code or show themselves
+            if hasattr(error, "message"):
+                error.message = shown(str(error.message))
             if hasattr(error, "format_message") and ctx.meta.get(AS_JSON):
                 say_json({"error": error.format_message(), "kind": "UsageError"})
             if debug or hasattr(error, "exit_code"):

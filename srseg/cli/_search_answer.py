@@ -1,7 +1,5 @@
 """What a search says: its plan, and what it found."""
 
-import csv
-import io
 import json
 import math
 import shlex
@@ -248,13 +246,13 @@ def _aligned(rows: list[list[str]]) -> str:
 
 
 def _csv(results: dict[str, Any]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(results)
+    from srseg.texts import csv_text
+
+    lines = []
     for i in range(len(results["params"])):
         cells = (_number(values[i]) for values in results.values())
-        writer.writerow(json.dumps(c) if isinstance(c, dict) else c for c in cells)
-    return text.getvalue()
+        lines.append([json.dumps(c) if isinstance(c, dict) else c for c in cells])
+    return csv_text(list(results), lines)
 
 
 def _number(value: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from srseg.dataset._layout import SampleKey, sample_of
 from srseg.dataset._listing import micr_names
+from srseg.texts import unguarded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,11 +29,12 @@ def rows_of_table(path: Path) -> dict[tuple[str, ...], dict[str, str]] | None:
     """
     try:
         text = path.read_text("utf-8-sig")
-        lines = list(csv.reader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE))
+        rows = list(csv.reader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE))
     except (OSError, UnicodeDecodeError, csv.Error):
         return None
-    if not lines:
+    if not rows:
         return {}
+    lines = [[unguarded(cell) for cell in row] for row in rows]
     head = lines[0]
     ids = [head.index(name) for name in ("sample_id", "participant_id") if name in head]
     if not ids or any(len(line) != len(head) for line in lines[1:] if line):

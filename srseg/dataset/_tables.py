@@ -15,6 +15,7 @@ from srseg.dataset._rows import KnownRows, Row, read_row
 from srseg.errors import FileFormatError, LabelError, SRSegError
 from srseg.labels import LabelTable
 from srseg.storage import write_text
+from srseg.texts import guarded, unguarded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -119,14 +120,15 @@ def _columns_of_people(path: Path) -> tuple[dict[str, dict[str, str]], list[str]
     """Read the columns that srseg does not make, by subject."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+            rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     except FileNotFoundError:
         return {}, []
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise FileFormatError(f"{path} cannot be read ({error}); save it as UTF-8 text") from None
+    lines = [[unguarded(cell) for cell in row] for row in rows if row]
     if not lines:
         return {}, []
-    head, rows = lines[0], [line for line in lines[1:] if line]
+    head, *rows = lines
     if (
         "participant_id" not in head
         or len(set(head)) < len(head)
@@ -206,7 +208,9 @@ def read_label_table(path: Path | str) -> LabelTable:
             rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise LabelError(f"{path}: cannot read the label table ({error})") from None
-    plain = [{k: "" if v == "n/a" else v for k, v in row.items() if k} for row in rows]
+    plain = [
+        {k: "" if v == "n/a" else v and unguarded(v) for k, v in row.items() if k} for row in rows
+    ]
     return LabelTable.from_dicts(plain, where=str(path))
 
 
@@ -231,8 +235,8 @@ def label_table_text(table: LabelTable) -> str:
 
 
 def to_tsv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """Give rows as tab-separated text; what is not known is ``n/a``."""
-    lines = ["\t".join(columns)]
+    """Give rows as tab-separated text, guarded; what is not known is ``n/a``."""
+    lines = ["\t".join(map(guarded, columns))]
     lines += ["\t".join(_cell(row.get(column)) for column in columns) for row in rows]
     return "\n".join(lines) + "\n"
 
@@ -245,7 +249,7 @@ def _cell(value: object) -> str:
     text = f"{value:.12g}" if isinstance(value, float) else str(value)
     if not text.isprintable():
         raise FileFormatError(f"the value {text!r} has control characters and breaks the tables")
-    return text
+    return guarded(text) if isinstance(value, str) else text
 
 
 def _describe(columns: Sequence[str]) -> dict[str, dict[str, str]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,7 @@ import numpy as np
 from srseg.errors import ParameterError
 from srseg.evaluation._means import caption_of_means, means_over
 from srseg.metrics import mean_of_present, standard_error
+from srseg.texts import csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -224,15 +223,12 @@ class ScoreTable:
             which is empty where there is one model; a class that occurs nowhere is empty too.
         """
         names = [*(c.key for c in self.table.foreground), "mean"]
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(
-            ["method", "models", *(column for name in names for column in (name, f"{name}_se"))]
+        heads = ["method", "models", *(h for name in names for h in (name, f"{name}_se"))]
+        lines = (
+            [row.method, len(row.per_model), *(_percent(n, "") for p in _pairs(row) for n in p)]
+            for row in self.rows
         )
-        for row in self.rows:
-            numbers = [_percent(n, "") for pair in _pairs(row) for n in pair]
-            writer.writerow([row.method, len(row.per_model), *numbers])
-        return text.getvalue()
+        return csv_text(heads, lines)
 
     def to_json(self) -> dict[str, Any]:
         """Give the table as plain data for JSON, as fractions.

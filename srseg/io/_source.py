@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import FileFormatError, MissingFileError, ParameterError, SRSegError, StorageError
+from srseg.texts import reason_of
 
 if TYPE_CHECKING:
     import io
@@ -103,7 +104,7 @@ class FileSource(ABC):
             except Exception as error:
                 # on damaged bytes the decoders of the formats raise anything
                 raise StorageError(
-                    f"{self.path}: cannot read voxels {_text(bounds)} ({error}); "
+                    f"{self.path}: cannot read voxels {_text(bounds)} ({reason_of(error)}); "
                     "is the file damaged, or its disk gone?"
                 ) from error
         return np.ascontiguousarray(voxels, dtype=self.dtype)

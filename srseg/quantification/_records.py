@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from srseg.errors import FileFormatError
 from srseg.quantification._measure import Measure, Measures
+from srseg.texts import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -141,8 +142,8 @@ def measures_to_tsv(records: Iterable[Measures]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Keep a text in its cell: tables of BIDS have no quotes."""
-    return " ".join(text.split()) or MISSING
+    """Keep a text in its cell, and a text: tables of BIDS have no quotes."""
+    return guarded(" ".join(text.split())) or MISSING
 
 
 def _fact(value: object) -> str:

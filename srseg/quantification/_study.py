@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.quantification._statistics import FEWEST, compare_groups, holm
-from srseg.quantification._tidy import number_cell, to_csv
+from srseg.quantification._tidy import number_cell
+from srseg.texts import csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -154,7 +155,7 @@ class StudyStatistics:
             A line for each: numbers of subjects and samples, mean, standard deviation, median.
         """
         head = "label_set measure title unit alloy time n_subjects n_samples mean sd median"
-        return to_csv(
+        return csv_text(
             head.split(),
             (
                 [g.label_set, g.measure, g.title, g.unit, g.alloy, g.time, g.n, g.n_samples]
@@ -172,7 +173,7 @@ class StudyStatistics:
             A line for each; one that was not made has no p-value, and a note that says why.
         """
         head = "label_set measure title within groups n_subjects method statistic p p_holm note"
-        return to_csv(
+        return csv_text(
             head.split(),
             (
                 [

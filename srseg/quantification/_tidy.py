@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from typing import TYPE_CHECKING, Any
+
+from srseg.texts import csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from srseg.quantification._measure import Measure, Measures
 
-__all__ = ["number_cell", "study_to_csv", "to_csv"]
+__all__ = ["number_cell", "study_to_csv"]
 
 _FIRST = ("sample", "subject")
 _LAST = (
@@ -40,7 +40,7 @@ def study_to_csv(records: Iterable[Measures]) -> str:
     records = list(records)
     keys = list(dict.fromkeys(key for r in records for key in r.facts.get("metadata", {})))
     known = [f"metadata_{key}" if key in (*_FIRST, *_LAST) else key for key in keys]
-    return to_csv([*_FIRST, *known, *_LAST], (_line(r, one, keys) for r in records for one in r))
+    return csv_text([*_FIRST, *known, *_LAST], (_line(r, one, keys) for r in records for one in r))
 
 
 def _line(record: Measures, one: Measure, keys: Sequence[str]) -> list[Any]:
@@ -60,12 +60,3 @@ def _line(record: Measures, one: Measure, keys: Sequence[str]) -> list[Any]:
 def number_cell(value: float) -> str:
     """Give a number for a table, empty where it is none."""
     return f"{value:.10g}" if math.isfinite(value) else ""
-
-
-def to_csv(head: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
-    """Write lines under their heads as CSV."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(lines)
-    return text.getvalue()

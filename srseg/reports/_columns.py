@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srseg.errors import FileFormatError, MissingFileError
+from srseg.texts import unguarded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ def read_columns(path: Path | str, needed: Sequence[str]) -> dict[str, list[str]
     Returns
     -------
     dict of str to list of str
-        The cells of each column, as they stand.
+        The texts in the cells of each column.
 
     Raises
     ------
@@ -59,7 +60,7 @@ def read_columns(path: Path | str, needed: Sequence[str]) -> dict[str, list[str]
             raise FileFormatError(
                 f"{path}: row {number} has {len(row)} cells where the first has {len(names)}"
             )
-    return {name: [row[i] for row in rows[1:]] for i, name in enumerate(names)}
+    return {name: [unguarded(row[i]) for row in rows[1:]] for i, name in enumerate(names)}
 
 
 def to_number(cell: str, where: str) -> float:

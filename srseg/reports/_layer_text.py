@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import TYPE_CHECKING, Any
 
 from srseg.errors import ParameterError
 from srseg.reports._latex import escape_latex
+from srseg.texts import csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,21 +94,19 @@ def _cells(table: LayerTable, *, has_paper: bool) -> tuple[list[str], list[list[
 
 
 def _csv(table: LayerTable, *, has_paper: bool) -> str:
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
     names = ["stage", "layer", "module", "kernel_y", "kernel_x", "stride_y", "stride_x",
              "in_channels", "out_channels", "height", "width", "parameters", "flops",
              "receptive_field"] + ["receptive_field_paper"] * has_paper  # fmt: skip
-    writer.writerow(names)
     none = (None, None)
+    lines = []
     for layer in table.layers:
         row: list[Any] = [
             layer.stage, layer.operation, layer.module, *(layer.kernel or none),
             *(layer.stride or none), layer.in_channels, layer.out_channels,
             *(layer.output_size or none), layer.parameters, layer.flops, layer.receptive_field,
         ]  # fmt: skip
-        writer.writerow(row + [layer.receptive_field_paper] * has_paper)
-    return file.getvalue()
+        lines.append(row + [layer.receptive_field_paper] * has_paper)
+    return csv_text(names, lines)
 
 
 def _latex(columns: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[bool]) -> str:

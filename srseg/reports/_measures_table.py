@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from typing import TYPE_CHECKING, Any
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from srseg.quantification import format_difference
 from srseg.reports._latex import escape_latex
 from srseg.reports._measures_cells import captions_of, cells_of, heads_of, title_of
+from srseg.texts import csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -127,20 +126,18 @@ def comparison_to_csv(table: Comparison) -> str:
         A line for each quantity, sample and label set, with all digits; the relative difference is
         a fraction, and ``printed`` is what a table prints of it.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     head = "measure title unit sample label_set value lower upper reference relative_difference"
-    writer.writerow([*head.split(), "printed"])
+    lines = []
     for row in table.rows:
         for column, value in row.values.items():
             low, high = row.intervals.get(column, (math.nan, math.nan))
             difference = table.difference(row, column)
             numbers = [_plain(v) for v in (value, low, high)]
-            writer.writerow([
+            lines.append([
                 row.measure, row.title, row.unit, row.sample, column, *numbers,
                 table.reference or "", _plain(difference), format_difference(difference),
             ])  # fmt: skip
-    return text.getvalue()
+    return csv_text([*head.split(), "printed"], lines)
 
 
 def comparison_to_json(table: Comparison) -> dict[str, Any]:

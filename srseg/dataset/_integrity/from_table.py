@@ -10,6 +10,7 @@ from srseg.dataset._metadata.parse import from_sidecar, parse_metadata, to_secti
 from srseg.dataset._metadata.schema import METADATA_KEYS
 from srseg.dataset._old_rows import old_rows, rows_of_table
 from srseg.errors import SRSegError
+from srseg.texts import unguarded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +92,7 @@ def place_for_old(layout: Layout, path: Path, new: str) -> Path | None:
         if not path.is_file() or not path.stat().st_size:
             return None
     else:
-        head, *lines = (line.split("\t") for line in new.splitlines())
+        head, *lines = ([unguarded(c) for c in s.split("\t")] for s in new.splitlines())
         number = sum(name in head for name in ("sample_id", "participant_id"))
         rows = {tuple(line[:number]): dict(zip(head, line, strict=True)) for line in lines}
         if all(row.items() <= rows.get(ids, {}).items() for ids, row in old.items()):

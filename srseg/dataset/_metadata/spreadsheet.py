@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from srseg.dataset._metadata.values import is_bare
 from srseg.errors import FileFormatError, MissingFileError
 from srseg.storage import write_text
+from srseg.texts import guarded, unguarded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,9 +23,6 @@ SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 
 _LARGEST = 64 << 20
 _MOST_COLUMNS = 1000
-# A spreadsheet takes a cell that begins so for a formula, and runs it. The apostrophe before it is
-# the mark by which people themselves write such a text in a spreadsheet
-_FORMULA = re.compile(r"'*[=+\-@＝＋－＠]")
 _DECIMAL_COMMA = re.compile(r"([+-]?[0-9]*),([0-9]+)")
 _GROUPED = re.compile(r"[0-9]{1,3}(?:\.[0-9]{3})+")
 _TRUE, _FALSE = ("true", "wahr", "vrai"), ("false", "falsch", "faux")
@@ -209,12 +207,12 @@ def to_cell(value: MetadataValue | None, separator: str) -> str:
         return repr(value).removesuffix(".0").replace(".", decimal_of(separator))
     if isinstance(value, int):
         return str(value)
-    return f"'{value}" if _FORMULA.match(value) else value
+    return guarded(value, numbers=True)
 
 
 def without_mark(cell: str) -> str:
     """Take away the apostrophe that keeps a text from being a formula."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+    return unguarded(cell, numbers=True)
 
 
 def with_point(cell: str, separator: str) -> str:

@@ -27,6 +27,7 @@ from srseg.io._itk.segments import table_of
 from srseg.io._memory import require_memory
 from srseg.io._provenance import PROVENANCE_KEY
 from srseg.io._source import FileSource, Plain
+from srseg.texts import reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -250,10 +251,10 @@ def itk_reader(path: Path, io_name: str) -> Any:
     try:
         reader.ReadImageInformation()
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1].strip()
         raise FileFormatError(
-            f"{path} cannot be read as {path.suffix.lstrip('.').upper()} ({reason}); it is "
-            "damaged, cut short, or another kind of file under this name"
+            f"{path} cannot be read as {path.suffix.lstrip('.').upper()} "
+            f"({reason_of(error)}); it is damaged, cut short, or another kind of file "
+            "under this name"
         ) from None
     return reader
 

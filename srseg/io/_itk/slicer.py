@@ -14,6 +14,7 @@ from srseg.io._itk.header import data_files, micrometres_in_unit
 from srseg.io._itk.place import place_of
 from srseg.io._itk.segments import segments_of
 from srseg.io._memory import require_memory
+from srseg.texts import reason_of
 from srseg.volumes import Grid, Volume
 
 if TYPE_CHECKING:
@@ -172,10 +173,9 @@ def _decoded(reader: Any, path: Path) -> NDArray[Any]:
     try:
         image = reader.Execute()
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1].strip()
         raise FileFormatError(
-            f"{path}: its voxels cannot be decoded ({reason}); it is damaged or cut short. Save "
-            "or copy it again"
+            f"{path}: its voxels cannot be decoded ({reason_of(error)}); it is damaged or cut "
+            "short. Save or copy it again"
         ) from None
     voxels: NDArray[Any] = simple_itk().GetArrayFromImage(image)
     if voxels.dtype.kind not in "iu":

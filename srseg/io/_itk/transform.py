@@ -13,6 +13,7 @@ from srseg.io._hdf5.open import opened
 from srseg.io._hdf5.safe import external_links, walk
 from srseg.io._itk.format import simple_itk
 from srseg.storage import read_json
+from srseg.texts import reason_of
 from srseg.volumes import RigidTransform
 
 if TYPE_CHECKING:
@@ -93,10 +94,9 @@ def _from_itk(path: Path) -> RigidTransform:
     try:
         transform = simple_itk().ReadTransform(str(path))
     except (RuntimeError, UnicodeDecodeError) as error:  # ITK's reasons quote what the file says
-        reason = str(error).strip().splitlines()[-1].strip()
         raise FileFormatError(
-            f"{path} cannot be read as an ITK transform ({reason}); save it with SimpleITK or 3D "
-            "Slicer"
+            f"{path} cannot be read as an ITK transform ({reason_of(error)}); save it with "
+            "SimpleITK or 3D Slicer"
         ) from None
     if transform.GetDimension() != 3:
         raise FileFormatError(f"{path} holds a transform of a plane; volumes need one of space")
