@@ -28,7 +28,7 @@ def fuzz(names, out, seed, *, seconds=0.0, inputs=0, longest=1 << 16):
     """Fuzz readers in processes that follow each other; and tell what came of it."""
     for folder in ("corpus", "dead", "findings"):
         (out / folder).mkdir(parents=True, exist_ok=True)
-    total = {"inputs": 0, "refused": 0, "peak_mib": 0.0, "seconds": 0.0}
+    total = {"inputs": 0, "refused": 0, "peak_mib": 0.0, "seconds": 0.0, "cpu": 0.0}
     deaths = 0
     while deaths <= MOST_DEATHS:
         left = seconds - total["seconds"]
@@ -43,7 +43,7 @@ def fuzz(names, out, seed, *, seconds=0.0, inputs=0, longest=1 << 16):
         ]  # fmt: skip
         code = _in_a_child(names, out, options)
         state = _state(out)
-        for key in ("inputs", "refused", "seconds"):
+        for key in ("inputs", "refused", "seconds", "cpu"):
             total[key] += state[key]
         total["peak_mib"] = max(total["peak_mib"], state["peak_mib"])
         if code == 0:
@@ -84,7 +84,7 @@ def _state(out):
     try:
         return json.loads((out / "state.json").read_text())
     except (OSError, ValueError):
-        return {"inputs": 0, "refused": 0, "peak_mib": 0.0, "seconds": 0.0}
+        return {"inputs": 0, "refused": 0, "peak_mib": 0.0, "seconds": 0.0, "cpu": 0.0}
 
 
 def again(name, path):
@@ -122,8 +122,8 @@ def main():
 
     names = options.readers or readers.present()
     out = options.out.absolute()
-    print("| reader | s | inputs | refused | findings | deaths | peak MiB |")
-    print("|---|---|---|---|---|---|---|")
+    print("| reader | s | s of CPU | inputs | refused | findings | deaths | peak MiB |")
+    print("|---|---|---|---|---|---|---|---|")
     if options.inputs:
         rows = [fuzz(names, out, options.seed, inputs=options.inputs)]
     else:
@@ -134,7 +134,8 @@ def main():
             rows.append(fuzz([name], out / name, options.seed, seconds=seconds, longest=longest))
             print(_line(rows[-1]), flush=True)
     total = {
-        key: sum(row[key] for row in rows) for key in ("seconds", "inputs", "refused", "deaths")
+        key: sum(row[key] for row in rows)
+        for key in ("seconds", "cpu", "inputs", "refused", "deaths")
     }
     total["peak_mib"] = max(row["peak_mib"] for row in rows)
     total["findings"] = [name for row in rows for name in row["findings"] + row["dead"]]
@@ -148,8 +149,8 @@ def main():
 def _line(row):
     share = row["refused"] / max(1, row["inputs"])
     return (
-        f"| {row['reader']} | {row['seconds']:.0f} | {row['inputs']:,} | {share:.0%} | "
-        f"{len(row['findings'])} | {row['deaths']} | {row['peak_mib']:.0f} |"
+        f"| {row['reader']} | {row['seconds']:.0f} | {row['cpu']:.0f} | {row['inputs']:,} | "
+        f"{share:.0%} | {len(row['findings'])} | {row['deaths']} | {row['peak_mib']:.0f} |"
     )
 
 

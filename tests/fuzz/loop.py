@@ -64,6 +64,7 @@ class Loop:
     def begin(self):
         """Count time from now on."""
         self._began = self._noted = time.monotonic()
+        self._cpu = time.process_time()
         self.note()
 
     def __call__(self, data):
@@ -94,7 +95,7 @@ class Loop:
         self._noted = time.monotonic()
         state = {
             "inputs": self._count, "refused": self._refused, "peak_mib": self._peak,
-            "seconds": self._noted - self._began,
+            "seconds": self._noted - self._began, "cpu": time.process_time() - self._cpu,
         }  # fmt: skip
         (self.out / "state.json").write_text(json.dumps(state))
 

@@ -25,20 +25,22 @@ def path(tmp_path):
 @pytest.fixture
 def lock_fails(monkeypatch):
     """Let h5py fail to lock with an error, as it does on file systems without locks."""
-    plain, asked = h5py.File, []
+    asked = []
 
     def with_error(number, numbered=True):
-        def open_file(path, mode, *, locking):
-            asked.append(locking)
-            if locking:
-                text = (
-                    "Unable to synchronously open file (unable to lock file, errno = "
-                    f"{number}, error message = '{os.strerror(number)}')"
-                )
-                raise OSError(number, text) if numbered else OSError(text)
-            return plain(path, mode, locking=False)
+        class File(h5py.File):
+            def __init__(self, path, *mode, locking=None):
+                if mode:  # else it is what was opened already
+                    asked.append(locking)
+                if locking:
+                    text = (
+                        "Unable to synchronously open file (unable to lock file, errno = "
+                        f"{number}, error message = '{os.strerror(number)}')"
+                    )
+                    raise OSError(number, text) if numbered else OSError(text)
+                super().__init__(path, *mode, locking=locking)
 
-        monkeypatch.setattr(h5py, "File", open_file)
+        monkeypatch.setattr(h5py, "File", File)
         return asked
 
     return with_error

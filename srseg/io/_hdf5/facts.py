@@ -11,7 +11,8 @@ import numpy as np
 from srseg.errors import ParameterError
 from srseg.io._hdf5.safe import child
 from srseg.io._hdf5.size import axis_names
-from srseg.io._hdf5.values import is_numbers, text_of
+from srseg.io._hdf5.texts import text_attribute, text_in
+from srseg.io._hdf5.values import is_numbers
 from srseg.units import parse_quantity
 
 if TYPE_CHECKING:
@@ -225,15 +226,11 @@ def _groups(group: Any) -> list[Any]:
 
 
 def _nx_class(group: Any) -> str:
-    return text_of(group.attrs.get("NX_class", ""))
+    return text_attribute(group, "NX_class")
 
 
 def _text(item: Any) -> str:
-    if item is None or not hasattr(item, "dtype") or item.size != 1 or item.external:
-        return ""
-    if item.is_virtual or item.dtype.itemsize > 1 << 20:
-        return ""
-    text = text_of(item[()]).strip("\0 \n")
+    text = text_in(item).strip("\0 \n")
     return "" if text.lower() in _NOTHING else text
 
 
@@ -276,7 +273,7 @@ def _quantity(item: Any, unit: str, said: str = "") -> float | None:
 
 def _unit(item: Any) -> str:
     for name in ("units", "unit"):
-        said = text_of(item.attrs.get(name, "")) or _text(child(item.parent, f"{item.name}_{name}"))
+        said = text_attribute(item, name) or _text(child(item.parent, f"{item.name}_{name}"))
         if said:
             return said.strip("\0 ")
     return ""

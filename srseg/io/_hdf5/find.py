@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from srseg.errors import FileFormatError, SRSegError
 from srseg.io._hdf5.raw import looks_raw, raw_anywhere, raw_error, why_raw, why_raw_in
 from srseg.io._hdf5.safe import Place, external_links, follow, require_few, walk
-from srseg.io._hdf5.values import is_volume, text_of
+from srseg.io._hdf5.texts import text_attribute
+from srseg.io._hdf5.values import is_volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,12 +94,12 @@ def _default_signal(file: Any, links: Links) -> Place | None:
     here = Place(file)
     try:
         for _ in range(8):
-            default = text_of(here.item.attrs.get("default", ""))
+            default = text_attribute(here.item, "default")
             below = _step(here, default, links) if default else None
             if below is not None and not hasattr(below.item, "dtype"):
                 here = below
                 continue
-            signal = text_of(here.item.attrs.get("signal", ""))
+            signal = text_attribute(here.item, "signal")
             found = _step(here, signal, links) if signal else None
             return found if found is not None and is_volume(found.item) else None
     except SRSegError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from srseg.errors import FileFormatError, GridError, SRSegError, StorageError
-from srseg.io._hdf5.values import text_of
+from srseg.io._hdf5.texts import attribute, text_attribute
 from srseg.labels import LabelTable
 from srseg.volumes import Grid
 
@@ -84,8 +84,8 @@ class Header:
         """
         if _ATTRIBUTE not in dataset.attrs:
             return None
-        text = text_of(dataset.attrs[_ATTRIBUTE])
-        if zlib.crc32(text.encode()) != dataset.attrs.get(_SUM):
+        text = text_attribute(dataset, _ATTRIBUTE)
+        if zlib.crc32(text.encode()) != attribute(dataset, _SUM):
             raise StorageError(
                 f"{path}: the header of {dataset.name} is damaged (its checksum does not fit); "
                 "take the file from a backup"

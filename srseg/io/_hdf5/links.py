@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srseg.errors import FileFormatError, MissingFileError
 from srseg.io._format import require_utf8
-from srseg.io._hdf5.open import open_file
+from srseg.io._hdf5.open import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,6 +44,7 @@ class Links:
         """Why links could not be followed while the volume was searched for."""
         self._real = Path(os.path.realpath(path))
         self._open: dict[Path, Any] = {}
+        self._close = ExitStack()
 
     def locate(self, holder: Path, name: str, what: str) -> Path:
         """Find the file that a link names, and refuse it where it must not be read.
@@ -113,7 +114,7 @@ class Links:
         if real == self._real:
             return self.file
         if real not in self._open:
-            self._open[real] = open_file(real)
+            self._open[real] = self._close.enter_context(opened(real))
         return self._open[real]
 
     def require_few(self, names: Iterable[str]) -> None:
@@ -137,8 +138,8 @@ class Links:
 
     def close(self) -> None:
         """Close the files that were opened; the first one is left to its owner."""
-        while self._open:
-            self._open.popitem()[1].close()
+        self._open.clear()
+        self._close.close()
 
 
 def _where_it_is(folder: Path, named: Path) -> Path:

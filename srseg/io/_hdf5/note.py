@@ -9,7 +9,7 @@ from typing import Any
 from srseg.errors import FileFormatError
 from srseg.io._hdf5.open import opened
 from srseg.io._hdf5.safe import resolve
-from srseg.io._hdf5.values import text_of
+from srseg.io._hdf5.texts import text_in
 
 
 def read_provenance(path: Path | str) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def read_provenance(path: Path | str) -> dict[str, Any]:
     path = Path(path)
     with opened(path) as file:
         try:
-            found = json.loads(text_of(resolve(file, "entry/provenance/data")[()]))
+            found = json.loads(text_in(resolve(file, "entry/provenance/data")))
         except (KeyError, ValueError, TypeError, RecursionError):
             found = None
     if not isinstance(found, dict):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from srseg.errors import FileFormatError, MissingFileError, SRSegError, StorageError
+from srseg.io._hdf5.guard import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ _NO_LOCKS = {
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """Open an HDF5 file and turn whatever goes wrong in reading it into a clear error.
+    """Open an HDF5 file to look at it; whatever goes wrong in reading becomes a clear error.
 
     Parameters
     ----------
@@ -40,9 +41,10 @@ def opened(path: Path) -> Iterator[Any]:
     FileFormatError
         If it is not an HDF5 file, or a damaged one.
     """
-    file = open_file(path)
+    plain = open_file(path)
     try:
-        yield file
+        with guarded(path, plain) as file:
+            yield file
     except (SRSegError, MemoryError):
         raise
     except Exception as error:
@@ -51,11 +53,13 @@ def opened(path: Path) -> Iterator[Any]:
             f"{path} cannot be read ({error}); it is damaged or cut short, so take it from a backup"
         ) from error
     finally:
-        file.close()
+        plain.close()
 
 
 def open_file(path: Path) -> Any:
-    """Open an HDF5 file for reading; the caller closes it.
+    """Open an HDF5 file for reading its voxels; the caller closes it.
+
+    Texts of a foreign file are read with `opened`.
 
     HDF5 locks a file while it reads, so that nobody writes into it. Where the file system has no
     locks, it is opened without one. The environment variable ``HDF5_USE_FILE_LOCKING`` stands above

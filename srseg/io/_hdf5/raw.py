@@ -9,7 +9,8 @@ import numpy as np
 
 from srseg.errors import FileFormatError
 from srseg.io._hdf5.safe import child, last_name, walk
-from srseg.io._hdf5.values import text_of, volume_shape
+from srseg.io._hdf5.texts import text_attribute, text_in
+from srseg.io._hdf5.values import is_numbers, volume_shape
 
 if TYPE_CHECKING:
     from srseg.io._hdf5.safe import Place
@@ -32,7 +33,7 @@ def why_raw(place: Place) -> str:
         said = why_raw_in(group, name)
         if said is not None:
             return said
-    if text_of(place.item.attrs.get("axes", "")).lower().startswith("theta"):
+    if text_attribute(place.item, "axes").lower().startswith("theta"):
         return f"the axes of {place.item.name} start with theta"
     for file in {group.file for group, _ in place.ways}:
         for item in walk(file):
@@ -59,7 +60,7 @@ def why_raw_in(group: Any, name: str) -> str | None:
     """
     here = group
     while True:
-        nx_class = text_of(here.attrs.get("NX_class", ""))
+        nx_class = text_attribute(here, "NX_class")
         if nx_class == "NXprocess" or re.match(r"reconstruction|final_result_", last_name(here)):
             return ""
         if child(here, "image_key") is not None:
@@ -71,7 +72,7 @@ def why_raw_in(group: Any, name: str) -> str | None:
                     return f"{kind} beside {name}"
         definition = child(here, "definition")
         if definition is not None:
-            return "the definition NXtomo" if _text(definition) == "NXtomo" else ""
+            return "the definition NXtomo" if text_in(definition) == "NXtomo" else ""
         if here.name == "/":
             return None
         here = here.parent
@@ -93,7 +94,7 @@ def raw_anywhere(file: Any) -> str:
     for item in walk(file):
         if last_name(item) == "image_key":
             return f"image keys at {item.name}"
-        if last_name(item) == "definition" and _text(item) == "NXtomo":
+        if last_name(item) == "definition" and text_in(item) == "NXtomo":
             return f"the definition NXtomo at {item.name}"
     return ""
 
@@ -117,7 +118,7 @@ def looks_raw(place: Place) -> str:
     # httomo keeps every step of its pipeline in this form, the projections among them
     angles = child(place.item.parent, "angles")
     detector = child(place.item.parent, "data_dims/detector_x_y")
-    if getattr(angles, "ndim", 0) == 1 and getattr(detector, "shape", None) == (2,):
+    if getattr(angles, "ndim", 0) == 1 and is_numbers(detector, (2,)):
         width, height = np.asarray(detector[()]).tolist()
         if place.item.shape == (angles.size, height, width):
             return "it has one slice for each angle, of the size of the detector"
@@ -143,7 +144,3 @@ def raw_error(file: Any, reason: str) -> FileFormatError:
         f"{file.filename} holds raw projections ({reason}); they must be reconstructed first, for "
         "example with httomo, Savu, nabu or TomoPy. Then give srseg the reconstructed volume"
     )
-
-
-def _text(item: Any) -> str:
-    return text_of(item[()]) if getattr(item, "size", 0) == 1 else ""

@@ -10,6 +10,7 @@ import numpy as np
 
 from srseg.errors import ParameterError
 from srseg.io._hdf5.safe import child, walk
+from srseg.io._hdf5.texts import attribute, text_attribute
 from srseg.io._hdf5.values import is_numbers, text_of, volume_axes, volume_shape
 from srseg.units import parse_quantity
 
@@ -32,7 +33,7 @@ def voxel_size(place: Place) -> tuple[float, float, float] | None:
     tuple of float or None
         Edge lengths along the axes of the dataset in µm; None where the file does not say.
     """
-    found = _three(place.item.attrs.get("element_size_um"), 1.0)
+    found = _three(attribute(place.item, "element_size_um"), 1.0)
     # what its own file says comes first: that file alone may be opened later
     for group, _ in reversed(place.ways):
         found = found or _from_axes(group, place.item)
@@ -54,10 +55,10 @@ def axis_names(group: Any, dataset: Any) -> list[str]:
     list of str
         A name for each axis of the volume; empty where there are none.
     """
-    said = group.attrs.get("axes")
+    said = attribute(group, "axes")
     if said is None:
         # Data Exchange, and NeXus of old: one text at the dataset
-        text = text_of(dataset.attrs.get("axes", "")).strip("[]")
+        text = text_attribute(dataset, "axes").strip("[]")
         said = text.replace(",", ":").split(":") if text else _axistags(dataset)
     names = [text_of(name).strip() for name in np.atleast_1d(said)]
     if len(names) != dataset.ndim or not all(names):
@@ -68,7 +69,7 @@ def axis_names(group: Any, dataset: Any) -> list[str]:
 def _axistags(dataset: Any) -> list[str]:
     """Give the keys of the axes as vigra, and with it ilastik, writes them."""
     try:
-        axes = json.loads(text_of(dataset.attrs.get("axistags", "")))["axes"]
+        axes = json.loads(text_attribute(dataset, "axistags"))["axes"]
         return [str(axis["key"]) for axis in axes]
     except (ValueError, KeyError, TypeError, RecursionError):
         return []
@@ -82,7 +83,7 @@ def _from_axes(group: Any, dataset: Any) -> tuple[float, float, float] | None:
         axis: Any = child(group, name)
         if not is_numbers(axis, (length,)) or not 1 < length <= _MOST_POSITIONS:
             return None
-        unit = text_of(axis.attrs.get("units", ""))
+        unit = text_attribute(axis, "units")
         positions = axis[()].astype(float)
         step = (positions[-1] - positions[0]) / (length - 1)
         if axis.dtype.kind == "f" and axis.dtype.itemsize <= 4:
