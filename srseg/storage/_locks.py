@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import time
@@ -81,9 +82,7 @@ def locked(
     except InUseError:
         raise
     except OSError as error:
-        raise StorageError(
-            error.errno, f"cannot lock {path}: {error.strerror}; is the folder writable?"
-        ) from error
+        raise _cannot(path, error) from error
     try:
         since = datetime.now().astimezone().isoformat(timespec="seconds")
         with suppress(OSError):  # who holds it is a courtesy, not a condition
@@ -93,6 +92,21 @@ def locked(
         with suppress(OSError):
             holder.unlink(missing_ok=True)
         lock.release()
+
+
+def _cannot(path: Path, error: OSError) -> StorageError:
+    """Say which file stands in the way, and what to do about it."""
+    lock = path.with_name(f".{path.name}.lock")
+    advice = f"make sure that you may write in {path.parent}"
+    if os.path.lexists(lock):
+        advice = f"ask who it belongs to for leave to write it, or to remove it, and {advice}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        advice = f"make space in {path.parent}"
+    return StorageError(
+        error.errno,
+        f"cannot lock {path}, as {lock} cannot be opened for writing: "
+        f"{error.strerror or error}; {advice}",
+    )
 
 
 def _who(holder: Path) -> str:

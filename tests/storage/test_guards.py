@@ -111,6 +111,33 @@ def test_lock_in_a_missing_folder(tmp_path):
         pass
 
 
+@pytest.mark.parametrize(
+    ("found", "advice"),
+    [
+        (errno.EACCES, "make sure that you may write in "),
+        (errno.EROFS, "make sure that you may write in "),
+        (errno.ENOSPC, "make space in "),
+    ],
+)
+def test_a_lock_that_cannot_be_made_names_its_file(tmp_path, monkeypatch, found, advice):
+    def refuse(path, *_, **__):
+        raise OSError(found, os.strerror(found), path)
+
+    monkeypatch.setattr("filelock._unix.os.open", refuse)
+    with pytest.raises(StorageError) as caught, locked(tmp_path / "a"):
+        pass
+    told = str(caught.value)
+    assert f"{tmp_path / '.a.lock'} cannot be opened for writing: {os.strerror(found)}" in told
+    assert told.endswith(f"{advice}{tmp_path}")
+
+
+def test_a_lock_of_somebody_else_is_told_of(tmp_path):
+    # a folder stands for what may not be opened, as tests may run as root
+    (tmp_path / ".a.lock").mkdir()
+    with pytest.raises(StorageError, match="ask who it belongs to for leave"):
+        locked(tmp_path / "a").__enter__()
+
+
 def test_free_space_is_named(tmp_path):
     free = shutil.disk_usage(tmp_path).free
     require_free_space(tmp_path / "not" / "yet", 1, "nothing")
