@@ -65,6 +65,7 @@ LABELS = "derivatives/labels/sub-01/micr/sub-01_sample-A_desc-WF_dseg.json"
         (LABELS, "Description", EVIL),
         ("dataset_description.json", "Name", EVIL),
     ],
+    ids=["metadata", "file", "author", "note", "dataset"],
 )
 def test_a_sidecar_that_says_it(folder, file, key, value):
     path = folder / "d" / file

@@ -27,6 +27,7 @@ from srseg.reports._page._models import find_models, model_part
 from srseg.reports._page._next import correct_next
 from srseg.reports._page._numbers import implant_numbers
 from srseg.reports._page._parts import Table
+from srseg.reports._page._policy import policy
 from srseg.reports._page._sample_part import STEPS, sample_part
 from srseg.reports._page._versions import versions
 from srseg.reports._viewer import ViewerSample, shown_grid, viewer_head, viewer_html
@@ -206,7 +207,7 @@ def write_report(
 def _page(context: dict[str, Any], parts: Sequence[SamplePart], max_size: int) -> str:
     """Fill the page in: all but the viewer first, which gets what is left of the size."""
     notes: list[str] = context["notes"]
-    bare = len(_rendered({**context, "viewer": "", "viewer_head": ""}).encode())
+    bare = len(_rendered(context, "", "").encode())
     if bare > max_size:
         raise ParameterError(
             f"the page has {bare / 1e6:.1f} MB without the viewer, and {max_size / 1e6:.1f} MB are "
@@ -219,13 +220,11 @@ def _page(context: dict[str, Any], parts: Sequence[SamplePart], max_size: int) -
         notes.append("The viewer: the page would become too large; allow more")
     elif with_scan:
         try:
-            viewer, head = (
-                viewer_html([_viewed(p) for p in with_scan], budget=budget),
-                viewer_head(),
-            )
+            viewer = viewer_html([_viewed(p) for p in with_scan], budget=budget)
+            head = viewer_head()
         except SRSegError as error:
             notes.append(f"The viewer: {error}")
-    return _rendered({**context, "viewer": Markup(viewer), "viewer_head": Markup(head)})  # noqa: S704 - made by us
+    return _rendered(context, viewer, head)
 
 
 def _viewed(part: SamplePart) -> ViewerSample:
@@ -233,7 +232,8 @@ def _viewed(part: SamplePart) -> ViewerSample:
     return ViewerSample(part.name, part.scan, part.labels, part.maps)
 
 
-def _rendered(context: Mapping[str, Any]) -> str:
+def _rendered(context: Mapping[str, Any], viewer: str, head: str) -> str:
+    made = {"viewer": Markup(viewer), "viewer_head": Markup(head)}  # noqa: S704 - made by us
     environment = Environment(
         loader=PackageLoader("srseg.reports._page", "."),
         autoescape=True,
@@ -241,7 +241,7 @@ def _rendered(context: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html").render(context)
+    return environment.get_template("page.html").render(context, **made, policy=policy(head))
 
 
 def _records(
