@@ -69,32 +69,49 @@ class GuardedFile(io.FileIO):
         while n_read < len(view) and (more := super().readinto(view[n_read:])):
             n_read += more
         view[n_read:] = bytes(len(view) - n_read)
-        if view[:4] == _HEAP and not self._is_sound(at):
+        if view[:4] == _HEAP and not objects_of_heap(self, at, self._n_length):
             view[:4] = bytes(4)
         return n_read
 
-    def _is_sound(self, at: int) -> bool:
-        """Whether the objects of a heap fill it, one after the other."""
-        head = 8 + self._n_length
-        self.seek(at)
-        start = self.read(head)
-        size = int.from_bytes(start[8:], "little")
-        if len(start) < head or not _SMALLEST_HEAP <= size <= _LARGEST_HEAP:
-            return False
-        self.seek(at)
-        heap = self.read(size)
-        if len(heap) < size:
-            return False
-        # a head, of the heap or of an object, takes a multiple of eight bytes
-        head = place = -(-head // 8) * 8
-        seen = set()
-        while place + head <= size:
-            number = int.from_bytes(heap[place : place + 2], "little")
-            length = int.from_bytes(heap[place + 8 : place + 8 + self._n_length], "little")
-            # number 0 is the free space, whose length counts its head too
-            step = head + -(-length // 8) * 8 if number else length
-            if number in seen or step < head or (length % 8 and not number) or place + step > size:
-                return False
-            seen.add(number)
-            place += step
-        return True
+
+def objects_of_heap(raw: Any, at: int, n_length: int) -> dict[int, memoryview]:
+    """Walk along the objects of a global heap.
+
+    Parameters
+    ----------
+    raw : file object
+        The file, without a buffer.
+    at : int
+        Where the heap begins in it.
+    n_length : int
+        How many bytes the file takes to state a length.
+
+    Returns
+    -------
+    dict of int to memoryview
+        What each number stands for; empty where the objects do not fill the heap, one after the
+        other.
+    """
+    head = 8 + n_length
+    raw.seek(at)
+    start = raw.read(head)
+    size = int.from_bytes(start[8:], "little")
+    if start[:4] != _HEAP or len(start) < head or not _SMALLEST_HEAP <= size <= _LARGEST_HEAP:
+        return {}
+    raw.seek(at)
+    heap = memoryview(raw.read(size))
+    if len(heap) < size:
+        return {}
+    found = {}
+    # a head, of the heap or of an object, takes a multiple of eight bytes
+    head = place = -(-head // 8) * 8
+    while place + head <= size:
+        number = int.from_bytes(heap[place : place + 2], "little")
+        length = int.from_bytes(heap[place + 8 : place + 8 + n_length], "little")
+        # number 0 is the free space, whose length counts its head too
+        step = head + -(-length // 8) * 8 if number else length
+        if number in found or step < head or step % 8 or place + step > size:
+            return {}
+        found[number] = heap[place + head : place + head + length]
+        place += step
+    return found

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srseg.errors import FileFormatError, SRSegError
+from srseg.io._hdf5.stored import require_few_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,6 +121,7 @@ def follow(start: Place, name: str, links: Links | None = None) -> Place:
 
 
 def _target(group: Any, name: str) -> Any:
+    require_few_parts(group, [os.fsencode(name)])
     try:
         return group[name]
     except KeyError as error:
@@ -226,10 +228,11 @@ def walk(group: Any) -> Iterator[Any]:
             )
         yield here
         if isinstance(here, h5py.Group):
-            below = [h5py.h5o.open(here.id, n) for n in reversed(_linked(here, h5py.h5l.TYPE_HARD))]
+            names = _linked(here, h5py.h5l.TYPE_HARD)
+            require_few_parts(here, names)
             waiting.extend(
                 (kind(found), depth + 1)
-                for found in below
+                for found in [h5py.h5o.open(here.id, name) for name in reversed(names)]
                 for identifier, kind in (
                     (h5py.h5g.GroupID, h5py.Group), (h5py.h5d.DatasetID, h5py.Dataset),
                 )

@@ -1,25 +1,31 @@
 """What stands in the header of an HDF5 object, byte by byte, before HDF5 makes something of it.
 
 Of a string of any length a file keeps how long it is and where it lies. HDF5 makes room for that
-length, up to 4 GiB, before it looks whether anything lies there.
+length, up to 4 GiB, before it looks whether anything lies there; and likewise for as many parts as
+a virtual dataset says that it has.
 """
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srseg.errors import FileFormatError
+from srseg.io._hdf5.guard import objects_of_heap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from typing import Self
 
 LONGEST_TEXT = 64 << 20
 """Bytes of a text at most; what srseg notes of how a file was made takes some kB."""
 
 _LAYOUT, _ATTRIBUTE, _CONTINUED = 0x08, 0x0C, 0x10
-_SHARED = 2
+_SHARED, _VIRTUAL = 2, 3
 _MOST_BYTES, _MOST_BLOCKS = 1 << 20, 256
+_MOST_PARTS, _LEAST_OF_PART = 1 << 17, 8
+_FARTHEST, _AT_ONCE = (1 << 63) - 1, 1024
 
 
 def require_short_attribute(item: Any, name: str, n_texts: int) -> None:
@@ -40,11 +46,12 @@ def require_short_attribute(item: Any, name: str, n_texts: int) -> None:
         If one states more than 64 MiB. Those of attributes that do not lie in the header are not
         looked at: HDF5 puts them elsewhere where an object has more than eight.
     """
-    for kind, data in _messages(item):
-        if kind == _ATTRIBUTE:
-            found, value = _parts_of_attribute(data)
-            if found == name.encode():
-                _require_short(item, value, n_texts, f"its attribute {name}")
+    with _Stored(item.file) as stored:
+        for kind, data in stored.messages(_address(item)):
+            if kind == _ATTRIBUTE:
+                found, value = _parts_of_attribute(data)
+                if found == name.encode():
+                    _require_short(item, value, n_texts, f"its attribute {name}")
 
 
 def require_short_text(dataset: Any) -> bool:
@@ -69,7 +76,8 @@ def require_short_text(dataset: Any) -> bool:
 
     file, layout = dataset.file, dataset.id.get_create_plist().get_layout()
     if layout == h5py.h5d.COMPACT:
-        data = next((data for kind, data in _messages(dataset) if kind == _LAYOUT), b"")
+        with _Stored(file) as stored:
+            data = stored.layout(_address(dataset))
         if data[:1] not in (b"\3", b"\4", b"\5") or data[1:2] != b"\0":
             return False
         _require_short(dataset, data[4:], 1, "it")
@@ -82,10 +90,43 @@ def require_short_text(dataset: Any) -> bool:
         at = dataset.id.get_chunk_info(0).byte_offset if dataset.id.get_num_chunks() else None
     if at is None:
         return False
-    with Path(file.filename).open("rb", buffering=0) as raw:
-        raw.seek(at)
-        _require_short(dataset, raw.read(4), 1, "it")
+    with _Stored(file) as stored:
+        stored.raw.seek(at)
+        _require_short(dataset, stored.raw.read(4), 1, "it")
     return True
+
+
+def require_few_parts(group: Any, names: Iterable[bytes]) -> None:
+    """Refuse links to virtual datasets of absurdly many parts, before they are followed.
+
+    Parameters
+    ----------
+    group : h5py.Group
+        The group.
+    names : iterable of bytes
+        Names of hard links in it.
+
+    Raises
+    ------
+    FileFormatError
+        If there are more parts than there are bytes that tell of them, or than 131,072.
+    """
+    with _Stored(group.file) as stored:
+        for name in names:
+            layout = stored.layout(group.id.links.get_info(name).u)
+            if len(layout) < 2 or layout[0] < 4 or layout[1] != _VIRTUAL:
+                continue
+            at = int.from_bytes(layout[2 : 2 + stored.n_address], "little")
+            number = int.from_bytes(layout[2 + stored.n_address :][:4], "little")
+            objects = objects_of_heap(stored.raw, stored.place(at), stored.n_length)
+            said = objects.get(number, b"")
+            n_parts = int.from_bytes(said[1 : 1 + stored.n_length], "little")
+            if n_parts > min(_MOST_PARTS, len(said) // _LEAST_OF_PART):
+                raise FileFormatError(
+                    f"{group.file.filename}: {group.name.rstrip('/')}/{os.fsdecode(name)} is "
+                    f"damaged, or too fine (a virtual dataset that says it has {n_parts} parts, in "
+                    f"{len(said)} bytes); copy it into one file (h5repack does)"
+                )
 
 
 def _require_short(item: Any, value: bytes, n_texts: int, what: str) -> None:
@@ -108,40 +149,60 @@ def _parts_of_attribute(data: bytes) -> tuple[bytes, bytes]:
     return name, data[at + sum(-(-n // 8) * 8 if padded else n for n in sizes) :]
 
 
-def _messages(item: Any) -> Iterator[tuple[int, bytes]]:
-    """Visit the messages in the header of an object; not those that lie elsewhere."""
+def _address(item: Any) -> int:
     import h5py
 
-    file = item.file
-    n_address, n_length = file.id.get_create_plist().get_sizes()
-    base = file.userblock_size
-    with Path(file.filename).open("rb", buffering=0) as raw:
+    return int(h5py.h5o.get_info(item.id).addr)
 
-        def read(at: int, size: int) -> bytes:
-            raw.seek(base + at)
-            return raw.read(min(size, _MOST_BYTES))
 
-        start = h5py.h5o.get_info(item.id).addr
-        head, first, n_bytes = _first_block(read(start, 64))
-        blocks = [read(start + first, n_bytes)]
+class _Stored:
+    """A file whose object headers are read byte by byte."""
+
+    def __init__(self, file: Any) -> None:
+        self.n_address, self.n_length = file.id.get_create_plist().get_sizes()
+        self._base = file.userblock_size
+        self.raw = Path(file.filename).open("rb", buffering=0)  # noqa: SIM115 - see __exit__
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.raw.close()
+
+    def place(self, address: int) -> int:
+        """Tell where in the file an address lies; beyond any file there is nothing."""
+        return min(self._base + address, _FARTHEST)
+
+    def layout(self, address: int) -> bytes:
+        """Give the message that says where the numbers of a dataset lie."""
+        return next((data for kind, data in self.messages(address) if kind == _LAYOUT), b"")
+
+    def messages(self, address: int) -> Iterator[tuple[int, bytes]]:
+        """Visit the messages in the header of an object; not those that lie elsewhere."""
+        begun = self._read(address, _AT_ONCE)
+        head, first, n_bytes = _first_block(begun)
+        block = begun[first : first + n_bytes]
+        blocks = [block if len(block) == n_bytes else self._read(address + first, n_bytes)]
         for n in range(_MOST_BLOCKS):
             if n == len(blocks):
                 return
-            block, at = blocks[n], 0
+            block, at, long = blocks[n], 0, head == 8
             while at + head <= len(block):
-                short = head != 8
-                kind = block[at] if short else int.from_bytes(block[at : at + 2], "little")
-                size = int.from_bytes(block[at + 1 + (not short) :][:2], "little")
-                flags = block[at + 3 + (not short)]
+                kind = block[at]  # of two bytes, the other one is 0
+                size = int.from_bytes(block[at + 1 + long : at + 3 + long], "little")
                 data = block[at + head : at + head + size]
-                at += head + size
                 if kind == _CONTINUED:
-                    where = int.from_bytes(data[:n_address], "little")
-                    n_more = int.from_bytes(data[n_address : n_address + n_length], "little")
-                    more = read(where, n_more)
-                    blocks.append(more[4:-4] if short else more)
-                elif not flags & _SHARED:
+                    where = int.from_bytes(data[: self.n_address], "little")
+                    n_more = int.from_bytes(data[self.n_address :][: self.n_length], "little")
+                    more = self._read(where, n_more)
+                    blocks.append(more if long else more[4:-4])
+                elif not block[at + 3 + long] & _SHARED:
                     yield kind, data
+                at += head + size
+
+    def _read(self, address: int, size: int) -> bytes:
+        self.raw.seek(self.place(address))
+        return self.raw.read(min(size, _MOST_BYTES))
 
 
 def _first_block(start: bytes) -> tuple[int, int, int]:
