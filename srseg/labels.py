@@ -334,6 +334,8 @@ def _check(classes: Sequence[LabelClass]) -> None:
             )
         if not c.name or not c.name.isprintable():
             raise LabelError(f"class {c.value} has no printable name: {c.name!r}")
+        if not c.abbreviation.isprintable():
+            raise LabelError(f"class {c.name!r} has no printable abbreviation: {c.abbreviation!r}")
         if not re.fullmatch(r"#[0-9a-fA-F]{6}", c.color):
             raise LabelError(f"class {c.name!r} has colour {c.color!r}; write it as #rrggbb")
 

@@ -50,7 +50,7 @@ def stated_grid(tif: tifffile.TiffFile, shape: tuple[int, ...]) -> dict[str, Any
     own = _own_grid(text, shape)
     if own is not None:
         return {"voxel_size": own.voxel_size, "origin": own.origin, "direction": own.direction}
-    size = _all(_from_ome(text) if "<OME" in text else _from_imagej(tif))
+    size = _all(_from_ome(text) if _is_xml(text) else _from_imagej(tif))
     return {} if size is None else {"voxel_size": size}
 
 
@@ -71,7 +71,7 @@ def stated_pixel(tif: tifffile.TiffFile) -> tuple[float | None, float, float] | 
         others are stated; None where the file does not say.
     """
     text = _description(tif)
-    sizes = _from_ome(text) if "<OME" in text else _from_imagej(tif)
+    sizes = _from_ome(text) if _is_xml(text) else _from_imagej(tif)
     z, y, x = sizes or _from_resolution(tif)
     return None if y is None or x is None else (z, y, x)
 
@@ -127,17 +127,23 @@ def _description(tif: tifffile.TiffFile) -> str:
 
 def _own(text: str, key: str) -> Any:
     """Read the JSON behind ``key=`` (a line) or ``key: `` (inside OME-XML's description)."""
-    at = text.find(f"{key}=")
-    if at < 0:
-        return None
     import html
 
-    start = at + len(key) + 1
-    line = re.split(r"[\n\r]|</", text[start:], maxsplit=1)[0]
+    # in XML its own signs are escaped, elsewhere they are letters of a name
+    is_xml = _is_xml(text)
+    found = re.search(rf"(?:^|[\n\r{'>' if is_xml else ''}]){key}=", text)
+    if found is None:
+        return None
+    line = re.split(r"[\n\r<]" if is_xml else r"[\n\r]", text[found.end() :], maxsplit=1)[0]
     try:
-        return json.loads(html.unescape(line) if "<OME" in text else line)
+        return json.loads(html.unescape(line) if is_xml else line)
     except (ValueError, RecursionError):
         return None
+
+
+def _is_xml(text: str) -> bool:
+    """Tell OME-XML; in another description its signs may be letters of a name."""
+    return text.lstrip("\ufeff \t\r\n").startswith("<")
 
 
 def _own_grid(text: str, shape: tuple[int, ...]) -> Grid | None:
