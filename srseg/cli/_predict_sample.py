@@ -1,7 +1,7 @@
 """Labelling samples of a dataset with one model, and keeping the labels with how they were made."""
 
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -127,7 +127,10 @@ class SampleJob(PredictionJob):
 
     def _tidy(self, sample: "DatasetSample", place: ResultPlace) -> None:
         """Remove what a process left that was killed after its result stood."""
-        if not place.discard(before=self._written(sample)):
+        # the later of two clocks, ours and that of the disk, as one may have been set back
+        sidecar = sample.labels_sidecar(self._prediction)
+        on_disk = datetime.fromtimestamp(sidecar.stat().st_mtime, UTC)
+        if not place.discard(before=max(self._written(sample), on_disk)):
             note(
                 f"sample {sample.name}: what was begun with --overwrite and is not finished lies "
                 f"in {place.folder}; go on with the same command, or remove that folder"

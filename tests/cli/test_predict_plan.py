@@ -157,6 +157,14 @@ def test_a_scratch_folder_that_outlived_its_result_is_removed(run, tiny):
     result = run(*command)
     assert (result.exit_code, result.stderr) == (0, "")
     assert not place.exists()
+    # the clock was set back before the result was written, but that of the disk goes on
+    place.mkdir()
+    left.write_text("{}")
+    sidecar = Dataset(tiny.path).select(name="V")[0].labels_sidecar("srseg-wf/soft1")
+    os.utime(sidecar, ns=(left.stat().st_mtime_ns + 10**9,) * 2)
+    result = run(*command)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert not place.exists()
 
 
 def test_one_process_makes_a_result(run, tiny):
