@@ -99,7 +99,8 @@ def plan_prediction(
     if allowed is not None and least > allowed:
         speed = Speed(math.inf, None, least, resident_memory())
     else:
-        speed = measure(predictor, sizes) if trial else guess(list(sizes))
+        stride = math.lcm(*(cut.stride for cut in cuts))
+        speed = measure(predictor, sizes, stride) if trial else guess(list(sizes))
     edge = edge or (_LARGE if min(shape) >= 2 * _LARGE else _SMALL)
     per_voxel = sum(ballot.channels * ballot.dtype.itemsize for _, ballot in ballots)
     votes = beside + per_voxel * edge**3 * math.prod(-(-n // edge) for n in shape)

@@ -20,6 +20,7 @@ _LONG_ENOUGH = 0.7  # seconds of trial, where the prediction is long
 _LEAST = 0.03  # seconds of trial in any case: memory is looked at every two milliseconds
 _SHARE = 0.03  # of the time that the prediction will take
 _TRIED = 64  # edge of the box that is tried first
+_LARGE = 1 << 24  # pixels of a batch from which on a part of it is tried
 _TOO_LONG = 3.0  # seconds that a trial of a whole box may take
 _BYTES_PER_PIXEL = 1024  # of a batch, that a network is taken to need where it was not tried
 
@@ -68,11 +69,14 @@ class Speed:
     resident: int
 
 
-def measure(predictor: MeasuredPredictor, sizes: Mapping[tuple[int, int, int], int]) -> Speed:
+def measure(
+    predictor: MeasuredPredictor, sizes: Mapping[tuple[int, int, int], int], stride: int = 1
+) -> Speed:
     """Try the network on the largest batch, to know its speed and memory.
 
     The longer the prediction, the longer the trial, up to less than a second. What labels boxes is
-    tried on a small one; what it needs grows with the box where the largest would take long.
+    tried on a small one; what it needs grows with the box where the largest would take long. Of
+    batches of more than 16 million pixels a part is tried, and what it needs grows with them.
 
     Parameters
     ----------
@@ -80,6 +84,8 @@ def measure(predictor: MeasuredPredictor, sizes: Mapping[tuple[int, int, int], i
         The network.
     sizes : mapping from (n, h, w) to int
         How many batches of which shape are to come.
+    stride : int, default=1
+        What heights and widths are multiples of.
 
     Returns
     -------
@@ -99,6 +105,11 @@ def measure(predictor: MeasuredPredictor, sizes: Mapping[tuple[int, int, int], i
             return small
         if math.prod(largest) / small.pixels_per_second > _TOO_LONG:
             return replace(small, memory=round(times * small.memory))
+    elif math.prod(largest) > _LARGE:
+        n, height, width = largest
+        rows = max(_LARGE // (n * width) // stride, 1) * stride
+        part = _measured(predictor, (n, min(rows, height), width), pixels)
+        return replace(part, memory=round(max(height / rows, 1) * part.memory))
     return _measured(predictor, largest, pixels)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _EXTRA = 0.02  # share of pixels that fewer sizes may cost
+_MOST = 512  # sizes that are weighed: the work grows with their square
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,20 @@ def rectangles(
 
 
 def _steps(weights: Counter[int]) -> dict[int, int]:
-    """Round sizes up to as few as cost little: the best choice, found by dynamic programming."""
+    """Round sizes up to as few as cost little: the best choice, found by dynamic programming.
+
+    Of slices of many thousand pixels, neighbouring sizes are taken together before.
+    """
+    if len(weights) > _MOST:
+        group = -(-len(weights) // _MOST)
+        ordered = sorted(weights)
+        last = {s: ordered[min(i // group * group + group, len(ordered)) - 1]
+                for i, s in enumerate(ordered)}  # fmt: skip
+        together: Counter[int] = Counter()
+        for s, weight in weights.items():
+            together[last[s]] += weight
+        few = _steps(together)
+        return {s: few[last[s]] for s in ordered}
     sizes = np.array(sorted(weights))
     if len(sizes) < 2:
         return {int(s): int(s) for s in sizes}
@@ -135,10 +149,11 @@ def _steps(weights: Counter[int]) -> dict[int, int]:
     # cost[i]: of the first i sizes, rounded up to so many as the loop is at
     cost = np.concatenate([[0.0], np.full(len(sizes), np.inf)])
     choices: list[NDArray[np.intp]] = []
+    after = np.triu(np.ones((len(sizes),) * 2, bool), 1)
     while cost[-1] > allowed or not choices:
         # the sizes from j on are rounded up to the size before i
         through = cost[None, :-1] + sizes[:, None] * (total[1:, None] - total[None, :-1])
-        through[np.triu_indices(len(sizes), 1)] = np.inf
+        through[after] = np.inf
         choices.append(through.argmin(1))
         cost = np.concatenate([[0.0], through.min(1)])
     step: dict[int, int] = {}

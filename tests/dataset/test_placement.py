@@ -74,6 +74,24 @@ def test_one_slice_is_enough(study, tmp_path):
     assert (np.delete(labels, 3, 0) == 255).all()
 
 
+def test_slabs_without_a_labelled_slice_are_counted_and_written(study, tmp_path):
+    shape = (200, 10, 12)
+    write_volume(tmp_path / "deep.mha", Volume(np.ones(shape, np.uint16), Grid(shape, (2.5,) * 3)))
+    study.add_sample(tmp_path / "deep.mha", name="A2")
+    mask = masks(1, shape[1:])
+    study.add_labels(
+        stack(tmp_path / "one.tif", mask[0]), sample="A2", label_set="HQ",
+        placement=Placement(slices=(70,), values=ValueMap({1: 2})),
+    )  # fmt: skip
+    expected = np.full(shape, 255, np.uint8)
+    expected[70] = np.where(mask[0] == 1, 2, mask[0])
+    np.testing.assert_array_equal(study["A2"].labels("HQ").read(), expected)
+    values, counts = np.unique(expected, return_counts=True)
+    found = study["A2"].labels_info("HQ")["Voxels"]
+    assert found == {str(v): n for v, n in zip(values.tolist(), counts.tolist(), strict=True)}
+    assert study.check(deep=True) == []
+
+
 def test_slices_of_the_resampled_scan(study, tmp_path):
     file = stack(tmp_path / "m.tif", masks(2, (5, 6)))
     labels = add(study, file, slices=(0, 3), voxel_size=5.0)

@@ -378,3 +378,27 @@ def test_chunks_of_one_value(tmp_path, value):
     expected = ChunkChecksums(voxels.shape)
     expected.add((0, 0, 0), voxels)
     np.testing.assert_array_equal(sums, expected.table)
+
+
+@pytest.mark.parametrize("compression", ["gzip", None])
+def test_one_number_seen_as_a_block_is_written_as_a_block_of_it(tmp_path, compression):
+    """So come boxes without a labelled slice; what is written is the same to the last byte."""
+    shape = (70, 130, 65)
+    cut = (slice(0, 64), slice(0, 64), slice(0, 65)), (slice(0, 64), slice(64, 130), slice(0, 65))
+    last = (slice(64, 70), slice(0, 130), slice(0, 65))
+    some = np.arange(6 * 130 * 65, dtype=np.uint8).reshape(6, 130, 65)
+    files = {}
+    for name, block in (("seen", np.broadcast_to), ("whole", lambda n, s: np.full(s, n))):
+        path = tmp_path / f"{name}.h5"
+        with create_hdf5(path, Grid(shape, (5.0,) * 3), np.uint8, compression=compression) as sink:
+            for box in cut:
+                sink[box] = block(np.uint8(255), [part.stop - part.start for part in box])
+            sink[last] = some
+        with h5py.File(path) as file:
+            voxels = file["entry/data/data"]
+            files[name] = [
+                voxels[...].tobytes(), file["entry/integrity/crc32"][...].tobytes(),
+                *(voxels.id.read_direct_chunk((z, y, x)) for z in (0, 64) for y in (0, 64, 128)
+                  for x in (0, 64)),
+            ]  # fmt: skip
+    assert files["seen"] == files["whole"]

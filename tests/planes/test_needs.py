@@ -29,3 +29,14 @@ def test_sizes_are_as_few_as_two_percent_of_the_pixels_allow(widths, stride):
 
     fewer = itertools.combinations(sorted(set(exact)), len(set(got)) - 1)
     assert all(total(sizes) > 1.02 * sum(exact) for sizes in fewer)
+
+
+def test_of_slices_of_many_thousand_pixels_neighbouring_sizes_are_one():
+    widths = np.arange(1, 5001)
+    needs = Needs(
+        np.array([[0, 10]] * len(widths)), np.stack([5000 - widths, np.full(5000, 5000)], 1)
+    )
+    got = np.array([batch.size[2] for batch in rectangles(needs, (10, 5000), 1, 1, 0)])
+    assert (got >= widths).all()
+    assert len(set(got.tolist())) <= 50
+    assert got.sum() <= 1.03 * widths.sum()
