@@ -1,4 +1,4 @@
-"""How the fuzzer changes an input, beside bytes: values of JSON, and one file of several."""
+"""How the fuzzer changes an input, beside bytes: values of JSON, numbers, one file of several."""
 
 from __future__ import annotations
 
@@ -16,6 +16,36 @@ _HOSTILE = (
     "\x00", "\ud800", "<script>", "=1+1", "n/a", "9" * 400, [], {}, [[]], [None], [0, 0, 0],
     [-1, 2, 3], [1e308] * 3, ["a"] * 3, {"a": 1}, {"": {}}, [1] * 1000,
 )  # fmt: skip
+_NUMBERS = (
+    0, 1, 2, 3, 4, 7, 8, 16, 24, 255, 4095, 4096, 65535, 1 << 24, 2**31, 2**32 - 1, 2**40, 2**63,
+    2**64 - 16, 2**64 - 8, 2**64 - 1,
+)  # fmt: skip
+
+
+def change_numbers(data, rng):
+    """Change numbers of one to eight bytes where there is more than zeros, as in HDF5 files."""
+    changed = bytearray(data)
+    places = [n for n, byte in enumerate(data) if byte] or [0]
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        at = max(0, rng.choice(places) - rng.randrange(8))
+        width = rng.choice((1, 2, 4, 8))
+        how = rng.randrange(4)
+        if how == 0:  # what stands elsewhere
+            other = rng.choice(places)
+            new = bytes(changed[other : other + rng.choice((4, 8, 16))])
+        elif how == 1:
+            old = int.from_bytes(changed[at : at + width], "little")
+            new = _bytes_of(old + rng.choice((-16, -8, -1, 1, 8, 16)), width)
+        elif how == 2:
+            new = bytes([changed[at] ^ (1 << rng.randrange(8))])
+        else:
+            new = _bytes_of(rng.choice(_NUMBERS), width)
+        changed[at : at + len(new)] = new
+    return bytes(changed[: len(data)])
+
+
+def _bytes_of(number, width):
+    return (number % (1 << 8 * width)).to_bytes(width, "little")
 
 
 def change_json(text, rng):
@@ -94,4 +124,6 @@ def _one(data, most, rng, mutate):
         changed = change_json(data, rng)
         if changed is not None:
             return changed[:most]
+    if data.count(0) > len(data) // 2 and rng.random() < 0.7:
+        return change_numbers(data, rng)[:most]
     return mutate(data, most)

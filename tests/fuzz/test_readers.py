@@ -85,6 +85,16 @@ def test_values_of_json_are_changed(fuzzer):
     assert changes.change_json(b"{", random.Random(0)) is None
 
 
+def test_numbers_are_changed_where_there_are_any(fuzzer):
+    import random
+
+    data = bytes(500) + b"TREE\1\2\3\4" + bytes(500)
+    made = {fuzzer["changes"].change_numbers(data, random.Random(seed)) for seed in range(200)}
+    assert len(made) > 100
+    assert {len(one) for one in made} == {len(data)}
+    assert not any(any(one[:400]) for one in made)
+
+
 @pytest.mark.skipif(find_spec("atheris") is None, reason="atheris is in the extra 'fuzz'")
 def test_a_short_run_finds_nothing(tmp_path):
     readers = ["nrrd", "mha", "tiff", "hdf5", "toml", "dseg", "transform-json", "amira", "raw"]

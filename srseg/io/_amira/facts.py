@@ -106,7 +106,8 @@ def table_of(parameters: Group, path: Path) -> LabelTable | None:
     LabelError
         If there are more than 255 materials, or two of one name.
     """
-    materials = [(name, found) for name, found in value(parameters, "Materials") if name]
+    listed = value(parameters, "Materials")  # words, where it is no group
+    materials = [pair for pair in listed if isinstance(pair, tuple) and pair[0]]
     if len(materials) < 2:
         return None
     if len(materials) > UNLABELLED:

@@ -239,4 +239,5 @@ def value(group: Group, name: str) -> Any:
     list
         Its words, or the group of that name; empty where there is none.
     """
-    return next((found for key, found in group if key.lower() == name.lower()), [])
+    pairs = (pair for pair in group if isinstance(pair, tuple))  # words, where it is no group
+    return next((found for key, found in pairs if key.lower() == name.lower()), [])

@@ -170,11 +170,13 @@ def _is_inside(folder: Path, root: Path) -> bool:
 
 
 def _read_json(path: Path, root: Path) -> dict[str, Any] | None:
-    if not path.is_file():
-        return None
-    if not _is_inside(path, root):
-        raise FileFormatError(f"{path} is a link out of the folder, which srseg does not follow")
     try:
+        if not path.is_file():
+            return None
+        if not _is_inside(path, root):
+            raise FileFormatError(
+                f"{path} is a link out of the folder, which srseg does not follow"
+            )
         if path.stat().st_size > _LONGEST:
             raise FileFormatError(f"{path} is longer than {_LONGEST >> 20} MiB; it is no metadata")
         found = json.loads(path.read_bytes())
