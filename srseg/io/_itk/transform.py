@@ -29,8 +29,11 @@ _LONGEST = 1 << 20
 _N_NUMBERS = {
     "QuaternionRigidTransform": 7,
     "Euler3DTransform": 6, "VersorRigid3DTransform": 6, "Similarity3DTransform": 7,
-    "AffineTransform": 12, "MatrixOffsetTransformBase": 12,
+    "AffineTransform": 12, "MatrixOffsetTransformBase": 12, "Rigid3DTransform": 12,
+    "TranslationTransform": 3, "IdentityTransform": 0, "VersorTransform": 3, "ScaleTransform": 3,
+    "ScaleVersor3DTransform": 9, "ScaleSkewVersor3DTransform": 15, "CenteredAffineTransform": 15,
 }  # fmt: skip
+_SEVERAL = "CompositeTransform"
 
 
 def read_transform(path: Path | str, *, inverse: bool = False) -> RigidTransform:
@@ -101,11 +104,7 @@ def _from_itk(path: Path) -> RigidTransform:
     if transform.GetDimension() != 3:
         raise FileFormatError(f"{path} holds a transform of a plane; volumes need one of space")
     if not transform.IsLinear():
-        raise FileFormatError(
-            f"{path} holds a {transform.GetName()} that bends space; labels keep their voxels, so "
-            "only a rotation and a shift can be applied. Resample the labels with the program that "
-            "made the transform, and add those"
-        )
+        raise _bends(path, transform.GetName())
     at_zero = np.array(transform.TransformPoint((0.0, 0.0, 0.0)))
     columns = [np.array(transform.TransformPoint(tuple(unit))) - at_zero for unit in np.eye(3)]
     matrix = np.stack(columns, 1)
@@ -136,20 +135,58 @@ def _require_all_numbers(path: Path) -> None:
     """Refuse a text with fewer numbers than its transforms take: ITK reads past their end."""
     if path.stat().st_size > _LONGEST:
         raise FileFormatError(f"{path} is longer than {_LONGEST >> 20} MiB; is it a transform?")
-    text = path.read_text("utf-8", "replace")
-    kinds = re.findall(r"^Transform:[ \t]*([A-Za-z0-9]+)_", text, re.M)
-    said = [line.split() for line in re.findall(r"^Parameters:([^\n]*)$", text, re.M)]
-    for line in said:
-        for number in line:
-            if not re.fullmatch(r"[+-]?[0-9.]+(?:[eE][+-]?[0-9]{1,3})?", number):
-                raise FileFormatError(f"{path} has {number[:40]!r} where a number is expected")
-    if len(said) == len(kinds):
-        for kind, line in zip(kinds, said, strict=True):
-            if len(line) != _N_NUMBERS.get(kind, len(line)):
-                raise FileFormatError(
-                    f"{path} has {len(line)} numbers for {kind}, which takes {_N_NUMBERS[kind]}; "
-                    "it is cut short"
-                )
+    kinds: list[str] = []
+    counts: list[int] = []
+    for line in path.read_text("utf-8", "replace").split("\n"):
+        key, _, words = line.rstrip("\r").partition(":")
+        if not line.strip() or line.startswith("#"):
+            continue
+        if key == "Transform":
+            kinds.append(_kind(words.strip(" \t"), path))
+        elif key in ("Parameters", "FixedParameters"):
+            numbers = re.split(r"[ \t]+", words.strip(" \t")) if words.strip(" \t") else []
+            for number in numbers:
+                if not re.fullmatch(r"[+-]?[0-9.]+(?:[eE][+-]?[0-9]{1,3})?", number):
+                    raise FileFormatError(f"{path} has {number[:40]!r} where a number is expected")
+            if key == "Parameters":
+                counts.append(len(numbers))
+        else:
+            raise FileFormatError(
+                f"{path} cannot be read as an ITK transform (a line says {line[:40]!r}); save it "
+                "with SimpleITK or 3D Slicer"
+            )
+    takes = [kind for kind in kinds if kind != _SEVERAL]
+    if len(takes) != len(counts):
+        raise FileFormatError(
+            f"{path} has {len(takes)} transforms and {len(counts)} lines of numbers; it is cut "
+            "short"
+        )
+    for kind, count in zip(takes, counts, strict=True):
+        if count != _N_NUMBERS[kind]:
+            raise FileFormatError(
+                f"{path} has {count} numbers for {kind}, which takes {_N_NUMBERS[kind]}; it is cut "
+                "short"
+            )
+
+
+def _kind(said: str, path: Path) -> str:
+    """Give the kind of a transform; ITK is not given others than those whose numbers are known."""
+    found = re.fullmatch(r"([A-Za-z0-9]+)_(?:double|float)_([0-9])_\2", said)
+    if found is None:
+        raise FileFormatError(f"{path} has {said[:60]!r} where a kind of transform is expected")
+    if found[2] != "3":
+        raise FileFormatError(f"{path} holds a transform of a plane; volumes need one of space")
+    if found[1] not in (_SEVERAL, *_N_NUMBERS):
+        raise _bends(path, found[1])
+    return found[1]
+
+
+def _bends(path: Path, name: str) -> FileFormatError:
+    return FileFormatError(
+        f"{path} holds a {name} that bends space; labels keep their voxels, so only a rotation and "
+        "a shift can be applied. Resample the labels with the program that made the transform, and "
+        "add those"
+    )
 
 
 def _rotation(matrix: NDArray[Any], path: Path) -> NDArray[np.float64]:
