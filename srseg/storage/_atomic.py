@@ -95,12 +95,36 @@ def atomic_path(target: Path | str, *, overwrite: bool = False, suffix: str = ""
         _remove(temporary)
         if isinstance(error, (StorageError, MissingFileError)):
             raise
-        raise StorageError(
-            error.errno, f"cannot write {target}: {error.strerror or error}; what was there is kept"
-        ) from error
+        raise cannot_write(target, error) from error
     except BaseException:
         _remove(temporary)
         raise
+
+
+def cannot_write(target: Path, error: OSError) -> StorageError:
+    """Say what a file or folder could not be written for, and what to do about it.
+
+    Parameters
+    ----------
+    target : Path
+        What was to be written.
+    error : OSError
+        What went wrong.
+
+    Returns
+    -------
+    StorageError
+        To be raised.
+    """
+    advice = "put that right and start again"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        advice = "make space and start again"
+    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        advice = f"make sure that you may write in {target.parent}, and start again"
+    return StorageError(
+        error.errno,
+        f"cannot write {target}: {error.strerror or error}; {advice}. What was there is kept",
+    )
 
 
 def put_in_place(temporary: Path, target: Path) -> None:

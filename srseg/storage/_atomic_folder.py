@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srseg.errors import MissingFileError, StorageError
+from srseg.storage._atomic import cannot_write
 from srseg.storage._machine import machine_tag
 from srseg.storage._unfinished import remove_abandoned
 
@@ -77,9 +78,7 @@ def atomic_folder(target: Path | str, *, overwrite: bool = False) -> Iterator[Pa
         shutil.rmtree(temporary, ignore_errors=True)
         if isinstance(error, (StorageError, MissingFileError)):
             raise
-        raise StorageError(
-            error.errno, f"cannot write {target}: {error.strerror or error}; what was there is kept"
-        ) from error
+        raise cannot_write(target, error) from error
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise

@@ -1,5 +1,6 @@
 """Our own files: NeXus outside, whole or not at all, and a bit that flips is found."""
 
+import errno
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from srseg import DEFAULT_LABELS, Grid, Volume
 from srseg.errors import FileFormatError, ParameterError, SRSegError, StorageError
 from srseg.io import create_hdf5, describe, open_volume, verify_hdf5, write_volume
+from srseg.io._hdf5.steady import steady_hdf5
 from srseg.storage import ChunkChecksums, unfinished
 
 SHAPE = (150, 70, 9)
@@ -402,3 +404,15 @@ def test_one_number_seen_as_a_block_is_written_as_a_block_of_it(tmp_path, compre
                   for x in (0, 64)),
             ]  # fmt: skip
     assert files["seen"] == files["whole"]
+
+
+def test_what_hdf5_cannot_read_back_is_told_as_what_was_not_written(tmp_path):
+    """On a full disk its heap is not there when it is looked for; its words say nothing of that."""
+
+    def fill_the_disk():
+        with steady_hdf5(tmp_path / "a.h5", "w", "a scan") as (_, below):
+            below._error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # of a write
+            raise OSError("Can't synchronously write data (bad heap index)")
+
+    with pytest.raises(StorageError, match=r"cannot write a scan in .*: No space left on device"):
+        fill_the_disk()

@@ -122,6 +122,24 @@ def test_missing_folder_folder_as_target_and_nothing_written(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("found", "advice"),
+    [
+        (errno.ENOSPC, "make space and start again"),
+        (errno.EDQUOT, "make space and start again"),
+        (errno.EACCES, "make sure that you may write in {folder}, and start again"),
+        (errno.EIO, "put that right and start again"),
+    ],
+)
+@pytest.mark.parametrize("place", [atomic_path, atomic_folder])
+def test_what_could_not_be_written_says_what_to_do(tmp_path, place, found, advice):
+    told = f"{os.strerror(found)}; {advice.format(folder=tmp_path)}. What was there is kept"
+    with pytest.raises(StorageError) as caught, place(tmp_path / "a"):
+        raise OSError(found, os.strerror(found))
+    assert caught.value.strerror == f"cannot write {tmp_path / 'a'}: {told}"
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_folder_without_write_permission(tmp_path):
     tmp_path.chmod(0o500)

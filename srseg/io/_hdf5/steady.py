@@ -8,7 +8,7 @@ import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from srseg.errors import StorageError
+from srseg.errors import SRSegError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,6 +117,12 @@ def steady_hdf5(
     import h5py
 
     with SteadyFile(path, mode, name) as below:
-        with h5py.File(below, mode) as file:
-            yield file, below
+        try:
+            with h5py.File(below, mode) as file:
+                yield file, below
+        except Exception as error:
+            # what HDF5 makes of bytes that it cannot read back follows from what was not written
+            if not isinstance(error, SRSegError):
+                below.require()
+            raise
         below.require()
