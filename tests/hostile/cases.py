@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VOXELS = np.arange(60, dtype=np.uint16).reshape(3, 4, 5)
+# 4,096 blocks of a byte that repeats 131,072 times, in a frame that does not say its size
+_BLOCKS = [((n == 4095) | 1 << 1 | 131_072 << 3).to_bytes(3, "little") for n in range(4096)]
+ZSTD_BOMB = b"\x28\xb5\x2f\xfd\x00\x58" + b"".join(block + b"\0" for block in _BLOCKS)
 SECRET = 41153
 """The value of every voxel of the files outside: where it is read, a file led out."""
 

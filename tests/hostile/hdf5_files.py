@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import bz2
 import random
+import struct
 import zlib
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import h5py
+import hdf5plugin
 import numpy as np
-from cases import VOXELS, Cases, outside, read_scan
+from cases import VOXELS, ZSTD_BOMB, Cases, outside, read_scan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,15 +134,32 @@ def _(folder: Path) -> Path:
     return make(folder, fill)
 
 
-@HDF5("a chunk that unpacks to 512 times its size", harmless=True, bomb=True)
-def _(folder: Path) -> Path:
+BOMB = zlib.compress(bytes(1 << 27), 9)
+# what the filters LZ4, bitshuffle and Blosc write first: how much they unpack to
+SAYS = struct.pack(">QI", 1 << 32, 1 << 20) + bytes(500)
+SAYS_BLOSC = struct.pack("<4B3I", 2, 1, 1, 1, (1 << 31) - 1, 1 << 20, 516) + bytes(500)
+
+
+def _packed(chunk: bytes, filters: dict[str, Any], folder: Path) -> Path:
     def fill(file: Any) -> None:
-        data = file.create_dataset(
-            "data", (64,) * 3, "u1", chunks=(64,) * 3, compression="gzip", fletcher32=False
-        )
-        data.id.write_direct_chunk((0, 0, 0), zlib.compress(bytes(1 << 27), 9))
+        data = file.create_dataset("data", (64,) * 3, "u1", chunks=(64,) * 3, **filters)
+        data.id.write_direct_chunk((0, 0, 0), chunk)
 
     return make(folder, fill)
+
+
+_GZIP = {"compression": "gzip"}
+for _name, _chunk, _filters in (
+    ("a chunk that unpacks to 512 times its size", BOMB, _GZIP),
+    ("the same, with a checksum", BOMB + bytes(4), {**_GZIP, "fletcher32": True}),
+    ("the same in bzip2, 70 bytes", bz2.compress(bytes(1 << 26)), hdf5plugin.BZip2()),
+    ("a chunk that says it unpacks to 4 GiB (LZ4)", SAYS, hdf5plugin.LZ4()),
+    ("the same (bitshuffle)", SAYS, hdf5plugin.Bitshuffle()),
+    ("the same, 2 GiB (Blosc)", SAYS_BLOSC, hdf5plugin.Blosc()),
+    ("a chunk that unpacks to 32,000 times its size (Zstandard)", ZSTD_BOMB, hdf5plugin.Zstd()),
+    ("a chunk far larger than what it holds", bytes(80 << 20), _GZIP),
+):
+    HDF5.add(_name, partial(_packed, _chunk, dict(_filters)))
 
 
 @HDF5("a chunk of random bytes under gzip")

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import os
 import random
+import struct
+import zlib
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cases import VOXELS, Cases, outside, read_scan
+import google_crc32c
+import numcodecs
+import numpy as np
+from cases import VOXELS, ZSTD_BOMB, Cases, outside, read_scan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -172,8 +177,44 @@ for _codec_name in CODECS:
     ZARR.add(
         f"a chunk that {_codec_name} unpacks to a million times its size",
         partial(_packed, _codec_name, bytes(1 << 27)),
-        bomb=True,
     )
+
+
+@ZARR("a chunk that zstd unpacks to 500 MB without saying so")
+def _(folder: Path) -> Path:
+    return image(folder, partial(_with_codec, "zstd"), chunk=ZSTD_BOMB)
+
+
+@ZARR("Zarr 2 with a chunk that unpacks to 2 million times its size")
+def _(folder: Path) -> Path:
+    import zarr
+
+    path = folder / "scan.zarr"
+    array = zarr.create_array(
+        path, shape=(3, 4, 5), dtype="u2", zarr_format=2, compressors=numcodecs.Zlib(9)
+    )
+    array[:] = VOXELS
+    (path / "0.0.0").write_bytes(zlib.compress(bytes(1 << 27), 9))
+    return path
+
+
+@ZARR("a chunk within a shard that unpacks to a million times its size")
+def _(folder: Path) -> Path:
+    import zarr
+
+    path = folder / "scan.zarr"
+    array = zarr.create_array(
+        path, shape=(4, 4, 4), chunks=(2, 2, 2), shards=(4, 4, 4), dtype="u2",
+        compressors=zarr.codecs.GzipCodec(),
+    )  # fmt: skip
+    array[:] = np.arange(64, dtype=np.uint16).reshape(4, 4, 4)
+    shard = path / "c/0/0/0"
+    content = bytearray(shard.read_bytes())
+    index, bomb = len(content) - 8 * 16 - 4, zlib.compress(bytes(1 << 27), 9, wbits=31)
+    table = bytearray(struct.pack("<QQ", index, len(bomb)) + content[index + 16 : -4])
+    table += struct.pack("<I", google_crc32c.value(bytes(table)))
+    shard.write_bytes(bytes(content[:index]) + bomb + table)
+    return path
 
 
 @ZARR("a chunk that is a link to a file outside")

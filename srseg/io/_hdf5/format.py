@@ -9,6 +9,7 @@ import numpy as np
 
 from srseg.errors import FileFormatError
 from srseg.io._format import Format
+from srseg.io._hdf5.bombs import Chunks
 from srseg.io._hdf5.chunks import unfiltered_chunks
 from srseg.io._hdf5.facts import metadata
 from srseg.io._hdf5.find import find_volume
@@ -235,6 +236,7 @@ class _OpenHDF5:
     def __init__(self, file: Any, dataset: Any) -> None:
         self.file = file
         self.dataset = dataset
+        self._chunks = Chunks(dataset)
 
     def read(self, region: Region) -> NDArray[Any]:
         """Read a box of voxels."""
@@ -242,6 +244,7 @@ class _OpenHDF5:
         part: list[Any] = [0] * self.dataset.ndim
         for axis, bounds in zip(axes, region, strict=True):
             part[axis] = bounds
+        self._chunks.require_small(part)
         voxels: NDArray[Any] = self.dataset[tuple(part)]
         return voxels
 

@@ -12,6 +12,7 @@ from srseg.errors import FileFormatError
 from srseg.io._format import Format
 from srseg.io._info import ScanInfo
 from srseg.io._source import FileSource, read_plain
+from srseg.io._tiff.bombs import page_voxels
 from srseg.io._tiff.facts import stated_pixel
 from srseg.io._tiff.format import opened_tiff, require_decoder
 from srseg.io._tiff.order import ordered_slices
@@ -128,7 +129,7 @@ class SliceSource(FileSource):
                         one = (slice(0, 1), y, x)
                         voxels[i] = read_plain(plain, stored, offset, (1, *page.shape), one)[0]
                 else:
-                    voxels[i] = page.asarray()[y, x]
+                    voxels[i] = page_voxels(page, file)[y, x]
         return voxels
 
 

@@ -19,6 +19,7 @@ from srseg.errors import (
 from srseg.io._format import Format
 from srseg.io._info import ScanInfo
 from srseg.io._source import FileSource, Plain
+from srseg.io._tiff.bombs import page_voxels
 from srseg.io._tiff.facts import stated_grid, stated_metadata, stated_table
 from srseg.io._tiff.pages import require_few_images, require_few_pages
 from srseg.io._voxels import voxel_type
@@ -95,7 +96,7 @@ class TIFFSource(FileSource):
             page = pages[index]
             if page is None:
                 raise FileFormatError(f"{self.path}: slice {index} is missing")
-            voxels[i] = page.asarray().reshape(self.shape[1:])[y, x]
+            voxels[i] = page_voxels(page, self.path).reshape(self.shape[1:])[y, x]
         return voxels
 
 

@@ -205,8 +205,12 @@ def _label_names(group: Node) -> list[str]:
 
 def _open_array(node: Node) -> Any:
     zarr = import_zarr()
+    from srseg.io._zarr.bounded import bounded_array, bounded_codecs
+
     try:
-        array = zarr.open_array(zarr.storage.LocalStore(node.folder, read_only=True), mode="r")
+        with zarr.config.set(bounded_codecs()):
+            array = zarr.open_array(zarr.storage.LocalStore(node.folder, read_only=True), mode="r")
+        array = bounded_array(array)
         kind = array.dtype.kind
     except Exception as error:
         # on metadata that are wrong, or need a codec that is not installed, it raises anything

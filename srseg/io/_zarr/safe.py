@@ -180,6 +180,8 @@ def _read_json(path: Path, root: Path) -> dict[str, Any] | None:
         if path.stat().st_size > _LONGEST:
             raise FileFormatError(f"{path} is longer than {_LONGEST >> 20} MiB; it is no metadata")
         found = json.loads(path.read_bytes())
+    except FileFormatError:
+        raise
     except OSError as error:
         raise StorageError(error.errno, f"cannot read {path}: {error.strerror}") from error
     except (ValueError, RecursionError):
