@@ -22,11 +22,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter, defaultdict
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "reference"))
 
@@ -52,7 +51,13 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary one)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="add a line for each trial")
     parser.add_argument("--minutes", type=float, default=0, help="begin no trial after this time")
+    parser.add_argument(
+        "--tell", nargs="+", type=Path, metavar="FILE", help="only print tables of such lines"
+    )
     options = parser.parse_args()
+    if options.tell:
+        _report([one for file in options.tell for one in _read(file)])
+        return
     if preload.missing():
         sys.exit(f"faults.py: {preload.missing()}")
     # the process keeps its number when it starts itself again
@@ -62,7 +67,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="srseg-faults-") as name:
         trials = list(_until(_all(Path(name), library, options), options))
     library.unlink(missing_ok=True)
-    _report(trials, time.monotonic() - began)
+    _report(trials)
+    print(f"\n{len(trials)} faults in {(time.monotonic() - began) / 60:.1f} minutes")
     if not all(one.found.fine for one in trials):
         sys.exit("faults.py: files were lost, or need hands")
 
@@ -70,13 +76,28 @@ def main() -> None:
 def _all(folder: Path, library: Path, options: argparse.Namespace) -> Iterator[Trial]:
     from faulty.bench import Bench
     from faulty.studies import COMMANDS
-    from faulty.trials import FAULTS, applies, at_call, at_random, calls_of, spread
+    from faulty.trials import (
+        ENDS,
+        FAULTS,
+        applies,
+        at_call,
+        at_random,
+        calls_of,
+        of_one_run,
+        spread,
+    )
 
     names = options.commands or list(COMMANDS)
     faults = FAULTS if options.faults is None else options.faults
     if faults or options.kills:
         bench = Bench(folder / "disk", library)
+        ends = [] if options.points else [fault for fault in ENDS if fault in faults]
+        for command in names if ends else ():
+            yield from of_one_run(bench, command, ends)
+            print(f"{command}: looked at {bench.looked}", file=sys.stderr, flush=True)
         for fault in faults:
+            if fault in ends:
+                continue
             for command in filter(lambda name, fault=fault: applies(name, fault), names):
                 calls = calls_of(bench, command, fault)
                 for at in spread(calls, fault, options.points):
@@ -121,59 +142,26 @@ def _small_file_system(place: Path) -> Iterator[Path]:
 def _tell(trial: Trial) -> None:
     """Say at once what is wrong; the tables come at the end."""
     if not trial.found.fine:
-        print(
+        line = (
             f"{trial.command}, {trial.fault} at {trial.call}: ended with {trial.status} "
-            f"({trial.said}); lost {trial.found.lost[:3]}, needs hands {trial.found.hands[:3]}",
-            file=sys.stderr, flush=True,
-        )  # fmt: skip
-
-
-def _report(trials: list[Trial], seconds: float) -> None:
-    print("| command | faults | files lost or changed | needs hands | named by check | said |")
-    print("|---|---|---|---|---|---|")
-    for command, of in _grouped(trials, "command").items():
-        told = Counter(kind for one in of for kind in set(one.found.told))
-        named = ", ".join(f"{kind} {n}" for kind, n in sorted(told.items())) or "nothing"
-        said = Counter(_class_of(one) for one in of)
-        print(
-            f"| {command} | {len(of)} | {sum(len(one.found.lost) for one in of)} "
-            f"| {sum(bool(one.found.hands) for one in of)} | {named} "
-            f"| {', '.join(f'{how} {n}' for how, n in sorted(said.items()))} |"
+            f"({trial.said}); lost {trial.found.lost[:3]}, needs hands {trial.found.hands[:3]}"
         )
-    print("\n| fault | times | files lost or changed | needs hands |\n|---|---|---|---|")
-    for fault, of in _grouped(trials, "fault").items():
-        print(
-            f"| {fault} | {len(of)} | {sum(len(one.found.lost) for one in of)} "
-            f"| {sum(bool(one.found.hands) for one in of)} |"
-        )
-    print(f"\n{len(trials)} faults in {seconds / 60:.1f} minutes")
-    full = [one for one in trials if one.fault in ("full tmpfs", "disk full", "quota")]
-    if full:
-        print("\n| command | what is said on a full disk |\n|---|---|")
-        for command, of in _grouped(full, "command").items():
-            lines = [one.said for one in of if one.status]
-            print(f"| {command} | {_shortened(lines[0]) if lines else 'all was written before'} |")
+        print(line[:800], file=sys.stderr, flush=True)
 
 
-def _grouped(trials: list[Trial], by: str) -> dict[str, list[Trial]]:
-    groups: dict[str, list[Trial]] = defaultdict(list)
-    for one in trials:
-        groups[getattr(one, by)].append(one)
-    return groups
+def _read(file: Path) -> Iterator[Trial]:
+    from faulty.afterwards import Found
+    from faulty.trials import Trial
+
+    for line in file.read_text("utf-8").splitlines():
+        told = json.loads(line)
+        yield Trial(**{**told, "found": Found(**told["found"])})
 
 
-def _class_of(trial: Trial) -> str:
-    if trial.status < 0:
-        return "killed"
-    return "an error" if trial.status else "done"
+def _report(trials: list[Trial]) -> None:
+    from faulty.tables import tables
 
-
-def _shortened(line: str) -> str:
-    words: list[Any] = [
-        Path(word.rstrip(":;,")).name + word[len(word.rstrip(":;,")) :] if "/" in word else word
-        for word in line.split()
-    ]
-    return " ".join(words)
+    print("\n".join(tables(trials)))
 
 
 if __name__ == "__main__":

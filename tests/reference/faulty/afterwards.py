@@ -38,6 +38,10 @@ class Found:
     hands: list[str] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
 
+    def __add__(self, other: Found) -> Found:
+        """Put together what was found before and later."""
+        return Found(self.lost + other.lost, self.hands + other.hands, self.told + other.told)
+
     @property
     def fine(self) -> bool:
         """Whether nothing is lost, and nothing needs hands."""
@@ -45,14 +49,9 @@ class Found:
 
 
 def look(
-    work: Path,
-    command: Command,
-    whole: Whole,
-    srseg: Callable[[str], tuple[int, str]],
-    *,
-    restart: bool,
+    work: Path, command: Command, whole: Whole, srseg: Callable[[str], tuple[int, str]]
 ) -> Found:
-    """Look at what is left, repair, give the command again, and compare with a whole run.
+    """Look at what is left, and let ``check --repair`` clear it away.
 
     Parameters
     ----------
@@ -64,8 +63,6 @@ def look(
         What it does when nothing happens.
     srseg : callable
         Runs a command and gives its exit code and what it said.
-    restart : bool
-        Whether a command may say that it has to begin anew, with ``--restart``.
 
     Returns
     -------
@@ -74,7 +71,7 @@ def look(
     """
     found = Found()
     found.lost = lost(work, command, whole.before)
-    kept = {key.partition("|")[0] for key in whole.after} | set(whole.before)
+    kept = whole.names
     named = []
     for problem in _checked(srseg, found, "", {0, 3}):
         path = os.path.abspath(problem["path"])  # noqa: PTH100 - no links
@@ -92,6 +89,32 @@ def look(
             found.hands.append(f"check does not name {name}")
     _no_more(found, "left by the repair", _checked(srseg, found, "--repair", {0, 3}), whole)
     found.lost += [f"{one} (by the repair)" for one in lost(work, command, whole.before)]
+    return found
+
+
+def go_on(
+    work: Path,
+    command: Command,
+    whole: Whole,
+    srseg: Callable[[str], tuple[int, str]],
+    *,
+    restart: bool,
+) -> Found:
+    """Give the command again after `look`, and compare with a whole run.
+
+    Parameters
+    ----------
+    work, command, whole, srseg
+        As for `look`.
+    restart : bool
+        Whether a command may say that it has to begin anew, with ``--restart``.
+
+    Returns
+    -------
+    Found
+        What was found.
+    """
+    found = Found()
     if differences(whole.after, essence(work), whole.varying):
         code, said = srseg(command.words)
         if code and restart and "--restart" in said:
@@ -101,7 +124,7 @@ def look(
             found.hands.append(f"the same command again: exit code {code}, {_end(said)}")
     found.hands += differences(whole.after, essence(work), whole.varying)
     _no_more(found, "at the end", _checked(srseg, found, "--deep", {0, 3}), whole)
-    found.hands += [f"left over: {name}" for name in sorted(set(files(work)) - kept)]
+    found.hands += [f"left over: {name}" for name in sorted(set(files(work)) - whole.names)]
     found.lost += [f"{one} (at the end)" for one in lost(work, command, whole.before)]
     return found
 

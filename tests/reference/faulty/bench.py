@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import io
 import os
 import pickle
-import shlex
 import shutil
 import signal
 import tempfile
 import time
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from typer.main import get_command
-
 from faulty import preload, studies
-from faulty.afterwards import Found, look, problems
+from faulty.afterwards import Found, go_on, look, problems
 from faulty.essence import contents, essence
-from srseg.cli import app
+from faulty.process import awaited, in_memory, srseg, stopped_or_ended, watched
+from faulty.tree import Tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
-
-_LONGEST = 120.0  # s, of one command
 
 
 @dataclass
@@ -54,6 +47,11 @@ class Whole:
     wrong: frozenset[tuple[str, str]]
     seconds: float
 
+    @property
+    def names(self) -> set[str]:
+        """The files that may be there."""
+        return {key.partition("|")[0] for key in self.after} | set(self.before)
+
 
 class Bench:
     """Runs commands on fresh copies of one small study.
@@ -76,9 +74,11 @@ class Bench:
         self._pristine = self._kept("pristine")
         self._prepared: dict[str, Path] = {}
         self._wholes: dict[str, Whole] = {}
+        self._looked: dict[tuple[Any, ...], Found] = {}
+        self._gone_on: dict[tuple[Any, ...], Found] = {}
 
     def _here(self, words: str) -> None:
-        code, said = _srseg(words)
+        code, said = srseg(words)
         if code:
             raise RuntimeError(f"srseg {words}: {said}")
 
@@ -117,7 +117,7 @@ class Bench:
                 self.fresh(name)
                 before = contents(self.work)
                 os.chdir(self.work / "here")
-                wrong = problems(_srseg)
+                wrong = problems(srseg)
                 self.preload.ready(clock=clock)
                 began = time.perf_counter()
                 status, said = self.command(name)
@@ -141,43 +141,99 @@ class Bench:
 
     def command(self, name: str, *, seconds: float | None = None) -> tuple[int, str]:
         """Run a command in a process of its own, as the preload is ready for; kill it in time."""
-        with tempfile.TemporaryFile(dir=self.folder) as output:
+        with in_memory() as output:
             child = os.fork()
             if not child:
                 self._child(output, studies.COMMANDS[name].words)
-            status = _awaited(child, seconds)
+            status = awaited(child, seconds)
             output.seek(0)
             return status, output.read().decode("utf-8", "replace")
 
     def _child(self, output: Any, words: str) -> None:
+        code = 99
         try:
             os.setpgid(0, 0)
             for stream in (1, 2):
                 os.dup2(output.fileno(), stream)
             os.chdir(self.work / "here")
             with self.preload.armed():
-                code, said = _srseg(words)
+                code, said = srseg(words)
             os.write(1, said.encode())
         except BaseException as error:
             os.write(2, f"harness: {error!r}".encode())
-            code = 99
-        os._exit(code)
+        finally:  # whatever happens, it is not the one that cleans up
+            os._exit(code)
 
-    def afterwards(self, name: str, *, restart: bool = False) -> Found:
-        """Look at what a command left."""
+    def stops(self, name: str, *, clock: int = 0) -> Iterator[tuple[int, bool]]:
+        """Stop a command before every call, and in the midst of every write.
+
+        Yields
+        ------
+        at : int
+            Number of the call.
+        half : bool
+            Whether half of its bytes are written.
+        """
+        self.fresh(name)
+        self.preload.ready(preload.STOP, clock=clock)
+        child = os.fork()
+        if not child:
+            with open(os.devnull, "wb") as nothing:  # noqa: PTH123 - it never comes back
+                self._child(nothing, studies.COMMANDS[name].words)
+        while not (status := stopped_or_ended(child))[0]:
+            yield self.preload.plan.stopped, bool(self.preload.plan.half)
+            os.kill(child, signal.SIGCONT)
+        if status[1]:
+            raise RuntimeError(f"{name}: ended with {status[1]} although it was only stopped")
+
+    def afterwards(self, name: str, *, restart: bool = False, apart: str = "") -> Found:
+        """Look at what a command left; what was looked at already is not looked at again.
+
+        Parameters
+        ----------
+        name : str
+            The command.
+        restart : bool, default=False
+            Whether it may begin anew.
+        apart : str, default=""
+            Only what was left in the same circumstances counts as the same.
+        """
         whole, command = self.whole(name), studies.COMMANDS[name]
+        tree = Tree.of(self.work)
+        # what stands in a hidden file matters only where it is read
+        names, exact = (
+            (name, restart, apart, tree.state(hidden=hidden)) for hidden in (False, True)
+        )
+        left = names if names in self._looked else exact
+        if left not in self._looked:
 
-        def looked() -> Found:
-            os.chdir(self.work / "here")
-            return look(self.work, command, whole, _srseg, restart=restart)
+            def looked() -> tuple[Found, Found, tuple[Any, ...], bool]:
+                os.chdir(self.work / "here")
+                opened = watched({str(self.work / part) for part in tree.parts})
+                first = look(self.work, command, whole, srseg)
+                repaired = (name, restart, apart, Tree.of(self.work).state(hidden=True))
+                then = self._gone_on.get(repaired)
+                if then is None:
+                    then = go_on(self.work, command, whole, srseg, restart=restart)
+                return first, then, repaired, bool(opened)
 
-        found = self.forked(looked)
-        assert isinstance(found, Found)
-        return found
+            answer = self.forked(looked)
+            if isinstance(answer, Found):  # it could not be looked at
+                return answer
+            first, then, repaired, opened = answer
+            self._gone_on[repaired] = then
+            left = exact if opened else names
+            self._looked[left] = first + then
+        return self._looked[left] + Found()
+
+    @property
+    def looked(self) -> tuple[int, int]:
+        """How many different states were looked at, and from how many a command went on."""
+        return len(self._looked), len(self._gone_on)
 
     def forked(self, work: Callable[[], Any]) -> Any:
         """Do something in a process of its own, and give what it gives."""
-        with tempfile.TemporaryFile(dir=self.folder) as output:
+        with in_memory() as output:
             child = os.fork()
             if not child:
                 try:
@@ -187,7 +243,7 @@ class Bench:
                 output.write(pickle.dumps(answer))
                 output.flush()
                 os._exit(0)
-            status = _awaited(child, None)
+            status = awaited(child, None)
             output.seek(0)
             if status:
                 return Found(hands=[f"looking ended with {status}"])
@@ -197,50 +253,23 @@ class Bench:
         return answer
 
 
-def lose_unsynced(root: Path, calls: list[tuple[str, int, str]]) -> None:
-    """Empty the files of which something was written after their last fsync.
-
-    That is what a power cut leaves on a file system that keeps names in order, but not bytes.
-    """
-    dirty = set()
+def unsynced(calls: list[tuple[str, int, str]]) -> set[int]:
+    """Give the inodes of files of which something was written after their last fsync."""
+    dirty: set[int] = set()
     for name, inode, _ in calls:
         if name in ("fsync", "fdatasync"):
             dirty.discard(inode)
         elif inode:
             dirty.add(inode)
+    return dirty
+
+
+def lose_unsynced(root: Path, calls: list[tuple[str, int, str]]) -> None:
+    """Empty the files of which something was written after their last fsync.
+
+    That is what a power cut leaves on a file system that keeps names in order, but not bytes.
+    """
+    dirty = unsynced(calls)
     for path in root.rglob("*"):
         if path.is_file() and not path.is_symlink() and path.stat().st_ino in dirty:
             os.truncate(path, 0)
-
-
-def _awaited(child: int, seconds: float | None) -> int:
-    """Wait for a process, and kill it when its time is up; give how it ended."""
-    end = time.monotonic() + (_LONGEST if seconds is None else seconds)
-    while True:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        if time.monotonic() > end:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child, signal.SIGKILL)
-            _, status = os.waitpid(child, 0)
-            return -99 if seconds is None else os.waitstatus_to_exitcode(status)
-        time.sleep(0.001)
-
-
-@cache
-def _app() -> Any:
-    """Give the command line, which takes as long to make as a small command takes."""
-    return get_command(app)
-
-
-def _srseg(words: str) -> tuple[int, str]:
-    """Run a command in this process; give its exit code and what it said."""
-    said = io.StringIO()
-    code: Any = 0
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        try:
-            _app().main(shlex.split(words), prog_name="srseg")
-        except SystemExit as end:
-            code = end.code
-    return int(code or 0), said.getvalue()

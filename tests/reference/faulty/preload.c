@@ -3,12 +3,14 @@
    It is loaded before libc (LD_PRELOAD). What to do lies in memory that is shared with the process
    that started this one (`struct plan`, the same as in preload.py); calls of a process that is not armed
    pass through. Calls are logged there, so that one who looks later knows which files had bytes
-   that no fsync had brought to the disk. The clock can be moved as well. */
+   that no fsync had brought to the disk. The clock can be moved as well. Or the process is stopped
+   before every call, and in the midst of every write, until the one that started it lets it go on. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -25,7 +27,7 @@
 #define MOST 20000
 #define LONGEST 224
 
-enum { WATCH, KILL, HALF, FAIL_ONCE, FAIL_ON, FILL, DELETE, CUT, REPLACE };
+enum { WATCH, KILL, HALF, FAIL_ONCE, FAIL_ON, FILL, DELETE, CUT, REPLACE, STOP };
 
 struct call {
     char name[16];
@@ -34,7 +36,7 @@ struct call {
 };
 
 struct plan {
-    int64_t armed, action, error, at, count, clock;
+    int64_t armed, action, error, at, count, clock, stopped, half;
     char root[1024], other[1024], spare[1024];
     struct call calls[MOST];
 };
@@ -108,6 +110,18 @@ static void happen(void) {
     }
 }
 
+static int busy;
+static __thread int64_t mine;
+
+/* Stop the whole process, one of its threads at a time. */
+static void stop(int half) {
+    while (__atomic_exchange_n(&busy, 1, __ATOMIC_SEQ_CST)) sched_yield();
+    plan->stopped = mine;
+    plan->half = half;
+    syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), SIGSTOP);
+    __atomic_store_n(&busy, 0, __ATOMIC_SEQ_CST);
+}
+
 /* Note a call. Gives whether it has to fail; ends the process where that was asked for. */
 static int met(const char *name, const char *path, uint64_t inode) {
     int64_t i = __atomic_fetch_add(&plan->count, 1, __ATOMIC_SEQ_CST);
@@ -116,10 +130,14 @@ static int met(const char *name, const char *path, uint64_t inode) {
         plan->calls[i].inode = inode;
         snprintf(plan->calls[i].path, LONGEST, "%s", path + strlen(plan->root));
     }
+    mine = i;
+    if (plan->action == STOP) stop(0);
     if (i == plan->at) happen();
     if (plan->action == FAIL_ONCE) return i == plan->at;
     return plan->action == FAIL_ON && i >= plan->at;
 }
+
+static int halved(size_t n) { return plan->action == STOP && n > 1; }
 
 static int last(void) { return plan->action == HALF && plan->count - 1 == plan->at; }
 
@@ -156,6 +174,13 @@ ssize_t write(int file, const void *data, size_t n) {
     if (PASS || !place_of(file, path)) return real(file, data, n);
     if (fails_write("write", file, path, after(file, n))) FAIL(-1);
     if (last()) { real(file, data, n / 2); kill(getpid(), SIGKILL); }
+    if (halved(n)) {
+        ssize_t done = real(file, data, n / 2);
+        if (done < 0) return done;
+        stop(1);
+        ssize_t more = real(file, (const char *)data + done, n - done);
+        return more < 0 ? done : done + more;
+    }
     return real(file, data, n);
 }
 
@@ -165,6 +190,13 @@ ssize_t pwrite64(int file, const void *data, size_t n, off_t at) {
     if (PASS || !place_of(file, path)) return real(file, data, n, at);
     if (fails_write("pwrite", file, path, at + (off_t)n)) FAIL(-1);
     if (last()) { real(file, data, n / 2, at); kill(getpid(), SIGKILL); }
+    if (halved(n)) {
+        ssize_t done = real(file, data, n / 2, at);
+        if (done < 0) return done;
+        stop(1);
+        ssize_t more = real(file, (const char *)data + done, n - done, at + done);
+        return more < 0 ? done : done + more;
+    }
     return real(file, data, n, at);
 }
 
@@ -182,6 +214,13 @@ ssize_t writev(int file, const struct iovec *parts, int count) {
     if (PASS || !place_of(file, path)) return real(file, parts, count);
     if (fails_write("writev", file, path, after(file, length(parts, count)))) FAIL(-1);
     if (last()) { real(file, parts, count / 2); kill(getpid(), SIGKILL); }
+    if (halved(count)) {
+        ssize_t done = real(file, parts, count / 2);
+        if (done != (ssize_t)length(parts, count / 2)) return done;
+        stop(1);
+        ssize_t more = real(file, parts + count / 2, count - count / 2);
+        return more < 0 ? done : done + more;
+    }
     return real(file, parts, count);
 }
 
@@ -191,6 +230,13 @@ ssize_t pwritev64(int file, const struct iovec *parts, int count, off_t at) {
     if (PASS || !place_of(file, path)) return real(file, parts, count, at);
     if (fails_write("pwritev", file, path, at + (off_t)length(parts, count))) FAIL(-1);
     if (last()) { real(file, parts, count / 2, at); kill(getpid(), SIGKILL); }
+    if (halved(count)) {
+        ssize_t done = real(file, parts, count / 2, at);
+        if (done != (ssize_t)length(parts, count / 2)) return done;
+        stop(1);
+        ssize_t more = real(file, parts + count / 2, count - count / 2, at + done);
+        return more < 0 ? done : done + more;
+    }
     return real(file, parts, count, at);
 }
 
@@ -204,6 +250,13 @@ ssize_t sendfile64(int to, int from, off_t *at, size_t n) {
     if (PASS || !place_of(to, path)) return real(to, from, at, n);
     if (fails_write("sendfile", to, path, after(to, 1))) FAIL(-1);
     if (last()) { real(to, from, at, 1); kill(getpid(), SIGKILL); }
+    if (halved(n)) {
+        ssize_t done = real(to, from, at, 1);
+        if (done < 1) return done;
+        stop(1);
+        ssize_t more = real(to, from, at, n - done);
+        return more < 0 ? done : done + more;
+    }
     return real(to, from, at, n);
 }
 

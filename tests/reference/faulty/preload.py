@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import mmap
 import os
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SOURCE = Path(__file__).with_name("preload.c")
-WATCH, KILL, HALF, FAIL_ONCE, FAIL_ON, FILL, DELETE, CUT, REPLACE = range(9)
+WATCH, KILL, HALF, FAIL_ONCE, FAIL_ON, FILL, DELETE, CUT, REPLACE, STOP = range(10)
 
 _MOST, _LONGEST = 20000, 224
 
@@ -31,7 +32,10 @@ class _Call(ctypes.Structure):
 
 class _Plan(ctypes.Structure):
     _fields_ = (
-        *((name, ctypes.c_int64) for name in ("armed", "action", "error", "at", "count", "clock")),
+        *(
+            (name, ctypes.c_int64)
+            for name in ("armed", "action", "error", "at", "count", "clock", "stopped", "half")
+        ),
         *((name, ctypes.c_char * 1024) for name in ("root", "other", "spare")),
         ("calls", _Call * _MOST),
     )
@@ -71,7 +75,13 @@ class Preload:
         memory = mmap.mmap(-1, ctypes.sizeof(_Plan))
         self.plan = _Plan.from_buffer(memory)
         self.plan.root = os.fsencode(root)
-        ctypes.CDLL(str(library)).faults_use(ctypes.byref(self.plan))
+        self._use = ctypes.CDLL(str(library)).faults_use
+        self._use(ctypes.byref(self.plan))
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """Let the library look no more into memory that goes."""
+        self._use(None)
 
     def ready(
         self, action: int = WATCH, at: int = -1, *, error: int = 0, clock: int = 0,
@@ -93,7 +103,11 @@ class Preload:
 
     def calls(self) -> list[tuple[str, int, str]]:
         """Give the name, the inode and the path of each call so far."""
+        return self.calls_from(0)
+
+    def calls_from(self, first: int) -> list[tuple[str, int, str]]:
+        """Give those from a number on."""
         return [
             (call.name.decode(), call.inode, os.fsdecode(call.path))
-            for call in self.plan.calls[: min(self.plan.count, _MOST)]
+            for call in self.plan.calls[first : min(self.plan.count, _MOST)]
         ]
