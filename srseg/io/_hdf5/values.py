@@ -6,7 +6,9 @@ import math
 from typing import Any
 
 from srseg.errors import FileFormatError
+from srseg.io._hdf5.packed import KNOWN
 
+_SHUFFLE, _FLETCHER32 = 2, 3
 _LARGEST_CHUNK = 1 << 28
 
 
@@ -183,6 +185,12 @@ def _require_filters(dataset: Any, where: str) -> None:
                 f"{where} is compressed with HDF5 filter {number}{called}, which this installation "
                 "lacks; install the plugin for it, or write the file anew without it where it was "
                 "made (h5repack -f NONE)"
+            )
+        if number not in (_SHUFFLE, _FLETCHER32, *KNOWN):
+            raise FileFormatError(
+                f"{where} is compressed with HDF5 filter {number} ({text_of(name)}), whose library "
+                "does not stand damaged files; write the file anew without it where it was made "
+                "(h5repack -f NONE)"
             )
 
 
