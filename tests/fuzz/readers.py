@@ -242,6 +242,8 @@ TARGETS = {
     "raw": Target("raw", bare, several=True),
     "nifti-gz": Target("scan.nii.gz", scan),
     "transform": Target("move.tfm", transform, longest=4096),
+    "transform-mat": Target("move.mat", transform, longest=4096),
+    "transform-h5": Target("move.h5", transform, longest=1 << 14),
     "transform-json": Target("move.json", transform, longest=4096),
     "stl": Target("implant.stl", mesh),
     "toml": Target("scan.toml", toml, longest=8192),

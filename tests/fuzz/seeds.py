@@ -100,6 +100,7 @@ def _written(folder, suffix, count=3):
 
 def _hdf5(folder):
     import h5py
+    import hdf5plugin
 
     from srseg.io import write_prediction
 
@@ -113,6 +114,13 @@ def _hdf5(folder):
     with h5py.File(folder / "packed.h5", "w", libver="latest") as file:
         file.create_dataset("data", data=voxels, chunks=(2, 2, 2), compression="gzip", shuffle=True)
         file["data"].attrs["element_size_um"] = [2.4, 2.4, 2.4]
+    for n, filters in enumerate((
+        hdf5plugin.Bitshuffle(cname="lz4"), hdf5plugin.LZ4(), hdf5plugin.Zstd(),
+        hdf5plugin.Blosc(), {"compression": "lzf"}, {"scaleoffset": 0},
+    )):  # fmt: skip
+        with h5py.File(folder / f"packed-{n}.h5", "w") as file:
+            file.create_dataset("data", data=voxels, chunks=SHAPE, **filters)
+            file.attrs["default"] = "data"
     with h5py.File(folder / "virtual.h5", "w") as file:
         layout = h5py.VirtualLayout(SHAPE, np.uint16)
         layout[:2] = h5py.VirtualSource("plain.h5", "a/volume", SHAPE)[:2]
@@ -162,6 +170,23 @@ def _itk(suffix):
         for packed in (False, True):
             sitk.WriteImage(image, folder / f"i{packed}{suffix}", packed)
             yield (folder / f"i{packed}{suffix}").read_bytes()
+
+    return make
+
+
+def _itk_transform(suffix):
+    def make(folder):
+        import SimpleITK as sitk  # noqa: N813
+
+        euler, affine = sitk.Euler3DTransform(), sitk.AffineTransform(3)
+        euler.SetRotation(0.1, 0.2, 0.3)
+        both = sitk.CompositeTransform([euler, sitk.TranslationTransform(3, (1, 2, 3))])
+        for n, transform in enumerate((euler, affine, both)):
+            try:
+                sitk.WriteTransform(transform, folder / f"{n}{suffix}")
+            except RuntimeError:  # Matlab files hold one transform
+                continue
+            yield (folder / f"{n}{suffix}").read_bytes()
 
     return make
 
@@ -350,6 +375,8 @@ _MAKERS = {
     "ome-zarr": _zarr,
     "raw": _raw,
     "transform": _text(_TFM),
+    "transform-mat": _itk_transform(".mat"),
+    "transform-h5": _itk_transform(".h5"),
     "transform-json": _text(json.dumps(_RIGID)),
     "stl": _stl,
     "toml": _text(_TOML),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,9 @@ import numpy as np
 from srseg.errors import FileFormatError, GridError
 from srseg.io._format import require_file
 from srseg.io._hdf5.open import opened
-from srseg.io._hdf5.safe import external_links, walk
+from srseg.io._hdf5.safe import child, external_links, walk
+from srseg.io._hdf5.texts import text_in
+from srseg.io._hdf5.values import is_numbers
 from srseg.io._itk.format import simple_itk
 from srseg.storage import read_json
 from srseg.texts import reason_of
@@ -34,6 +37,7 @@ _N_NUMBERS = {
     "ScaleVersor3DTransform": 9, "ScaleSkewVersor3DTransform": 15, "CenteredAffineTransform": 15,
 }  # fmt: skip
 _SEVERAL = "CompositeTransform"
+_MATLAB = struct.Struct("<5i")
 
 
 def read_transform(path: Path | str, *, inverse: bool = False) -> RigidTransform:
@@ -94,6 +98,8 @@ def _from_itk(path: Path) -> RigidTransform:
         _require_closed(path)
     elif path.suffix.lower() in (".tfm", ".txt"):
         _require_all_numbers(path)
+    else:
+        _require_all_of_matlab(path)
     try:
         transform = simple_itk().ReadTransform(str(path))
     except (RuntimeError, UnicodeDecodeError) as error:  # ITK's reasons quote what the file says
@@ -117,7 +123,7 @@ def _from_itk(path: Path) -> RigidTransform:
 
 
 def _require_closed(path: Path) -> None:
-    """Refuse an HDF5 file that leads out of itself, or declares numbers without end."""
+    """Refuse an HDF5 file that leads out of itself, or whose numbers are not those of its kind."""
     with opened(path) as file:
         if any(True for _ in external_links(file)):
             raise FileFormatError(f"{path} links to other files, which srseg does not follow")
@@ -129,6 +135,16 @@ def _require_closed(path: Path) -> None:
                     f"{path}: {item.name} has {item.size} numbers, or keeps them in another file; "
                     "a rotation and a shift are a dozen numbers in the file itself"
                 )
+            # ITK's own HDF5 is an older one: what this one cannot read is not given to it
+            text_in(item)
+        kinds, counts = [], []
+        for name in child(file, "TransformGroup") or ():
+            group = child(file, f"TransformGroup/{name}")
+            kinds.append(_kind(text_in(child(group, "TransformType")), path))
+            numbers = [child(group, f"{word}Parameters") for word in ("Transform", "Tranform")]
+            if kinds[-1] != _SEVERAL:
+                counts.append(max(one.size if is_numbers(one) else -1 for one in numbers))
+        _require_counts(kinds, counts, path)
 
 
 def _require_all_numbers(path: Path) -> None:
@@ -155,6 +171,10 @@ def _require_all_numbers(path: Path) -> None:
                 f"{path} cannot be read as an ITK transform (a line says {line[:40]!r}); save it "
                 "with SimpleITK or 3D Slicer"
             )
+    _require_counts(kinds, counts, path)
+
+
+def _require_counts(kinds: list[str], counts: list[int], path: Path) -> None:
     takes = [kind for kind in kinds if kind != _SEVERAL]
     if len(takes) != len(counts):
         raise FileFormatError(
@@ -167,6 +187,33 @@ def _require_all_numbers(path: Path) -> None:
                 f"{path} has {count} numbers for {kind}, which takes {_N_NUMBERS[kind]}; it is cut "
                 "short"
             )
+
+
+def _require_all_of_matlab(path: Path) -> None:
+    """Refuse a Matlab file whose matrices do not lie one after the other: ITK would not end."""
+    if path.stat().st_size > _LONGEST:
+        raise FileFormatError(f"{path} is longer than {_LONGEST >> 20} MiB; is it a transform?")
+    data, at = path.read_bytes(), 0
+    kinds: list[str] = []
+    counts: list[int] = []
+    while at < len(data):
+        head = data[at : at + _MATLAB.size]
+        number, rows, columns, imaginary, n_name = (
+            _MATLAB.unpack(head) if len(head) == _MATLAB.size else (-1,) * 5
+        )
+        at += _MATLAB.size
+        width = {0: 8, 10: 4, 100: 8, 110: 4}.get(number, 0)  # double or single, not swapped
+        fits = 0 < n_name < 100 and 0 <= rows <= _MOST_NUMBERS and 0 <= columns <= 1
+        if not (width and fits and not imaginary) or data[at + n_name - 1 : at + n_name] != b"\0":
+            raise FileFormatError(f"{path} is no transform in a Matlab file, or damaged")
+        name = data[at : at + n_name - 1].decode("ascii", "replace")
+        at += n_name + rows * columns * width
+        if name != "fixed":
+            kinds.append(_kind(name, path))
+            counts.append(rows * columns)
+    if at > len(data):
+        raise FileFormatError(f"{path} ends before its numbers; it is cut short")
+    _require_counts(kinds, counts, path)
 
 
 def _kind(said: str, path: Path) -> str:
