@@ -33,9 +33,13 @@ def run_study(study: Study, place: Place, *, dry_run: bool, as_json: bool) -> No
         Whether the answer is one JSON document.
     """
     from srseg.errors import ParameterError
+    from srseg.estimators import warn_of_coarse
     from srseg.storage import require_free_space
 
     folder = Path(study.kept.folder)
+    if dry_run:  # each fit says so otherwise
+        size = getattr(study.kept.estimator, "voxel_size", None)
+        warn_of_coarse(list(study.folds.samples), size)
     if dry_run and place.slurm is not None:
         # nothing is asked of SLURM: reckoned as if it were here
         answer_plan(study, place, plan_study(study, None, 1), as_json=as_json)

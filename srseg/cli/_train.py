@@ -182,7 +182,7 @@ def train(
     chosen = choose_labelled(
         choose_samples(dataset, samples, select), targets, weights, named=bool(samples)
     )
-    from srseg.estimators import VolumeSegmenter, goes_on_from
+    from srseg.estimators import VolumeSegmenter, goes_on_from, require_space
     from srseg.inference import choose_device
     from srseg.progress import Stopped
     from srseg.training import Checkpoint, find_processes, is_main, logging_to
@@ -224,6 +224,7 @@ def train(
         if not restart and network:  # refuses what training would refuse
             goes_on_from(made, chosen.samples, sample_weight=chosen.weights)
         if main:
+            require_space(made, chosen.samples)
             discards = restart and checkpoint.exists()
             answer({**plan, "dry_run": True, "discards_checkpoint": discards}, as_json)
         return

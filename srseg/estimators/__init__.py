@@ -22,6 +22,7 @@ from srseg.estimators._sample_facts import labels_facts, scan_facts
 from srseg.estimators._segmenter import VolumeSegmenter
 from srseg.estimators._training_memory import require_memory
 from srseg.estimators._training_setup import goes_on_from
+from srseg.estimators._training_space import require_space, warn_of_coarse
 from srseg.estimators._voting import predict_together
 
 __all__ = [
@@ -49,8 +50,10 @@ __all__ = [
     "read_inputs",
     "register_segmenter",
     "require_memory",
+    "require_space",
     "scan_facts",
     "segmenter_class",
     "segmenter_facts",
     "unpack",
+    "warn_of_coarse",
 ]

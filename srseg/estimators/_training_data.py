@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from srseg.errors import LabelError, ParameterError
 from srseg.estimators._callers import callers_level
 from srseg.estimators._identity import fingerprint
 from srseg.estimators._prepared import prepared_volume
+from srseg.estimators._training_space import warn_of_coarse
 from srseg.estimators._voting import truth_on_grid
 from srseg.labels import UNLABELLED, LabelTable
 from srseg.preprocessing import seen_voxels
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from srseg.estimators._volume_store import VolumeStore
     from srseg.preprocessing import LabelCleaning
     from srseg.volumes import Sample, Volume, VoxelSource
-
-_COARSE = 9  # times as many voxels, and as much memory: twice along each axis is not told
 
 
 def load_labelled(
@@ -67,13 +65,18 @@ def load_labelled(
     ------
     LabelError
         If labels do not fit the table, or nothing but background is left to learn from.
+    NotEnoughMemoryError
+        If the labels of one sample do not fit into the memory that is free.
+    StorageError
+        If scans fit neither into memory nor into a scratch folder.
 
     Warns
     -----
     UserWarning
         If no training sample has a voxel of some class, or scans are made much finer than they are.
     """
-    _warn_of_coarse([*training, *held_out], voxel_size)
+    warn_of_coarse([*training, *held_out], voxel_size)
+    store.require([*training, *held_out], clip)
     names = Counter(sample.name for sample in [*training, *held_out])
     images: dict[str, VoxelSource] = {}
     with task("preparing", len(training) + len(held_out)) as progress:
@@ -173,24 +176,6 @@ def common_voxel_size(samples: Sequence[Sample]) -> float:
                 f"{first} µm and {sample.name} {sample.scan_grid.voxel_size} µm; give voxel_size"
             )
     return first[0]
-
-
-def _warn_of_coarse(samples: Sequence[Sample], voxel_size: float | None) -> None:
-    """Warn of scans that take many times their voxels, and show no more for it."""
-    if voxel_size is None:
-        return
-    times = {s.name: math.prod(s.scan_grid.voxel_size) / voxel_size**3 for s in samples}
-    coarse = {s.name: max(s.scan_grid.voxel_size) for s in samples if times[s.name] > _COARSE}
-    if not coarse:
-        return
-    sizes = sorted(set(coarse.values()))
-    said = f"{sizes[0]:g}" if len(sizes) == 1 else f"{sizes[0]:g} to {sizes[-1]:g}"
-    warnings.warn(
-        f"{', '.join(coarse)}: voxels of {said} µm are resampled to {voxel_size:g} µm, up to "
-        f"{max(times.values()):.0f} times as many, which show no more than the scan does; "
-        "--voxel-size scan (voxel_size=None) takes the scans' own",
-        stacklevel=callers_level(),
-    )
 
 
 def _require_classes(volumes: Sequence[LabelledVolume], table: LabelTable) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from srseg.errors import NotEnoughMemoryError
 from srseg.machine import scratch_folder, usable_memory
 from srseg.preprocessing import model_grid
 from srseg.training import TiledArray
@@ -65,7 +66,45 @@ class VolumeStore:
         self._needed = (0 if self._images_fit else _IMAGE * images) + (
             0 if self._labels_fit else _CLASSES * labels
         )
+        self._voxel_size = voxel_size
         self._scratch = scratch
+
+    def require(self, samples: Sequence[Sample], clip: tuple[float, float]) -> None:
+        """Make sure that there is room for all of them, before any is read.
+
+        Parameters
+        ----------
+        samples : sequence of Sample
+            What will be kept.
+        clip : tuple of float
+            Percentiles to clip to: what is kept in a working copy needs no room.
+
+        Raises
+        ------
+        NotEnoughMemoryError
+            If the labels of one sample do not fit into the memory that is free.
+        StorageError
+            If what does not fit into memory does not fit into a scratch folder either.
+        """
+        voxels = {sample.name: _voxels(sample, self._voxel_size) for sample in samples}
+        name, most = max(voxels.items(), key=lambda pair: pair[1])
+        free = usable_memory()
+        if free is not None and _CLASSES * most > free:
+            size = "" if self._voxel_size is None else f" of {self._voxel_size:g} µm"
+            raise NotEnoughMemoryError(
+                f"sample {name} has {most:.2g} voxels{size}, whose labels alone take "
+                f"{_CLASSES * most / 1e9:.3g} GB of memory, and {free / 1e9:.3g} GB are free; "
+                "train at larger voxels (--voxel-size, voxel_size=), or on a part of the scan "
+                "(srseg dataset region)"
+            )
+        if not self._needed:
+            return
+        new = {s.name for s in samples if s.prepared(self._voxel_size, clip) is None}
+        needed = 0 if self._images_fit else _IMAGE * sum(voxels[name] for name in new)
+        if not self._labels_fit:
+            needed += _CLASSES * sum(voxels[sample.name] for sample in samples)
+        if needed:
+            scratch_folder(needed, self._scratch)
 
     def image(self, volume: Volume) -> VoxelSource:
         """Keep the grey values of a prepared scan.

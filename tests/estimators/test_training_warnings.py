@@ -7,7 +7,8 @@ import pytest
 
 from srseg import ArraySample, Grid, LabelTable, Volume
 from srseg.cli._root import _warnings_as_lines
-from srseg.estimators import BaseSegmenter
+from srseg.errors import NotEnoughMemoryError, StorageError
+from srseg.estimators import BaseSegmenter, require_space
 
 
 class Nothing(BaseSegmenter):
@@ -59,3 +60,32 @@ def test_a_command_says_each_warning_once(capsys):
     told = capsys.readouterr().err.splitlines()
     assert told == ["srseg: warning: no training sample has a voxel of cracks",
                     "srseg: warning: another"]  # fmt: skip
+
+
+@pytest.mark.parametrize("make", ["plugin", "network"])
+def test_voxels_that_fit_nowhere_are_refused_before_any_is_read(
+    small, make_sample, make, monkeypatch, tmp_path
+):
+    """Of a scan of full size at 0.01 µm, 9 GiB were taken before."""
+    segmenter = Nothing() if make == "plugin" else small()
+    segmenter.voxel_size = 0.01
+    samples = [make_sample(0, voxel_size=5.0)]
+
+    def read(*_):
+        raise AssertionError("a scan was read")
+
+    monkeypatch.setattr("srseg.estimators._training_data.prepared_volume", read)
+    words = r"sample S0 has 6\.1e\+11 voxels of 0\.01 µm, whose labels alone take 612 GB of memory"
+    for refuse in (lambda: segmenter.fit(samples), lambda: require_space(segmenter, samples)):
+        with (
+            pytest.warns(UserWarning, match="times as many"),
+            pytest.raises(NotEnoughMemoryError, match=words),
+        ):
+            refuse()
+    # labels fit, grey values fit neither into memory nor on the disk
+    monkeypatch.setattr("srseg.estimators._volume_store.usable_memory", lambda: 2 * 10**12)
+    with (
+        pytest.warns(UserWarning, match="times as many"),
+        pytest.raises(StorageError, match="GB of scratch space are needed"),
+    ):
+        require_space(segmenter, samples)
