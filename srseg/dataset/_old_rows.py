@@ -25,7 +25,8 @@ def rows_of_table(path: Path) -> dict[tuple[str, ...], dict[str, str]] | None:
     Returns
     -------
     dict or None
-        The cells of each row by column; None where there is no such table.
+        The cells of each row by column; None where there is no such table, or control characters
+        break it.
     """
     try:
         text = path.read_text("utf-8-sig")
@@ -38,6 +39,8 @@ def rows_of_table(path: Path) -> dict[tuple[str, ...], dict[str, str]] | None:
     head = lines[0]
     ids = [head.index(name) for name in ("sample_id", "participant_id") if name in head]
     if not ids or any(len(line) != len(head) for line in lines[1:] if line):
+        return None
+    if not all(cell.isprintable() for line in lines for cell in line):
         return None
     return {
         tuple(line[i] for i in ids): {

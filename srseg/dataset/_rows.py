@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from srseg._version import __version__
 from srseg.dataset._metadata.parse import from_sidecar
 from srseg.dataset._sidecar import read_sample_sidecar
-from srseg.errors import SRSegError
+from srseg.errors import FileFormatError, SRSegError
 from srseg.storage import read_json, write_text
 
 if TYPE_CHECKING:
@@ -37,9 +37,16 @@ def read_row(sidecar: Path) -> Row:
     Raises
     ------
     FileFormatError
-        If it is no sidecar.
+        If it is no sidecar, or a text in it has control characters, which break a table.
     """
-    return row_from(read_sample_sidecar(sidecar))
+    row = row_from(read_sample_sidecar(sidecar))
+    for name, value in row.metadata.items():
+        if not name.isprintable() or (isinstance(value, str) and not value.isprintable()):
+            raise FileFormatError(
+                f"{sidecar}: {name!r} is {value!r}, with control characters, which break the "
+                "tables; correct it there"
+            )
+    return row
 
 
 def row_from(described: Mapping[str, Any]) -> Row:

@@ -95,3 +95,16 @@ def test_check_and_repair_trust_only_the_sidecars(old):
     assert Dataset(old.path).check() == []
     write_tables(old._layout)
     assert Dataset(old.path).check() == []
+
+
+def test_control_characters_keep_a_sample_out_of_the_tables_and_are_named(old):
+    sidecar = old.path / "sub-01/micr/sub-01_sample-A_XPCT.json"
+    change(sidecar, "Ti\x01")
+    told = write_tables(old._layout)
+    assert any(sidecar.name in line and r"'Ti\x01'" in line for line in told), told
+    (old.path / "samples.tsv").write_text(
+        "sample_id\tparticipant_id\talloy\nsample-A\tsub-01\t\x02\n"
+    )
+    write_tables(old._layout)  # a row that no program wrote is not kept
+    assert "\x02" not in (old.path / "samples.tsv").read_text()
+    old.check()
