@@ -4,6 +4,7 @@ from srseg.dataset._dataset import Dataset
 from srseg.dataset._export.export import export_dataset, write_export
 from srseg.dataset._export.plan import ExportFile, ExportPlan, plan_export
 from srseg.dataset._find import find_dataset
+from srseg.dataset._integrity.accept import accept
 from srseg.dataset._integrity.mender import Repair
 from srseg.dataset._integrity.problem import Problem
 from srseg.dataset._integrity.relocate import Relocation, relocate
@@ -68,6 +69,7 @@ __all__ = [
     "SamplePlan",
     "ScanFile",
     "ValueMap",
+    "accept",
     "alignment_picture",
     "apply_alignment",
     "apply_metadata",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from srseg._version import __version__
+from srseg.dataset._kept import IGNORE, copy_of, keep, write_kept
 from srseg.dataset._layout import DESCRIPTION, LABEL_TABLE, Layout
 from srseg.dataset._metadata.values import clean_text
 from srseg.dataset._tables import label_table_text, make_tables
 from srseg.errors import DatasetError, StorageError
-from srseg.storage import write_json, write_text
+from srseg.storage import json_text, write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,7 +67,7 @@ def create_folder(root: Path, name: str, table: LabelTable) -> None:
     if tables.left_out:
         raise DatasetError(f"{root} holds what is not srseg's; {tables.left_out[0]}")
     files = {
-        ".bidsignore": _BIDSIGNORE,
+        IGNORE: _BIDSIGNORE,
         LABEL_TABLE: label_table_text(table),
         **tables.files,
     }
@@ -77,10 +78,14 @@ def create_folder(root: Path, name: str, table: LabelTable) -> None:
                 f"{path} exists and is not srseg's; move it away, or choose another folder"
             )
     for file, text in files.items():
-        write_text(root / file, text, overwrite=True)
+        if file.startswith("samples."):
+            write_text(root / file, text, overwrite=True)
+        else:
+            write_kept(layout, root / file, text)
     if not (root / "README").exists():
-        write_text(root / "README", _README.format(name=name, line="=" * len(name)))
-    write_json(layout.description, {**_description(name), "DatasetType": "raw"})
+        write_kept(layout, root / "README", _README.format(name=name, line="=" * len(name)))
+    text = json_text({**_description(name), "DatasetType": "raw"})
+    write_kept(layout, layout.description, text, overwrite=False)
 
 
 def describe_derivative(layout: Layout, derivative: str, title: str) -> None:
@@ -90,16 +95,21 @@ def describe_derivative(layout: Layout, derivative: str, title: str) -> None:
     path = folder / DESCRIPTION
     if not path.exists():
         # the description last: where it is, the folder is complete
-        write_text(folder / ".bidsignore", "**/*.h5\n**/*.json\n", overwrite=True)
-        write_json(path, {**_description(title), "DatasetType": "derivative"}, overwrite=True)
+        write_kept(layout, folder / IGNORE, "**/*.h5\n**/*.json\n")
+        text = json_text({**_description(title), "DatasetType": "derivative"})
+        write_kept(layout, path, text)
 
 
 def ignore_in_derivative(layout: Layout, derivative: str, pattern: str) -> None:
     """Let validators of BIDS pass over files of a derivative."""
-    path = layout.derivative(derivative) / ".bidsignore"
+    path = layout.derivative(derivative) / IGNORE
     there = path.read_text("utf-8") if path.is_file() else ""
     if pattern not in there.split():
-        write_text(path, f"{there}{pattern}\n", overwrite=True)
+        text = f"{there}{pattern}\n"
+        copy = copy_of(layout, path)
+        if not there or not copy.is_file() or copy.read_text("utf-8") == there:
+            keep(layout, path, text)  # where it was edited, the copy goes on telling so
+        write_text(path, text, overwrite=True)
 
 
 def _description(name: str) -> dict[str, object]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from srseg.dataset._kept import copy_of, keep
 from srseg.dataset._metadata.schema import METADATA_KEYS
 from srseg.dataset._old_rows import old_rows, without_sidecar
 from srseg.dataset._rows import KnownRows, Row, read_row
@@ -177,8 +178,26 @@ def write_tables(layout: Layout, *, anew: bool = False) -> tuple[str, ...]:
         for name, text in tables.files.items():
             path = layout.root / name
             if not path.is_file() or path.read_bytes() != text.encode():
+                if name == PARTICIPANTS:
+                    _keep_people(layout, path, text)
                 write_text(path, text, overwrite=True)
     return tables.left_out
+
+
+def _keep_people(layout: Layout, path: Path, text: str) -> None:
+    """Keep a copy of the table, unless what people wrote in it was edited or damaged since."""
+    copy = copy_of(layout, path)
+    if not copy.is_file() or people_said(copy) == people_said(path):
+        keep(layout, path, text)
+
+
+def people_said(path: Path) -> tuple[dict[str, dict[str, str]], list[str]] | None:
+    """Give what people noted of subjects; None where the table cannot be read."""
+    try:
+        said, columns = _columns_of_people(path)
+    except FileFormatError:
+        return None
+    return {subject: values for subject, values in said.items() if values}, columns
 
 
 def read_label_table(path: Path | str) -> LabelTable:

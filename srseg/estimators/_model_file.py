@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from srseg._version import __version__
 from srseg.errors import MissingFileError, ModelFileError, PluginError, UnknownNameError
 from srseg.estimators._packing import pack, unpack
-from srseg.training import digest, write_tensors
+from srseg.training import damage_in, fits_header, sealed_header, write_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ def save_model(estimator: Any, path: str | Path, *, overwrite: bool = False) -> 
         **kept,
     }
     text = json.dumps(document, allow_nan=False, default=_item)
-    header = {"format": _FORMAT, "srseg": text, "sha256": digest(text, tensors)}
+    header = sealed_header(_FORMAT, text, tensors)
     write_tensors(Path(path), tensors, header, overwrite=overwrite)
 
 
@@ -128,13 +128,13 @@ def load_model(path: str | Path) -> Any:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    with _opened(path) as (file, document, text):
+    with _opened(path) as (file, document, _text):
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        checksum = file.metadata().get("sha256")
-    if digest(text, tensors) != checksum:
+        whole = fits_header(file.metadata(), tensors)
+    if not whole:
         raise ModelFileError(
-            f"{path}: the content does not match its checksum, so the file was damaged or changed; "
-            "copy it again from where it was written"
+            f"{path}: the content does not match its checksum, so the file was damaged or changed "
+            f"({damage_in(path)}); copy it again from where it was written"
         )
     return document, tensors
 

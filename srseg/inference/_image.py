@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from srseg.errors import ParameterError, StorageError
-from srseg.inference._journal import Journal
-from srseg.inference._part_file import AGAIN
 from srseg.inference._scratch_folder import ScratchFolder
 from srseg.inference._tiles import Tiling
 from srseg.progress import task
+from srseg.storage import AGAIN, Journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

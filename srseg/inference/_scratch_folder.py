@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from srseg._version import __version__
 from srseg.errors import FileFormatError, MissingFileError, StorageError
-from srseg.inference._part_file import AGAIN, PartFile
-from srseg.storage import locked, read_json, write_json
+from srseg.storage import AGAIN, PartFile, locked, read_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -143,7 +142,7 @@ class ScratchFolder:
             "GeneratedBy": f"srseg {__version__}",
             "Identity": self._identity,
         }
-        write_json(self.place("json"), document)
+        write_json(self.place("json"), document, seal=True)
         self.fresh = False
 
     def discard(self) -> None:

@@ -11,11 +11,10 @@ import numpy as np
 import torch
 
 from srseg.errors import ParameterError, StorageError
-from srseg.inference._journal import Journal
-from srseg.inference._part_file import AGAIN
 from srseg.inference._scratch_folder import ScratchFolder
-from srseg.inference._tile_store import TileStore
 from srseg.inference._votes import Votes
+from srseg.progress import task
+from srseg.storage import AGAIN, Journal, TileStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -228,7 +227,8 @@ class ScratchVotes(Votes):
         self.next_plane, self.next_slab = state["plane"], state["slab"]
         self._turn = state["turn"]
         self._store.load(self._done, state["digest"])
-        self._store.check("the votes so far")
+        with task("checking the votes so far", self._store.n_written) as progress:
+            self._store.require_whole(progress.advance)
         if state["carry"] is not None:
             self.carry = self._read_carry(state["carry"])
 
@@ -242,6 +242,7 @@ class ScratchVotes(Votes):
             described = {
                 "shape": list(carry.shape),
                 "dtype": str(carry.dtype).removeprefix("torch."),
+                "bytes": voxels.nbytes,
                 "sum": zlib.crc32(voxels.data),
             }
         self.next_plane, self.next_slab, self.carry = plane, slab + 1, carry
@@ -251,6 +252,7 @@ class ScratchVotes(Votes):
         return {
             "plane": self.next_plane,
             "slab": self.next_slab,
+            "done": self._done,
             "turn": self._turn,
             "carry": carry,
             "digest": self._store.digest(),

@@ -12,7 +12,7 @@ from srseg.io._hdf5.format import HDF5Format
 from srseg.io._hdf5.nexus_write import write_nexus
 from srseg.io._hdf5.note import read_provenance
 from srseg.io._hdf5.sink import HDF5Sink
-from srseg.io._hdf5.verify import verify_hdf5
+from srseg.io._hdf5.verify import WHOLE_VOXELS, verify_hdf5
 from srseg.io._hdf5.write import create_hdf5
 from srseg.io._info import ScanInfo
 from srseg.io._itk.format import ITKFormat
@@ -55,6 +55,7 @@ __all__ = [
     "LARGEST_TIFF",
     "MAPS",
     "SAVES",
+    "WHOLE_VOXELS",
     "FileSource",
     "Format",
     "HDF5Sink",

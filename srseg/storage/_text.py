@@ -10,6 +10,7 @@ import numpy as np
 
 from srseg.errors import FileFormatError, MissingFileError, ParameterError, StorageError
 from srseg.storage._atomic import atomic_path
+from srseg.storage._seal import SEAL, is_doubtful, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +49,14 @@ def write_text(path: Path | str, text: str, *, overwrite: bool = False) -> None:
         temporary.write_bytes(content)
 
 
-def write_json(path: Path | str, data: Mapping[str, Any], *, overwrite: bool = False) -> None:
+def write_json(
+    path: Path | str,
+    data: Mapping[str, Any],
+    *,
+    overwrite: bool = False,
+    seal: bool = False,
+    edits: bool = False,
+) -> None:
     """Write a JSON file atomically: two-space indent, keys in their order, newline at the end.
 
     Parameters
@@ -59,6 +67,12 @@ def write_json(path: Path | str, data: Mapping[str, Any], *, overwrite: bool = F
         Plain data; NumPy numbers and arrays and paths are turned into plain ones.
     overwrite : bool, default=False
         Whether an existing file may be replaced.
+    seal : bool, default=False
+        Whether its last key is a checksum of all lines before, for `sealing`; `read_json` leaves it
+        out.
+    edits : bool, default=False
+        Whether the file is there and what it said was changed only: where that was not what srseg
+        wrote, the seal says so from now on.
 
     Raises
     ------
@@ -67,6 +81,32 @@ def write_json(path: Path | str, data: Mapping[str, Any], *, overwrite: bool = F
     StorageError
         If the file exists and may not be replaced, or cannot be written.
     """
+    text = json_text(data, path)
+    if seal and data:
+        text = sealed(text, doubtful=edits and is_doubtful(Path(path)))
+    write_text(path, text, overwrite=overwrite or edits)
+
+
+def json_text(data: Mapping[str, Any], path: Path | str = "JSON") -> str:
+    """Give data as the text of a JSON file.
+
+    Parameters
+    ----------
+    data : mapping
+        Plain data; NumPy numbers and arrays and paths are turned into plain ones.
+    path : path, default="JSON"
+        The file, for messages.
+
+    Returns
+    -------
+    str
+        Two-space indent, keys in their order, newline at the end.
+
+    Raises
+    ------
+    ParameterError
+        If the data hold NaN, infinity or something that JSON has no form for.
+    """
     try:
         text = json.dumps(dict(data), indent=2, ensure_ascii=False, allow_nan=False, default=_plain)
     except (TypeError, ValueError, RecursionError) as error:
@@ -74,7 +114,7 @@ def write_json(path: Path | str, data: Mapping[str, Any], *, overwrite: bool = F
             f"{path}: the data cannot be written as JSON ({error}); use text, finite numbers, "
             "lists and mappings, and null for what is not known"
         ) from None
-    write_text(path, text + "\n", overwrite=overwrite)
+    return f"{text}\n"
 
 
 def read_json(path: Path | str) -> dict[str, Any]:
@@ -88,7 +128,7 @@ def read_json(path: Path | str) -> dict[str, Any]:
     Returns
     -------
     dict
-        What it holds.
+        What it holds, but for the checksum of a sealed file.
 
     Raises
     ------
@@ -126,6 +166,8 @@ def read_json(path: Path | str) -> dict[str, Any]:
         raise FileFormatError(
             f"{path} holds a JSON {type(data).__name__}; an object {{…}} is expected"
         )
+    if str(data.get(SEAL, "")).startswith("CRC32 "):
+        del data[SEAL]
     return data
 
 

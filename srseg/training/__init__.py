@@ -10,7 +10,7 @@ from srseg.training._patches import Batch, LabelledVolume, PatchSampler, Sampler
 from srseg.training._places import voxels_by_class
 from srseg.training._processes import Processes, find_processes, is_main
 from srseg.training._recipes import Recipe, get_recipe, list_recipes
-from srseg.training._sealed import digest, write_tensors
+from srseg.training._sealed import damage_in, digest, fits_header, sealed_header, write_tensors
 from srseg.training._tiles import TiledArray
 from srseg.training._validation import Validation, ValidationSlices, judge
 
@@ -31,8 +31,10 @@ __all__ = [
     "TrainingLog",
     "Validation",
     "ValidationSlices",
+    "damage_in",
     "digest",
     "find_processes",
+    "fits_header",
     "get_loss",
     "get_recipe",
     "is_main",
@@ -42,6 +44,7 @@ __all__ = [
     "list_losses",
     "list_recipes",
     "logging_to",
+    "sealed_header",
     "train_network",
     "voxels_by_class",
     "write_tensors",

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from srseg.errors import StorageError
-from srseg.storage import atomic_path
+from srseg.errors import FileFormatError, StorageError
+from srseg.storage import atomic_path, tensor_damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,8 +50,7 @@ def write_sealed(
         kept[name] = value.clone() if value.data_ptr() in places else value
         places.add(value.data_ptr())
     text = json.dumps(document, allow_nan=False)
-    header = {"format": kind, "srseg": text, "sha256": digest(text, kept)}
-    write_tensors(path, kept, header, overwrite=True)
+    write_tensors(path, kept, sealed_header(kind, text, kept), overwrite=True)
 
 
 def write_tensors(
@@ -131,9 +131,30 @@ def read_sealed(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, torch.
         header = _header(path, file, kind)
         document = json.loads(header["srseg"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    if digest(header["srseg"], tensors) != header.get("sha256"):
-        raise StorageError(f"{path} does not match its checksum, so it was damaged or changed")
+    if not fits_header(header, tensors):
+        raise StorageError(
+            f"{path} does not match its checksum, so it was damaged or changed ({damage_in(path)})"
+        )
     return document, tensors
+
+
+def damage_in(path: Path) -> str:
+    """Say which part of a file that does not match its checksum is damaged.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    str
+        The tensors by name, or its description.
+    """
+    try:
+        return tensor_damage(path) or "its header"
+    except (FileFormatError, StorageError):
+        return "its header"
 
 
 def read_document(path: Path, kind: str) -> dict[str, Any]:
@@ -179,6 +200,49 @@ def _opened(path: Path) -> Iterator[Any]:
         raise StorageError(f"{path} cannot be read ({error})") from error
 
 
+def sealed_header(kind: str, text: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, str]:
+    """Make the header of a file from what it holds.
+
+    Parameters
+    ----------
+    kind : str
+        What the file is, in a word.
+    text : str
+        The plain data.
+    tensors : mapping of str to Tensor
+        On the CPU.
+
+    Returns
+    -------
+    dict of str to str
+        With a SHA-256 over all, and a CRC32 of each tensor that says where a damage lies.
+    """
+    sums = {name: zlib.crc32(_bytes(tensors[name])) for name in sorted(tensors)}
+    return {
+        "format": kind, "srseg": text, "sha256": digest(text, tensors), "crc32": json.dumps(sums)
+    }  # fmt: skip
+
+
+def fits_header(header: Mapping[str, str], tensors: Mapping[str, torch.Tensor]) -> bool:
+    """Tell whether words and numbers of a file are those that its checksums are of.
+
+    Parameters
+    ----------
+    header : mapping of str to str
+        What stands in its header.
+    tensors : mapping of str to Tensor
+        What it holds.
+
+    Returns
+    -------
+    bool
+        False where anything was changed, in the header too.
+    """
+    expected = sealed_header(header["format"], header["srseg"], tensors)
+    # those of single tensors only say where a damage lies: a file without them will do
+    return {"crc32": expected["crc32"], **header} == expected
+
+
 def digest(text: str, tensors: Mapping[str, torch.Tensor]) -> str:
     """Give the checksum of tensors and a text.
 
@@ -198,5 +262,10 @@ def digest(text: str, tensors: Mapping[str, torch.Tensor]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name]
         found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        found.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+        found.update(_bytes(tensor))
     return found.hexdigest()
+
+
+def _bytes(tensor: torch.Tensor) -> memoryview:
+    found: memoryview = tensor.contiguous().flatten().view(torch.uint8).numpy().data
+    return found

@@ -221,7 +221,8 @@ def test_deep_reads_only_what_srseg_wrote(study, scan_file):
     with h5py.File(source / "foreign.h5", "w") as h5:
         h5["data"] = np.ones((4, 5, 6), np.uint16)
     study.add_sample(source / "foreign.h5", name="R", copy=False, voxel_size=2.0)
-    assert study.check(deep=True) == []
+    (told,) = study.check(deep=True)
+    assert (told.kind, told.path, told.is_wrong) == ("unverified", source / "foreign.h5", False)
 
 
 @pytest.mark.parametrize(

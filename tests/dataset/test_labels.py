@@ -12,6 +12,7 @@ import pytest
 import tifffile
 
 from srseg import DEFAULT_LABELS, Grid, LabelClass, LabelTable, Volume
+from srseg.dataset import accept
 from srseg.errors import (
     DatasetError,
     FileFormatError,
@@ -297,6 +298,8 @@ def test_a_class_may_be_added_to_the_study(study, tmp_path, label_file):
     write(tmp_path / "other.h5", np.zeros_like(before), study["A"].scan.grid, other)
     with pytest.raises(LabelError, match=r"other\.h5 has another label table"):
         study.add_labels(tmp_path / "other.h5", sample="B", label_set="HQ")
+    assert study.check() == []
+    assert [step.path for step in accept(study, [path])] == [path]
     assert study.check(deep=True) == []
 
 

@@ -53,7 +53,7 @@ def test_scans_are_read_from_their_new_place_and_the_old_is_remembered(moved):
         assert (history["File"], history["Stamp"]) == (was["File"], was["Stamp"])
         assert {"By", "At", "With"} <= set(history)
         assert dataset[name].scan.read().any()
-    assert dataset.check(deep=True) == []
+    assert {p.kind for p in dataset.check(deep=True)} == {"unverified"}
 
 
 def test_a_dry_run_writes_nothing(moved):
@@ -110,8 +110,14 @@ def test_verify_reads_every_byte(moved):
         last = bytes_of_b[-1] ^ 1
         file.write(bytes([last]))
     assert [r.status for r in relocate(dataset, new, again)] == ["moved"] * 3
-    (problem,) = dataset.check(deep=True)
+    problem, other = dataset.check(deep=True)
     assert (problem.kind, problem.path) == ("damaged", again / "B" / "scan.mha")
+    assert other.kind == "unverified"
+    # where it lies already: only the checksum is new
+    (done,) = relocate(dataset, other.path, other.path, verify=True)
+    assert done.status == "moved"
+    assert "Relocated" not in scan_entry(dataset, done.sample)
+    assert [p.kind for p in dataset.check(deep=True)] == ["damaged"]
     third = again.with_name("2026")
     shutil.move(again, third)
     done = {r.sample: r.status for r in relocate(dataset, again, third, verify=True)}

@@ -86,6 +86,7 @@ def test_a_copied_scan_is_registered_as_it_was_to_be(study, where):
     after = json.loads(sidecar.read_text())
     # the moment at which it was planned, some milliseconds before it was registered
     assert after.pop("Registered").keys() == before.pop("Registered").keys()
+    assert after.pop("Checksum") != before.pop("Checksum")
     assert after == before
 
 

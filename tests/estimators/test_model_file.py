@@ -16,7 +16,7 @@ import srseg.estimators
 from srseg import LabelTable, VolumeSegmenter, load_model
 from srseg.errors import MissingFileError, ModelFileError, ParameterError, StorageError
 from srseg.estimators import _model_file
-from srseg.training import Augmentation
+from srseg.training import Augmentation, digest
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def rewritten(path, tmp_path, change=None, **header):
     sealed = {
         "format": metadata["format"],
         "srseg": text,
-        "sha256": _model_file.digest(text, weights),
+        "sha256": digest(text, weights),
     }
     other = tmp_path / "other.srseg"
     save_file(weights, other, {**sealed, **header})

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: srseg dataset check --deep"
 
-# the kinds of problems that a repair can end
-_MENDED = ("unfinished", "table", "paused")
+# the kinds of problems that --repair or --accept can end
+_MENDED = ("unfinished", "table", "paused", "edited")
 
 
 def check(
@@ -25,7 +25,7 @@ def check(
         bool,
         typer.Option(
             "--deep",
-            help="Read every voxel and compare checksums and values; also every byte of scans "
+            help="Read every byte that srseg wrote and compare checksums and values; also scans "
             "elsewhere that were added with --hash.",
         ),
     ] = False,
@@ -53,8 +53,19 @@ def check(
             "then begin anew.",
         ),
     ] = False,
+    accept: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="PATH", exists=True,
+            help="First take a sidecar or a text that was edited by hand as right, as it is now; "
+            "of a folder, all in it. May be repeated.",
+        ),
+    ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="With --repair: say what it would do, and do nothing.")
+        bool,
+        typer.Option(
+            "--dry-run", help="With --repair or --accept: say what it would do, and do nothing."
+        ),
     ] = False,
     dataset: DatasetOption = None,
     as_json: JsonOption = False,
@@ -62,11 +73,13 @@ def check(
     """Look for what is wrong; the exit code is 3 where something is.
 
     The most serious comes first: damaged, changed, missing and moved files, then what cannot be
-    read, what was left unfinished, and files that are nobody's. Predictions that were stopped are
-    named too; nothing is wrong with them.
+    read, what was edited or left unfinished, and files that are nobody's. Predictions that were
+    stopped, and what no checksum is known of, are named too; nothing is wrong with them.
     """
-    if dry_run and not repair:
-        raise typer.BadParameter("it says what --repair would do; add that", param_hint="--dry-run")
+    if dry_run and not (repair or accept):
+        raise typer.BadParameter(
+            "it says what --repair or --accept would do; add that", param_hint="--dry-run"
+        )
     if discard_scratch and not repair:
         raise typer.BadParameter(
             "it says what --repair removes too; add that", param_hint="--discard-scratch"
@@ -76,7 +89,9 @@ def check(
             "the whole dataset is repaired; leave the samples out", param_hint="--repair"
         )
     archive = open_dataset(dataset)
-    steps = _repair(archive, dry_run=dry_run, discard_scratch=discard_scratch) if repair else []
+    steps = _accept(archive, accept, dry_run=dry_run) if accept else []
+    if repair:
+        steps += _repair(archive, dry_run=dry_run, discard_scratch=discard_scratch)
     chosen = archive.select(name=samples) if samples else open_dataset(archive.path)
     problems = chosen.check(deep=deep, look_in=look_in or ())
     if dry_run:
@@ -87,7 +102,7 @@ def check(
             {
                 "dataset": str(archive.path),
                 "problems": [problem.to_dict() for problem in problems],
-                **({"repairs": [step.to_dict() for step in steps]} if repair else {}),
+                **({"repairs": [step.to_dict() for step in steps]} if repair or accept else {}),
             }
         )
     else:
@@ -96,6 +111,12 @@ def check(
         dry_run and any(step.action != "left" for step in steps)
     ):
         raise typer.Exit(PROBLEMS)
+
+
+def _accept(archive: "Dataset", paths: list[Path], *, dry_run: bool) -> "list[Repair]":
+    from srseg.dataset import accept
+
+    return accept(archive, paths, dry_run=dry_run)
 
 
 def _repair(archive: "Dataset", *, dry_run: bool, discard_scratch: bool) -> "list[Repair]":
@@ -114,10 +135,14 @@ def _say(
     wrong = [problem for problem in problems if problem.is_wrong]
     counts = Counter(problem.kind for problem in wrong)
     found = ", ".join(f"{n} {kind}" for kind, n in counts.items())
-    n, paused = len(wrong), len(problems) - len(wrong)
+    n = len(wrong)
+    paused, unverified = (
+        sum(p.kind == kind for p in problems) for kind in ("paused", "unverified")
+    )
     say(
         f"{chosen.path}: {len(chosen)} sample{'' if len(chosen) == 1 else 's'}, "
         + (f"{n} problem{'s' if n > 1 else ''}: {found}" if n else "no problems")
         + (f", {paused} paused prediction{'s' if paused > 1 else ''}" if paused else "")
+        + (f", {unverified} without a checksum" if unverified else "")
         + (" beside what would be repaired" if dry_run and steps else "")
     )

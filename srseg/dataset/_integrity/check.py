@@ -31,7 +31,7 @@ def check_dataset(
     deep: bool = False,
     look_in: Sequence[Path] = (),
 ) -> list[Problem]:
-    """Look at every file of a dataset, or of some samples; deep reads every voxel."""
+    """Look at every file of a dataset, or of some samples; deep reads every byte."""
     for folder in look_in:
         if not folder.is_dir():
             raise MissingFileError(f"{folder}: no such folder to look for scans in")
@@ -52,5 +52,7 @@ def check_dataset(
         problems += extra_files(scope)
         problems += table_problems(layout)
     if deep:
-        problems += deep_problems(scope, table)
+        known = {p.path for p in problems if p.kind == "unreadable"}
+        found = deep_problems(scope, table)
+        problems += [p for p in found if p.kind != "unreadable" or p.path not in known]
     return by_seriousness(problems)

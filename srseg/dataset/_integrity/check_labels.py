@@ -15,10 +15,11 @@ from srseg.dataset._labels.revisions import (
 )
 from srseg.dataset._layout import LABELS, PREDICTION_PREFIX, SampleKey, parse_labels_name
 from srseg.dataset._listing import micr_files
-from srseg.dataset._sidecar import difference
+from srseg.dataset._sidecar import difference, read_grid, require_same_grid
 from srseg.errors import SRSegError
+from srseg.io import open_volume
 from srseg.labels import UNLABELLED
-from srseg.storage import file_stamp, read_json
+from srseg.storage import file_stamp, read_json, sealing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,6 +83,10 @@ def _label_set(
             "See whether it is damaged with: srseg dataset check --deep. If it is whole and meant, "
             "copy it elsewhere and add it as a new revision with: srseg dataset label.",
         )  # fmt: skip
+    elif "Grid" in described and sealing(sidecar) != "whole":
+        # what srseg wrote it took from the voxels
+        volume = open_volume(path, labels=True)
+        require_same_grid(volume, read_grid(described, sidecar), path, sidecar.name)
     if table is None or revision is not None:
         return
     voxels = described.get("Voxels", {})

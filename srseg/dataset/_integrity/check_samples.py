@@ -9,6 +9,7 @@ from srseg.dataset._integrity.problem import Problem
 from srseg.dataset._metadata.parse import from_sidecar, parse_metadata
 from srseg.dataset._metadata.schema import METADATA_KEYS
 from srseg.errors import MissingFileError, SRSegError
+from srseg.storage import sealing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,12 +69,21 @@ def _scans(scope: Scope, scans: dict[Path, ScanFile], look_in: Sequence[Path]) -
                     "changed", scan.path, f"not what was registered: {how}",
                     "Put the old file back, or register the new one under another name.",
                 )  # fmt: skip
+            elif sealing(sidecar) != "whole":  # what srseg wrote it took from the scan
+                yield from _place(sidecar, scan)
     if not gone:
         return
     there = [scan for sidecar, scan in scans.items() if sidecar not in gone]
     search = Search(scope.layout.root, there, list(gone.values()), look_in)
     for sidecar, scan in gone.items():
         yield _gone(sidecar, scan, search, look_in)
+
+
+def _place(sidecar: Path, scan: ScanFile) -> Iterator[Problem]:
+    try:
+        scan.open()
+    except SRSegError as error:
+        yield Problem("values", sidecar, str(error), "Correct the sidecar.")
 
 
 def _gone(sidecar: Path, scan: ScanFile, search: Search, look_in: Sequence[Path]) -> Problem:

@@ -30,7 +30,7 @@ class Repair:
         What it was, and why it was left.
     """
 
-    action: Literal["finished", "removed", "remade", "left"]
+    action: Literal["finished", "removed", "remade", "accepted", "left"]
     path: Path
     message: str
 
@@ -68,7 +68,7 @@ class Mender:
 
     def do(
         self,
-        action: Literal["finished", "removed", "remade"],
+        action: Literal["finished", "removed", "remade", "accepted"],
         path: Path,
         message: str,
         work: Callable[[], object],

@@ -16,11 +16,13 @@ KINDS = (
     "moved",
     "unreadable",
     "values",
+    "edited",
     "duplicate",
     "orphan",
     "unfinished",
     "table",
     "extra",
+    "unverified",
     "paused",
 )
 """The kinds of problems, the most serious first."""
@@ -35,10 +37,12 @@ class Problem:
     kind : str
         What sort of problem it is, the most serious first: ``damaged`` (a checksum does not fit),
         ``changed`` (not the file that was registered), ``missing``, ``moved`` (missing, but found
-        elsewhere), ``unreadable``, ``values`` (a value that cannot be), ``duplicate``, ``orphan``
+        elsewhere), ``unreadable``, ``values`` (a value that cannot be), ``edited`` (a sidecar or
+        text that is not what srseg wrote: edited by hand, or damaged), ``duplicate``, ``orphan``
         (of a sample that is not registered), ``unfinished`` (left by an interrupted writer),
-        ``table`` (does not say what the sidecars say), ``extra`` (a file that is nobody's) or
-        ``paused`` (a prediction that goes on with the same command: nothing is wrong with it).
+        ``table`` (does not say what the sidecars say), ``extra`` (a file that is nobody's),
+        ``unverified`` (nothing is known to compare it with) or ``paused`` (a prediction that goes
+        on with the same command); of the last two nothing is wrong.
     path : Path
         The file or folder.
     message : str
@@ -54,8 +58,8 @@ class Problem:
 
     @property
     def is_wrong(self) -> bool:
-        """Whether something is to be done; what is paused is told of only."""
-        return self.kind != "paused"
+        """Whether something is to be done; what is unverified or paused is told of only."""
+        return self.kind not in ("unverified", "paused")
 
     def to_dict(self) -> dict[str, str]:
         """Give the problem as plain data for JSON.

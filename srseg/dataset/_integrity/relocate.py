@@ -150,7 +150,8 @@ def _below(layout: Layout, dataset: SampleView, old: Path, new: Path) -> dict[Sa
     for key, scan in _by_reference(layout, dataset):
         here = [p for p in (scan.path, *scan.parts) if p.is_relative_to(old)]
         # a new place inside the old one: what is there already need not move
-        if any(not (new.is_relative_to(old) and p.is_relative_to(new)) for p in here):
+        stays = new != old and new.is_relative_to(old)
+        if any(not (stays and p.is_relative_to(new)) for p in here):
             scans[key] = scan
     return scans
 
@@ -235,13 +236,14 @@ def _register(layout: Layout, found: _Found) -> None:
             raise DatasetError(f"{sidecar} was changed meanwhile; do it again")
         scan: dict[str, Any] = described["Scan"]
         was = {key: scan[key] for key in ("File", "Parts", "Stamp") if key in scan}
-        scan["Relocated"] = [*scan.get("Relocated", ()), {**was, **written_now()}]
+        if (found.path, found.parts) != (found.old.path, found.old.parts):
+            scan["Relocated"] = [*scan.get("Relocated", ()), {**was, **written_now()}]
         scan["File"] = str(found.path)
         scan["Parts"] = [str(part) for part in found.parts]
         scan["Stamp"] = found.stamp.to_dict()
         if found.sha256 is not None:
             scan["Sha256"] = found.sha256
-        write_json(sidecar, described, overwrite=True)
+        write_json(sidecar, described, seal=True, edits=True)
     if found.stamp != found.old.stamp:
         _keep_working_copies(layout, found)
 
@@ -254,4 +256,4 @@ def _keep_working_copies(layout: Layout, found: _Found) -> None:
             described = read_json(sidecar)
             if described.get("ScanStamp") == found.old.stamp.to_dict():
                 described["ScanStamp"] = found.stamp.to_dict()
-                write_json(sidecar, described, overwrite=True)
+                write_json(sidecar, described, seal=True, edits=True)

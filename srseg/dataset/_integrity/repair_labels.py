@@ -73,7 +73,7 @@ def _finish_newest(mender: Mender, sidecar: Path) -> int | None:
         return None
     mender.do(
         "finished", path, f"revision {described['Revision']} without a sidecar of its own",
-        lambda: write_json(sidecar, described, overwrite=True),
+        lambda: write_json(sidecar, described, overwrite=True, seal=True),
     )  # fmt: skip
     return int(described["Revision"])
 
@@ -126,5 +126,5 @@ def _describe_again(mender: Mender, older: Path, number: int) -> None:
         return
     mender.do(
         "finished", voxels, f"revision {number} without a sidecar",
-        lambda: write_json(older, described),
+        lambda: write_json(older, described, seal=True),
     )  # fmt: skip

@@ -97,7 +97,7 @@ def _finish(mender: Mender, sidecar: Path, what: str) -> None:
 
     def work() -> None:
         files = {"labels": path, **{n: map_file(sidecar, MAPS[n]) for n in facts.get(SAVED, {})}}
-        write_json(sidecar, described_by(facts, files), overwrite=True)
+        write_json(sidecar, described_by(facts, files), overwrite=True, seal=True)
         settle(sidecar)
 
     mender.do("finished", path, what, work)

@@ -69,7 +69,7 @@ def mend_scan(mender: Mender, path: Path) -> None:
         mender.do(
             "finished", path, said or "a copied scan without a sidecar; it is registered as it was "
             "to be",
-            lambda: write_json(path.with_suffix(".json"), sidecar),
+            lambda: write_json(path.with_suffix(".json"), sidecar, seal=True),
         )  # fmt: skip
 
 

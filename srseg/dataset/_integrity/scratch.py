@@ -29,7 +29,7 @@ def paused_work(scope: Scope) -> Iterator[Problem]:
         model = folder.parents[2].name.removeprefix(PREDICTION_PREFIX)
         what = f"a prediction by {model}, {_size(folder)} so far,"
         try:
-            with _held(folder):
+            with held(folder):
                 pass
         except InUseError:
             yield Problem("paused", folder, f"{what} is being made now", "Nothing is to be done.")
@@ -45,7 +45,7 @@ def discard_paused(mender: Mender) -> None:
     """Remove what predictions that were stopped have kept, unless a process works on it."""
     for folder in scratch_folders(mender.layout):
         try:
-            with _held(folder):
+            with held(folder):
                 mender.do(
                     "removed", folder, f"a prediction that was stopped, {_size(folder)}",
                     partial(shutil.rmtree, folder),
@@ -66,18 +66,18 @@ def scratch_folders(layout: Layout) -> list[Path]:
     return [p for p in found if p.name.endswith(SCRATCH) and sample_of(p.name) and p.is_dir()]
 
 
-def _held(folder: Path) -> ExitStack:
-    """Hold the locks that lie in a scratch folder.
+def held(folder: Path) -> ExitStack:
+    """Hold the locks that lie in a scratch folder, for the time of a ``with`` block.
 
     Raises
     ------
     InUseError
         If a process holds one of them.
     """
-    with ExitStack() as held:
+    with ExitStack() as locks:
         for lock in sorted(folder.glob(".*.lock")):
-            held.enter_context(locked(lock.with_name(lock.name[1:-5]), timeout=0))
-        return held.pop_all()
+            locks.enter_context(locked(lock.with_name(lock.name[1:-5]), timeout=0))
+        return locks.pop_all()
 
 
 def _size(folder: Path) -> str:

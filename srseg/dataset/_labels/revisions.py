@@ -75,7 +75,7 @@ def keep_revision(layout: Layout, key: SampleKey, label_set: str, number: int) -
         return
     if not _describes(sidecar, described, stamp):
         described = _provenance(path)
-    write_json(kept, {**described, "Revision": number, "Stamp": stamp.to_dict()})
+    write_json(kept, {**described, "Revision": number, "Stamp": stamp.to_dict()}, seal=True)
 
 
 def voxels_of(sidecar: Path, described: dict[str, Any]) -> Path | None:

@@ -57,5 +57,5 @@ def write_measures(layout: Layout, labels_sidecar: Path, measures: Measures) -> 
             **measures_to_json(measures),
             "Written": written_now(),
         }
-        write_json(path, document, overwrite=True)
+        write_json(path, document, overwrite=True, seal=True)
     return path

@@ -204,7 +204,7 @@ def _write(
         _require_as_planned(known, wanted)
         left = [change for change in wanted if not same(known.get(change.key), change.new)]
         if left:
-            write_json(path, _edited(sidecar, left, source), overwrite=True)
+            write_json(path, _edited(sidecar, left, source), seal=True, edits=True)
 
 
 def _edited(

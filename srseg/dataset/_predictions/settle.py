@@ -58,6 +58,7 @@ def settle(sidecar: Path) -> None:
                 part.path.with_suffix(".json"),
                 {**read_provenance(part.path), "Stamp": part.stamp.to_dict()},
                 overwrite=True,
+                seal=True,
             )
 
 

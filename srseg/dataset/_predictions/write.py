@@ -91,7 +91,7 @@ def create_prediction(
                 ) as sink:  # fmt: skip
                     yield sink
                 put_aside(sidecar)
-            write_json(sidecar, described_by(facts["labels"], files), overwrite=True)
+            write_json(sidecar, described_by(facts["labels"], files), overwrite=True, seal=True)
         except BaseException:
             with suppress(SRSegError, OSError):  # check tells of it
                 settle(sidecar)

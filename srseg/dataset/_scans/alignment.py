@@ -203,7 +203,7 @@ def apply_alignment(dataset: SampleView, plan: AlignmentPlan) -> None:
         history = _history(sidecar.get(KEY), path)
         if history:
             record["Previous"] = history
-        write_json(path, {**sidecar, KEY: record}, overwrite=True)
+        write_json(path, {**sidecar, KEY: record}, seal=True, edits=True)
 
 
 def undo_alignment(
@@ -245,7 +245,7 @@ def undo_alignment(
             restored[KEY] = {**first, "Previous": older} if older else first
         alignment = alignment_in(restored, path)  # refuses what cannot be read
         if not dry_run:
-            write_json(path, restored, overwrite=True)
+            write_json(path, restored, seal=True, edits=True)
     return alignment
 
 

@@ -163,7 +163,7 @@ def _write(path: Path, volume: Volume, description: dict[str, Any], title: str) 
         sink.finish()  # nothing is taken away for a file that is not whole
         # from here until the new sidecar stands there is no working copy, never a wrong one
         sidecar.unlink(missing_ok=True)
-    write_json(sidecar, description)
+    write_json(sidecar, description, seal=True)
 
 
 def _scratch(target: Path, grid: Grid, chosen: Path | str | None, what: str) -> Path:

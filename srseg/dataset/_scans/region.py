@@ -92,7 +92,9 @@ def set_region(
         if changes:
             edited = {**sidecar, **changes, "RegionChanged": written_now()}
             gone = [name for name, value in changes.items() if value is None]
-            write_json(path, {k: v for k, v in edited.items() if k not in gone}, overwrite=True)
+            write_json(
+                path, {k: v for k, v in edited.items() if k not in gone}, seal=True, edits=True
+            )
     return there
 
 

@@ -71,7 +71,7 @@ def _write(layout: Layout, plan: SamplePlan, key: SampleKey) -> None:
         sha256 = hash_scan(plan.source, plan.parts, plan.stamp.size)
         if file_stamp(plan.source, plan.parts) != plan.stamp:
             raise _changed(plan.source)
-    write_json(sidecar, _sidecar(plan, key, stamp, sha256))
+    write_json(sidecar, _sidecar(plan, key, stamp, sha256), seal=True)
 
 
 def _copy(target: Path, plan: SamplePlan, key: SampleKey) -> None:

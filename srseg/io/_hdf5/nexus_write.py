@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from srseg.errors import FileFormatError, ParameterError
 from srseg.io._format import require_utf8
 from srseg.io._hdf5.header import Header
+from srseg.io._hdf5.seal import seal
 from srseg.io._hdf5.sink import HDF5Sink
 from srseg.io._hdf5.steady import steady_hdf5
 from srseg.io._hdf5.write import DATASET, fill, store_checksums, written
@@ -124,6 +125,7 @@ def _add_labels(path: Path, volume: Volume, sets: Mapping[str, Volume]) -> None:
             store_checksums(file, sums.table, sums.chunk, voxels.name, f"crc32_{signal}")
             signals.append(signal)
         data.attrs["auxiliary_signals"] = signals
+    seal(path, DATASET)
 
 
 def _free_name(name: str, taken: list[str]) -> str:

@@ -48,6 +48,12 @@ class HDF5Sink:
     channel : tuple of int, default=()
         Position along the axes that the dataset has before z, y, x.
 
+    Attributes
+    ----------
+    stored : ndarray of uint32 or None
+        The CRC32 of each chunk as it lies in the file, compressed and with what an edge chunk is
+        filled up with; None where HDF5 compresses, with a checksum of its own.
+
     Examples
     --------
     >>> from srseg.io import create_hdf5, open_volume
@@ -77,13 +83,16 @@ class HDF5Sink:
         # a band of 64 rows is a row of chunks along x
         self._bands = Bands(self.shape, self.dtype, CHUNK, name)
         self._packed = _deflate_level(dataset)
-        # sum and bytes of chunks of one value, as most are where a few slices are labelled
-        self._even: dict[tuple[int, tuple[int, ...]] | None, tuple[int, bytes]] = {}
+        self.stored: NDArray[np.uint32] | None = (
+            None if self._packed is None else np.zeros_like(checksums.table)
+        )
+        # sums and bytes of chunks of one value, as most are where a few slices are labelled
+        self._even: dict[tuple[int, tuple[int, ...]] | None, tuple[int, int, bytes]] = {}
 
     def __setitem__(self, region: slice | tuple[slice, ...], block: NDArray[Any]) -> None:
         bands = self._bands.take(region, block)
         if self._packed is not None:
-            self._write_chunks(bands)
+            self._write_chunks(bands, one_number=not any(np.asarray(block).strides))
             return
         for z, y, band in bands:
             self._below.require(band.nbytes)
@@ -108,9 +117,13 @@ class HDF5Sink:
             self._dataset[(*self._channel, z, y)] = band
             taken.result()
 
-    def _write_chunks(self, bands: Iterable[tuple[int, int, NDArray[Any]]]) -> None:
+    def _write_chunks(
+        self, bands: Iterable[tuple[int, int, NDArray[Any]]], *, one_number: bool
+    ) -> None:
         """Cut, sum and compress chunks in threads, and give HDF5 the bytes that it keeps."""
-        for cut, kept in ahead(self._pack, self._cuts(bands)):
+        cuts = self._cuts(bands)
+        # of one number, seen as a block, all chunks but the first are packed: threads would cost
+        for cut, kept in map(self._pack, cuts) if one_number else ahead(self._pack, cuts):
             if cut.start[2] == 0:
                 self._below.require(cut.band.nbytes)
             self._dataset.id.write_direct_chunk((*self._channel, *cut.start), kept)
@@ -121,13 +134,15 @@ class HDF5Sink:
                 yield _Cut((z, y, x), band)
 
     def _pack(self, cut: _Cut) -> tuple[_Cut, Any]:
-        chunk, x = self._checksums.chunk, cut.start[2]
-        part = np.ascontiguousarray(cut.band[:, :, x : x + chunk[2]], self.dtype)
+        chunk, x, stored = self._checksums.chunk, cut.start[2], self.stored
+        assert stored is not None  # noqa: S101 - only where the chunks are packed here
+        part = cut.band[:, :, x : x + chunk[2]].astype(self.dtype, copy=False)
         position = tuple(at // n for at, n in zip(cut.start, chunk, strict=True))
         key = _only_value(part) if self._packed else None
         if key in self._even:
-            self._checksums.table[position], kept = self._even[key]
+            self._checksums.table[position], stored[position], kept = self._even[key]
             return cut, kept
+        part = np.ascontiguousarray(part)
         self._checksums.add(cut.start, part)
         whole = part
         if part.shape != chunk:
@@ -135,16 +150,21 @@ class HDF5Sink:
             whole = np.pad(part, [(0, c - n) for c, n in zip(chunk, part.shape, strict=True)])
         voxels = whole.reshape(-1).view(np.uint8).data
         if not self._packed:
+            same = whole is part
+            stored[position] = self._checksums.table[position] if same else zlib.crc32(voxels)
             return cut, voxels
         kept = _deflated(voxels, self._packed)
+        stored[position] = zlib.crc32(kept)
         if key is not None:
-            self._even[key] = int(self._checksums.table[position]), kept
+            self._even[key] = int(self._checksums.table[position]), int(stored[position]), kept
         return cut, kept
 
 
 def _only_value(part: NDArray[Any]) -> tuple[int, tuple[int, ...]] | None:
     """Give the bits of the one value that all voxels have, and the shape; None if they differ."""
-    bits = part.reshape(-1).view(f"u{part.dtype.itemsize}")
+    # of one number, seen as a block, one voxel is all that there is
+    some = part if any(part.strides) else part[:1, :1, :1]
+    bits = np.ascontiguousarray(some).reshape(-1).view(f"u{part.dtype.itemsize}")
     return (int(bits[0]), part.shape) if (bits == bits[0]).all() else None
 
 

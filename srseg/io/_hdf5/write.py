@@ -15,6 +15,7 @@ from srseg.io._ahead import read_ahead
 from srseg.io._boxes import copy_boxes
 from srseg.io._hdf5.header import Header
 from srseg.io._hdf5.nexus import describe_scan, nx_group
+from srseg.io._hdf5.seal import add_structure, seal
 from srseg.io._hdf5.sink import HDF5Sink
 from srseg.io._hdf5.steady import SteadyFile, steady_hdf5
 from srseg.io._provenance import provenance_json
@@ -36,6 +37,9 @@ DATASET = "entry/data/data"
 
 CHECKSUMS = "entry/integrity/crc32"
 """Path of the table of checksums: one file, so that volume and sums are never parted."""
+
+STORED = "entry/integrity/crc32_stored"
+"""Path of the table of the checksums of the chunks as they lie in the file, compressed."""
 
 
 @contextmanager
@@ -146,7 +150,7 @@ def written(
         sink = HDF5Sink(voxels, sums, below, title)
         yield sink
         sink.finish()
-        store_checksums(file, sums.table, sums.chunk, "/" + DATASET)
+        store_sums(file, sums.table, sink.stored, sums.chunk)
 
 
 @contextmanager
@@ -206,7 +210,35 @@ def new_file(
         )
         header.store(voxels)
         _describe(file, grid, title, note, scale=scale)
+        add_structure(file, "/" + DATASET)
         yield file, voxels, below
+    seal(path, DATASET)
+
+
+def store_sums(
+    file: Any,
+    table: NDArray[np.uint32],
+    stored: NDArray[np.uint32] | None,
+    chunk: tuple[int, ...],
+) -> None:
+    """Write the checksums of the voxels, and those of the bytes that they are kept as.
+
+    Parameters
+    ----------
+    file : h5py.File
+        The open file.
+    table : ndarray of uint32
+        The sums of the voxels, one for each chunk.
+    stored : ndarray of uint32 or None
+        The sums of the chunks as they lie in the file; None where HDF5 itself sums these.
+    chunk : tuple of int
+        Shape of a chunk.
+    """
+    store_checksums(file, table, chunk, "/" + DATASET)
+    if stored is not None:
+        name = STORED.rpartition("/")[2]
+        store_checksums(file, stored, chunk, "/" + DATASET, name)
+        file[STORED].attrs["algorithm"] = "CRC32 of the bytes of each chunk as they lie in the file"
 
 
 def store_checksums(

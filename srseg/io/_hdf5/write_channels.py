@@ -9,7 +9,7 @@ import numpy as np
 
 from srseg.io._hdf5.header import Header
 from srseg.io._hdf5.sink import HDF5Sink
-from srseg.io._hdf5.write import DATASET, new_file, store_checksums
+from srseg.io._hdf5.write import new_file, store_sums
 from srseg.storage import ChunkChecksums
 
 if TYPE_CHECKING:
@@ -79,4 +79,5 @@ def written_channels(
         for sink in sinks:
             sink.finish()
         sum_table = np.stack([one.table for one in sums])
-        store_checksums(file, sum_table, (1, *sums[0].chunk), "/" + DATASET)
+        stored = [sink.stored for sink in sinks if sink.stored is not None]
+        store_sums(file, sum_table, np.stack(stored), (1, *sums[0].chunk))

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import StorageError
-from srseg.inference._part_file import AGAIN
+from srseg.storage._part_file import AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from srseg.inference._part_file import PartFile
+    from srseg.storage._part_file import PartFile
 
 _BLOCK = 4096
 
@@ -48,9 +48,7 @@ class Journal:
             Plain data for JSON, some kilobytes at most.
         """
         self._count += 1
-        text = json.dumps([self._count, data])
-        line = f"{zlib.crc32(text.encode()):08x} {text}"
-        self._file.write(f"{line:<{_BLOCK - 1}}\n".encode(), self._count % 2 * _BLOCK)
+        self._file.write(_block(self._count, data), self._count % 2 * _BLOCK)
 
     def last(self) -> dict[str, Any]:
         """Read the last note that is whole.
@@ -65,13 +63,35 @@ class Journal:
         StorageError
             If none is.
         """
-        blocks = np.empty((2, _BLOCK), np.uint8)
-        self._file.read(blocks.data, 0)
-        notes = [note for block in blocks if (note := _read(block.tobytes())) is not None]
+        notes = [note for block in self._blocks() if (note := _read(block)) is not None]
         if not notes:
             raise StorageError(f"{self._file.path} is damaged. To go on is not possible: {AGAIN}")
         self._count, data = max(notes, key=lambda note: note[0])
         return data
+
+    def damaged(self) -> int:
+        """Count the blocks that were written and hold no note: damaged, or cut off.
+
+        Returns
+        -------
+        int
+            0 to 2.
+        """
+        return sum(
+            any(block) and ((note := _read(block)) is None or block != _block(*note))
+            for block in self._blocks()
+        )
+
+    def _blocks(self) -> list[bytes]:
+        blocks = np.empty((2, _BLOCK), np.uint8)
+        self._file.read(blocks.data, 0)
+        return [block.tobytes() for block in blocks]
+
+
+def _block(count: int, data: Mapping[str, Any]) -> bytes:
+    text = json.dumps([count, data])
+    line = f"{zlib.crc32(text.encode()):08x} {text}"
+    return f"{line:<{_BLOCK - 1}}\n".encode()
 
 
 def _read(block: bytes) -> tuple[int, dict[str, Any]] | None:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from srseg.errors import StorageError
-from srseg.storage import require_free_space, reserve_space
+from srseg.storage._space import require_free_space, reserve_space
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +26,8 @@ class PartFile:
         The file.
     create : bool
         Whether to make it; what was there is emptied.
+    read_only : bool, default=False
+        Whether it is only looked at.
 
     Raises
     ------
@@ -33,15 +35,21 @@ class PartFile:
         If it cannot be made, or opened.
     """
 
-    def __init__(self, path: Path, *, create: bool) -> None:
+    def __init__(self, path: Path, *, create: bool, read_only: bool = False) -> None:
         self.path = path
         flags = os.O_CREAT | os.O_TRUNC if create else 0
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o666)
+            flags |= os.O_RDONLY if read_only else os.O_RDWR
+            self._file = os.open(path, os.O_CLOEXEC | flags, 0o666)
         except FileNotFoundError:
             raise StorageError(f"{path} is not there any more; {AGAIN}") from None
         except OSError as error:
             raise self._failed("open", error) from error
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+        return os.fstat(self._file).st_size
 
     def reserve(self, n_bytes: int) -> None:
         """Give the file its size, and its place on the disk where the file system can do that.

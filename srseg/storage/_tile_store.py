@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import StorageError
-from srseg.inference._part_file import AGAIN
-from srseg.progress import task
+from srseg.storage._part_file import AGAIN
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
-    from srseg.inference._part_file import PartFile
+    from srseg.storage._part_file import PartFile
 
 _ENTRY = np.dtype([("version", "<u4"), ("sum", "<u4"), ("place", "<u4"), ("check", "<u4")])
 
@@ -91,25 +92,47 @@ class TileStore:
         self._turn[self.versions == 0] = 1
         self._free = sorted(set(range(len(numbers) + 1)) - set(taken.tolist()), reverse=True)
 
-    def check(self, what: str) -> None:
+    @property
+    def n_written(self) -> int:
+        """How many records were written."""
+        return int(np.count_nonzero(self.versions))
+
+    def damaged(self, progress: Callable[[], object]) -> list[int]:
         """Read every record that was written.
 
         Parameters
         ----------
-        what : str
-            What they are, for the progress and the message.
+        progress : callable
+            Called after each.
+
+        Returns
+        -------
+        list of int
+            Those that are not what was written.
+        """
+        found: list[int] = []
+        buffer = np.empty(self._n_bytes, np.uint8)
+        for number in np.flatnonzero(self.versions).tolist():
+            if not self._fits(number, buffer):
+                found.append(number)
+            progress()
+        return found
+
+    def require_whole(self, progress: Callable[[], object]) -> None:
+        """Read every record that was written.
+
+        Parameters
+        ----------
+        progress : callable
+            Called after each.
 
         Raises
         ------
         StorageError
             If one is not what was written.
         """
-        written = np.flatnonzero(self.versions)
-        buffer = np.empty(self._n_bytes, np.uint8)
-        with task(f"checking {what}", len(written)) as progress:
-            for number in written:
-                self.read(int(number), buffer)
-                progress.advance()
+        for number in self.damaged(progress)[:1]:
+            raise self._damaged(number)
 
     def read(self, number: int, buffer: NDArray[Any]) -> None:
         """Read a record.
@@ -129,14 +152,8 @@ class TileStore:
         if not self.versions[number]:
             buffer.fill(0)
             return
-        entry = self._entries[number, self._turn[number]]
-        self._records.read(buffer.data, int(entry["place"]) * self._n_bytes)
-        if zlib.crc32(buffer.data) != entry["sum"]:
-            raise StorageError(
-                f"{self._records.path}: record {number} of {len(self._entries)} is damaged. Did "
-                "the computer stop before all was on the disk, or is the disk failing? To go on is "
-                f"not possible: {AGAIN}"
-            )
+        if not self._fits(number, buffer):
+            raise self._damaged(number)
 
     def write(self, number: int, version: int, record: NDArray[Any]) -> None:
         """Replace a record.
@@ -174,6 +191,18 @@ class TileStore:
         """
         numbers = np.arange(len(self._entries))
         return _digest(self._entries[numbers, self._turn], self.versions)
+
+    def _fits(self, number: int, buffer: NDArray[Any]) -> bool:
+        entry = self._entries[number, self._turn[number]]
+        self._records.read(buffer.data, int(entry["place"]) * self._n_bytes)
+        return bool(zlib.crc32(buffer.data) == entry["sum"])
+
+    def _damaged(self, number: int) -> StorageError:
+        return StorageError(
+            f"{self._records.path}: record {number} of {len(self._entries)} is damaged. Did the "
+            "computer stop before all was on the disk, or is the disk failing? To go on is not "
+            f"possible: {AGAIN}"
+        )
 
     def _valid(self) -> NDArray[np.bool_]:
         """Tell which entries were wholly written."""
