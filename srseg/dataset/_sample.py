@@ -11,7 +11,7 @@ from srseg.dataset._measures.read import read_measures
 from srseg.dataset._predictions.read import read_maps
 from srseg.dataset._sample_scan import SampleScan
 from srseg.dataset._scans.aligned import alignment_in, follow
-from srseg.dataset._sidecar import difference
+from srseg.dataset._sidecar import difference, read_grid, require_same_grid
 from srseg.dataset._tables import read_label_table, require_known_classes
 from srseg.errors import DatasetError, MissingFileError, SRSegError, UnknownNameError
 from srseg.io import open_volume
@@ -79,7 +79,7 @@ class DatasetSample(SampleScan):
         MissingFileError
             If its file is gone.
         DatasetError
-            If its file is not the one that was added.
+            If its file is not the one that was added, or does not lie where its sidecar says.
         LabelError
             If its file has another label table than the dataset.
         """
@@ -89,6 +89,9 @@ class DatasetSample(SampleScan):
         if path is None:
             raise _not_as_added(sidecar)
         volume = open_volume(path, labels=True)
+        if "Grid" in described:
+            said = read_grid(described, sidecar)
+            require_same_grid(volume, said, path, sidecar.name)
         table = read_label_table(self._layout.label_table)
         if volume.table is not None:
             require_known_classes(table, volume.table, where=str(path))

@@ -84,10 +84,11 @@ class ScanFile:
         MissingFileError
             If its file is gone.
         DatasetError
-            If its file has changed since.
+            If its file has changed since, or its sidecar says that its voxels lie elsewhere.
         """
         self.require_unchanged()
         volume = open_volume(self.path, self.reading, default_grid=self.grid)
+        require_same_grid(volume, self.grid, self.path, "the sidecar of the sample")
         volume.field = self.field
         part = volume if self.roi is None else volume.cropped(self.roi)
         return part if self.alignment is None else part.moved(self.alignment)
@@ -124,6 +125,27 @@ class ScanFile:
             raise DatasetError(
                 f"{self.path} is not what was registered: {how}. Put the old file back, or "
                 "register the new one under another name"
+            )
+
+
+def require_same_grid(volume: Volume, said: Grid, path: Path, where: str) -> None:
+    """Refuse voxels that lie elsewhere than a sidecar says, by which everything is planned.
+
+    Raises
+    ------
+    DatasetError
+        If their number, size, origin or direction is another.
+    """
+    if volume.grid.same_as(said):
+        return
+    units = {"shape": " voxels", "voxel_size": " µm", "origin": " µm", "direction": ""}
+    for name, unit in units.items():
+        there, here = getattr(volume.grid, name), getattr(said, name)
+        if there != here:
+            raise DatasetError(
+                f"{path}: its {name.replace('_', ' ')} is {there}{unit}, and Grid in {where} says "
+                f"{here}; the sidecar was changed. Correct Grid there, or take the sidecar from a "
+                "backup"
             )
 
 
@@ -177,6 +199,22 @@ def read_scan_file(sidecar: Mapping[str, Any], path: Path) -> ScanFile:
         )
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError, SRSegError) as error:
         raise not_a_sidecar(path, error) from None
+
+
+def read_grid(described: Mapping[str, Any], path: Path) -> Grid:
+    """Read from a sidecar where its voxels lie.
+
+    Raises
+    ------
+    FileFormatError
+        If it does not say it.
+    """
+    try:
+        return Grid.from_dict(described["Grid"])
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError, SRSegError) as error:
+        raise FileFormatError(
+            f"{path}: its Grid cannot be read ({error}); take the sidecar from a backup"
+        ) from None
 
 
 def _roi(bounds: Any, grid: Grid) -> Region | None:
