@@ -3,11 +3,12 @@
 import struct
 
 import h5py
+import hdf5plugin
 import numpy as np
 import pytest
 
-from srseg.errors import FileFormatError
-from srseg.io import describe, read_provenance
+from srseg.errors import FileFormatError, SRSegError
+from srseg.io import describe, open_volume, read_provenance
 
 VOLUME = np.arange(24, dtype=np.uint16).reshape(2, 3, 4)
 LONG = struct.pack("<I", 0xFFFFFFFF)
@@ -159,3 +160,75 @@ def test_virtual_dataset_of_absurdly_many_parts_is_not_opened(tmp_path, n_parts)
     _put(path, heap + 16 + 16 + 1, struct.pack("<Q", n_parts))
     with pytest.raises(FileFormatError, match=f"/data is damaged.* {n_parts} parts, in [0-9]+ by"):
         describe(path)
+
+
+PACKED = {
+    "gzip": {"compression": "gzip"},
+    "gzip, shuffle": {"compression": "gzip", "shuffle": True},
+    "fletcher32": {"fletcher32": True},
+    "scale-offset": {"scaleoffset": 0},
+    "lzf": {"compression": "lzf"},
+    "blosc": hdf5plugin.Blosc(),
+    "LZ4": hdf5plugin.LZ4(),
+    "bitshuffle": hdf5plugin.Bitshuffle(cname="none"),
+    "bitshuffle, lz4": hdf5plugin.Bitshuffle(cname="lz4"),
+    "bitshuffle, zstd": hdf5plugin.Bitshuffle(cname="zstd"),
+    "zstd": hdf5plugin.Zstd(),
+    "bzip2": hdf5plugin.BZip2(),
+}
+
+
+def _packed(path, filters, shape=(4, 8, 16)):
+    with h5py.File(path, "w") as file:
+        voxels = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
+        return file.create_dataset(
+            "data", data=voxels, chunks=shape, **filters
+        ).id.read_direct_chunk((0, 0, 0))[1]
+
+
+@pytest.mark.parametrize("name", [name for name in PACKED if name != "lzf"])
+def test_chunk_that_unpacks_to_less_is_refused(tmp_path, name):
+    """HDF5 itself reads what lies behind it in memory."""
+    path = tmp_path / "scan.h5"
+    small = _packed(path, dict(PACKED[name]))
+    _packed(path, dict(PACKED[name]), (4, 8, 32))
+    with h5py.File(path, "r+") as file:
+        file["data"].id.write_direct_chunk((0, 0, 0), small)
+    volume = open_volume(path, voxel_size=5)
+    with pytest.raises(
+        FileFormatError, match=r"scan\.h5: the chunk at .* does not unpack to the 2"
+    ):
+        volume.read()
+
+
+@pytest.mark.parametrize("at", [0, 7, 12, 15])
+@pytest.mark.parametrize("name", ["LZ4", "bitshuffle, lz4", "bitshuffle, zstd"])
+def test_lengths_within_a_chunk_are_looked_at(tmp_path, name, at):
+    path = tmp_path / "scan.h5"
+    chunk = bytearray(_packed(path, dict(PACKED[name])))
+    chunk[at] ^= 0x81
+    with h5py.File(path, "r+") as file:
+        file["data"].id.write_direct_chunk((0, 0, 0), bytes(chunk))
+    with pytest.raises(SRSegError, match=r"scan\.h5"):
+        open_volume(path, voxel_size=5).read()
+
+
+@pytest.mark.parametrize("setting", [0, 4])
+def test_settings_of_a_filter_that_do_not_fit_are_refused(tmp_path, setting):
+    """Bitshuffle divides by the size of a number that a file states."""
+    path = tmp_path / "scan.h5"
+    _packed(path, dict(PACKED["bitshuffle, lz4"]))
+    settings = path.read_bytes().index(b"bitshuffle; see")
+    at = path.read_bytes().index(struct.pack("<3I", 0, 4, 2), settings) + 8
+    _put(path, at, struct.pack("<I", setting))
+    with pytest.raises(FileFormatError, match="does not unpack"):
+        open_volume(path, voxel_size=5).read()
+
+
+@pytest.mark.parametrize("filters", [hdf5plugin.Zfp(rate=8), hdf5plugin.Sperr()])
+def test_filters_that_do_not_stand_damaged_files_are_refused(tmp_path, filters):
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        voxels = np.zeros((8, 8, 8), np.float32)
+        file.create_dataset("data", data=voxels, chunks=voxels.shape, **filters)
+    with pytest.raises(FileFormatError, match=r"scan\.h5.* does not stand damaged files; write"):
+        describe(tmp_path / "scan.h5")

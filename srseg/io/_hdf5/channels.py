@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import FileFormatError
+from srseg.io._hdf5.bombs import Chunks
 from srseg.io._hdf5.header import Header
 from srseg.io._hdf5.open import open_file, opened
 from srseg.io._hdf5.safe import resolve
@@ -102,6 +103,7 @@ class ChannelSource(FileSource):
         return _Open(file, found)
 
     def _read(self, handle: _Open, region: Region) -> NDArray[Any]:
+        handle.chunks.require_small((self.channel, *region))
         voxels = handle.dataset[(self.channel, *region)]
         factor, offset = np.float32(self.scale[0]), np.float32(self.scale[1])
         scaled: NDArray[Any] = np.multiply(voxels, factor, dtype=np.float32)
@@ -114,6 +116,7 @@ class _Open:
 
     def __init__(self, file: Any, dataset: Any) -> None:
         self.dataset = dataset
+        self.chunks = Chunks(dataset)
         self._file = file
 
     def close(self) -> None:
