@@ -17,6 +17,7 @@ from srseg.dataset import accept, set_metadata
 from srseg.errors import StorageError
 from srseg.inference import ScratchImage
 from srseg.io import SAVES, write_volume
+from srseg.progress import reporting
 from srseg.quantification import Measure, Measures
 from srseg.storage import tensor_damage
 from srseg.training import damage_in
@@ -155,8 +156,26 @@ def test_any_bit_is_found_and_its_file_is_named(rich, group, where):
     assert all(problem.advice.endswith(".") for problem in problems)
 
 
-def test_all_is_well_again(rich):
-    assert wrong(rich) == []
+def test_all_is_well_again_and_progress_counts_bytes(rich):
+    """What is left of all bytes is what an ETA needs."""
+    totals, done = [], []
+
+    class Watching:
+        @contextmanager
+        def open(self, description, total):
+            totals.append((description, total))
+            yield self
+
+        def advance(self, amount=1, status=""):
+            done.append(amount)
+
+    with reporting(Watching()):
+        assert wrong(rich) == []
+    ((_, total),) = [t for t in totals if t[0] == "reading everything"]
+    voxels = sum(path.stat().st_size for path in rich.path.rglob("*.h5"))
+    assert total > voxels
+    assert sum(done) == pytest.approx(total, rel=0.2)
+    assert max(done) < total / 5
 
 
 def test_what_of_a_file_is_damaged_is_told(rich):

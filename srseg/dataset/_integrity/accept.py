@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,7 +76,7 @@ def accept(
             continue
         with mender.holding(path) as held:
             if held:
-                mender.do("accepted", path, problem.message, lambda path=path: _take(layout, path))
+                mender.do("accepted", path, problem.message, partial(_take, layout, path))
     return mender.repairs
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -64,19 +65,17 @@ def deep_problems(scope: Scope, table: LabelTable | None) -> Iterator[Problem]:
 
 def _jobs(scope: Scope, table: LabelTable | None) -> Iterator[_Job]:
     for path in scope.within(scope.layout.voxel_files()):
-        yield _Job(
-            path.name, _size(path), lambda told, path=path: _voxels(scope, path, table, told)
-        )
+        yield _Job(path.name, _size(path), partial(_voxels, scope, path, table))
     for folder in scope.within(scratch_folders(scope.layout)):
         size = sum(_size(path) for path in folder.iterdir())
-        yield _Job(folder.name, size, lambda told, folder=folder: _scratch(folder, told))
+        yield _Job(folder.name, size, partial(_scratch, folder))
     if scope.whole:
         for path in _model_files(scope.layout.root):
-            yield _Job(path.name, _size(path), lambda told, path=path: _model(path, told))
+            yield _Job(path.name, _size(path), partial(_model, path))
     for scan in scope.scans.values():
         if not scan.copied and scan.path.exists():
             size = scan.stamp.size if scan.sha256 else 0
-            yield _Job(scan.path.name, size, lambda told, scan=scan: _elsewhere(scan, told))
+            yield _Job(scan.path.name, size, partial(_elsewhere, scan))
 
 
 def _size(path: Path) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from srseg.errors import FileFormatError
-from srseg.io._hdf5.bombs import Chunks
+from srseg.io._hdf5.packed_chunks import PackedChunks
 from srseg.machine import ahead
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def damaged_chunks(
     packed = _is_deflated(voxels)
 
     def bad(chunk: _Chunk) -> list[Box]:
-        corner: Corner = tuple(part.start for part in chunk.box)  # type: ignore[assignment]
+        corner: Corner = tuple(part.start for part in chunk.box)
         block = chunk.voxels
         if chunk.raw is not None and stored is not None:
             position = tuple(at // n for at, n in zip(corner, sums.chunk, strict=True))
@@ -84,7 +84,7 @@ def _chunks(
     voxels: Any, sums: ChunkChecksums, channel: tuple[int, ...], *, direct: bool
 ) -> Iterator[_Chunk]:
     steps = [range(0, n, c) for n, c in zip(sums.shape, sums.chunk, strict=True)]
-    chunks = Chunks(voxels)
+    chunks = PackedChunks(voxels)
     for corner in product(*steps):
         z, y, x = (
             slice(at, min(at + c, n))
@@ -96,8 +96,7 @@ def _chunks(
                 mask, raw = voxels.id.read_direct_chunk((*channel, *corner))
                 raw = None if mask else raw
             else:
-                chunks.require_small((*channel, z, y, x))
-                block = voxels[(*channel, z, y, x)]
+                block = chunks.read((*channel, z, y, x))
         except (OSError, RuntimeError, ValueError, FileFormatError):
             pass  # a chunk that is nowhere, or whose compressed bytes do not decode
         yield _Chunk((z, y, x), raw, block)
