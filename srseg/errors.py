@@ -48,6 +48,10 @@ class MissingFileError(SRSegError, FileNotFoundError):
 class StorageError(SRSegError, OSError):
     """Bytes could not be kept: no space, no permission, or a checksum that does not fit."""
 
+    def __str__(self) -> str:
+        """Give the words without the number of the error, which `errno` keeps."""
+        return self.strerror or super().__str__()
+
 
 class InUseError(StorageError):
     """Another process is writing this, and was waited for in vain."""

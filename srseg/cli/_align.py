@@ -144,7 +144,7 @@ class _Job:
         try:
             return self._carry_out(self._plan(sample, reference), reference)
         except SRSegError as error:
-            return {"sample": sample.name, "failed": _reason(error)}
+            return {"sample": sample.name, "failed": str(error)}
 
     def _carry_out(self, plan: "AlignmentPlan", reference: "Reference | None") -> dict[str, Any]:
         from srseg.dataset import apply_alignment
@@ -189,13 +189,8 @@ def _undo(dataset: "Dataset", sample: "DatasetSample", dry_run: bool) -> dict[st
     try:
         left = undo_alignment(dataset, sample.name, dry_run=dry_run)
     except SRSegError as error:
-        return {"sample": sample.name, "failed": _reason(error)}
+        return {"sample": sample.name, "failed": str(error)}
     return {"sample": sample.name, "transform": None if left is None else left.to_dict()}
-
-
-def _reason(error: Exception) -> str:
-    # an OSError would show its number before its words
-    return str(getattr(error, "strerror", None) or error)
 
 
 def _place_of(text: str, dataset: "Dataset") -> str | Path:

@@ -6,8 +6,7 @@ def words_of(error: BaseException) -> str:
     from srseg.errors import SRSegError
 
     if isinstance(error, SRSegError):
-        # an OSError would show its number before its words
-        return str(getattr(error, "strerror", None) or error)
+        return str(error)
     if isinstance(error, OSError | MemoryError):
         return str(error) or type(error).__name__
     if type(error).__name__ == "OutOfMemoryError":  # torch's, which need not be loaded for this

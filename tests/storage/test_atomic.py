@@ -136,7 +136,8 @@ def test_what_could_not_be_written_says_what_to_do(tmp_path, place, found, advic
     told = f"{os.strerror(found)}; {advice.format(folder=tmp_path)}. What was there is kept"
     with pytest.raises(StorageError) as caught, place(tmp_path / "a"):
         raise OSError(found, os.strerror(found))
-    assert caught.value.strerror == f"cannot write {tmp_path / 'a'}: {told}"
+    assert caught.value.errno == found
+    assert str(caught.value) == f"cannot write {tmp_path / 'a'}: {told}"
     assert list(tmp_path.iterdir()) == []
 
 
