@@ -1,4 +1,4 @@
-"""What each command needs to name a scan of full size, and a label set of 200 revisions.
+"""What each command needs to name a scan of full size.
 
 Makes a sparse scan of 2,130 x 2,510 x 2,510 voxels (27 GB that take no space), registers it by
 reference, gives every command that can answer without working through it a look at it, and prints
@@ -96,7 +96,6 @@ def main() -> None:
     """Make the scan, run the commands, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shape", type=int, nargs=3, default=[2130, 2510, 2510])
-    parser.add_argument("--revisions", type=int, default=200)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -107,8 +106,9 @@ def main() -> None:
         slices = Volume.from_array(np.zeros((1, *options.shape[1:]), np.uint8), 2.4,
                                    table=DEFAULT_LABELS)  # fmt: skip
         write_volume(folder / "slice.tif", slices)
-        placed = ("--sample", "A", "--slices", options.shape[0] // 2)
-        predict = ("predict", model, "A", "--grid", "scan")
+        middle = options.shape[0] // 2
+        placed = ("--sample", "A", "--slices", middle)
+        search = ("search", "A", "--width", 4, "--depth", 1, "--input-size", 64, "--folds", 2)
         rows: dict[str, tuple[object, ...]] = {
             "dataset add --dry-run": ("dataset", "add", scan, "--sample", "A", "--dry-run", *where),
             "dataset add": ("dataset", "add", scan, "--sample", "A", *where),
@@ -121,30 +121,41 @@ def main() -> None:
                 "dataset", "label", folder / "slice.tif", *placed, "--set", "WF", *where,
             ),
             "dataset history A": ("dataset", "history", "A", "--set", "WF", *where),
+            "dataset export --dry-run": (
+                "dataset", "export", folder / "out", "--format", "ome-zarr", "A", "--labels", "WF",
+                "--dry-run", *where,
+            ),
             "train --dry-run": ("train", "A", "--out", folder / "new.srseg", "--dry-run", *where),
-            "predict --dry-run": (*predict, "--planes", 9, "--dry-run", *where),
-            "figure planes": ("figure", "planes", "A", "--out", folder / "planes.png", *where),
+            "search --dry-run": (*search, "--out", folder / "search", "--dry-run", *where),
+            "predict --dry-run, 9 planes": (
+                "predict", model, "A", "--planes", 9, "--dry-run", *where,
+            ),
+            "predict --dry-run, 9 planes of the scan's grid": (
+                "predict", model, "A", "--planes", 9, "--grid", "scan", "--dry-run", *where,
+            ),
+            "predict --dry-run, 9 planes of 5.5e10 voxels": (
+                "predict", model, scan, "--override-voxel-size", "8um", "--planes", 9, "--out",
+                folder / "p.h5", "--dry-run",
+            ),
+            "compare --dry-run": (
+                "compare", model, "--against", "WF", "--out", folder / "compared", "--dry-run",
+                *where,
+            ),
+            "evaluate, of labels that are not there": (
+                "evaluate", model, "A", "--against", "HQ", *where,
+            ),
+            "quantify, of labels that are not there": ("quantify", "A", "--labels", "HQ", *where),
+            "train at 0.01 µm, refused": (
+                "train", "A", "--out", folder / "fine.srseg", "--voxel-size", "0.01um", *where,
+            ),
+            "preprocess at 0.01 µm, refused": (
+                "preprocess", "A", "--voxel-size", "0.01um", *where,
+            ),
             "doctor": ("doctor", *where),
+            "figure planes": ("figure", "planes", "A", "--out", folder / "planes.png", *where),
         }  # fmt: skip
-        print("| command | CPU s | MiB | exit | |\n|---|---|---|---|---|")
+        print("| command | CPU s | peak MiB | exit | |\n|---|---|---|---|---|")
         for row, words in rows.items():
-            code, seconds, mib, last = told(*words, folder=folder)
-            print(f"| `{row}` | {seconds:.1f} | {mib:.0f} | {code} | {last[:70]} |", flush=True)
-        small = Volume.from_array(np.zeros((4, 4, 4), np.uint8), 5.0, table=DEFAULT_LABELS)
-        write_volume(folder / "scan.mha", Volume.from_array(small.read() + 0.5, 5.0))
-        write_volume(folder / "labels.mha", small)
-        dataset.add_sample(folder / "scan.mha", name="B", copy=True)
-        times = []
-        for _ in range(options.revisions):
-            began = time.process_time()
-            dataset.add_labels(folder / "labels.mha", sample="B", label_set="WF")
-            times.append(time.process_time() - began)
-        print(f"| revision 1, revision {len(times)} | {times[0]:.2f}, {times[-1]:.2f} | | | |")
-        for row, words in {
-            "dataset history B": ("dataset", "history", "B", "--set", "WF", *where),
-            "dataset list": ("dataset", "list", *where),
-            "dataset check": ("dataset", "check", *where),
-        }.items():
             code, seconds, mib, last = told(*words, folder=folder)
             print(f"| `{row}` | {seconds:.1f} | {mib:.0f} | {code} | {last[:70]} |", flush=True)
 

@@ -50,12 +50,13 @@ def number_revisions(layout: Layout, key: SampleKey, label_set: str) -> Revision
     if not path.is_file():
         return Revisions(None, highest + 1)
     stamp = file_stamp(path)
+    if recorded and recorded not in kept and _describes(sidecar, described, stamp):
+        # the rule, for which no older revision is opened
+        return Revisions(recorded, highest + 1)
     for number in kept:
         other = data_of(layout.labels_sidecar(key, label_set, number))
         if other.is_file() and not difference(file_stamp(other), stamp, moved=True):
             return Revisions(number, highest + 1)
-    if recorded and recorded not in kept and _describes(sidecar, described, stamp):
-        return Revisions(recorded, highest + 1)
     return Revisions(highest + 1, highest + 2)
 
 
