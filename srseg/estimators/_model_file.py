@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from srseg._version import __version__
 from srseg.errors import MissingFileError, ModelFileError, PluginError, UnknownNameError
 from srseg.estimators._packing import pack, unpack
+from srseg.texts import reason_of
 from srseg.training import damage_in, fits_header, sealed_header, write_tensors
 
 if TYPE_CHECKING:
@@ -121,9 +122,9 @@ def load_model(path: str | Path) -> Any:
     except (
         KeyError, TypeError, ValueError, RuntimeError, AttributeError, IndexError, OverflowError,
     ) as error:  # fmt: skip
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ModelFileError(
-            f"{path}: the model does not fit its own description ({reason}); write it again"
+            f"{path}: the model does not fit its own description ({reason_of(error)}); write it "
+            "again"
         ) from error
 
 

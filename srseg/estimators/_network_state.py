@@ -121,6 +121,7 @@ def restore_network(
             width=segmenter.width,
             depth=segmenter.depth,
         )
+    _require_numbers(network, weights)
     network.load_state_dict(weights)
     architecture = {name: parameters[name] for name in ("backbone", "width", "depth")}
     segmenter._adopt(
@@ -134,6 +135,16 @@ def restore_network(
     segmenter.training_subjects_ = list(document.get("training_subjects", []))
     segmenter.started_from_ = document.get("started_from")
     return segmenter
+
+
+def _require_numbers(network: torch.nn.Module, weights: Mapping[str, torch.Tensor]) -> None:
+    """Refuse what torch would take: numbers of another kind, cut to fit, and such as are none."""
+    for name, ours in network.state_dict().items():
+        theirs = weights.get(name, ours)
+        if theirs.dtype != ours.dtype:
+            raise ValueError(f"{name} holds {theirs.dtype} instead of {ours.dtype}")
+        if theirs.is_floating_point() and not bool(theirs.isfinite().all()):
+            raise ValueError(f"{name} holds NaN or infinity")
 
 
 def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ MOST = 6 << 30
 GROUPS = {
     "volumes": ("hdf5_files", "hdf5_types", "tiff_files", "itk_files", "other_files", "zarr_files"),
     "texts": ("sidecar_files", "table_files", "mesh_files"),
+    "models": ("model_files",),
 }
 
 
