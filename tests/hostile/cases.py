@@ -36,9 +36,6 @@ class Case:
         Reads it, and says in a word what was read where that does no harm.
     harmless : bool, default=False
         Whether it can be read, and nothing comes of what is odd about it.
-    bomb : bool, default=False
-        Whether its header does not tell what it unpacks to: it takes a thousand times the bytes of
-        one of its blocks at most, and those are in the file.
     """
 
     kind: str
@@ -46,7 +43,6 @@ class Case:
     build: Callable[[Path], Path]
     ask: Callable[[Path], str]
     harmless: bool = False
-    bomb: bool = False
 
 
 @dataclass
@@ -63,12 +59,11 @@ class Cases:
         *,
         ask: Callable[[Path], str] | None = None,
         harmless: bool = False,
-        bomb: bool = False,
     ) -> Callable[[Callable[[Path], Path]], Callable[[Path], Path]]:
         """Take a function as the maker of a file."""
 
         def take(build: Callable[[Path], Path]) -> Callable[[Path], Path]:
-            self.add(name, build, ask=ask, harmless=harmless, bomb=bomb)
+            self.add(name, build, ask=ask, harmless=harmless)
             return build
 
         return take
@@ -80,10 +75,9 @@ class Cases:
         *,
         ask: Callable[[Path], str] | None = None,
         harmless: bool = False,
-        bomb: bool = False,
     ) -> None:
         """Take a file."""
-        self.found.append(Case(self.kind, name, build, ask or self.ask, harmless, bomb))
+        self.found.append(Case(self.kind, name, build, ask or self.ask, harmless))
 
 
 def outside(folder: Path) -> Path:

@@ -247,7 +247,7 @@ def _(folder: Path) -> Path:
     return make(folder, fill)
 
 
-@HDF5("a title of 10 MB", harmless=True, bomb=True)
+@HDF5("a title of 10 MB", harmless=True)
 def _(folder: Path) -> Path:
     def fill(file: Any) -> None:
         file["entry/data/data"] = VOXELS

@@ -64,7 +64,7 @@ def _in_child(case: Case, inside: Path, watch: Watch) -> dict[str, Any]:
     if status or not text:
         return {
             "kind": case.kind, "name": case.name, "result": "crashed", "error": "",
-            "said": f"the process ended with {status}", "harmless": False, "bomb": False,
+            "said": f"the process ended with {status}", "harmless": False,
             "file": "", "inside": str(inside), "ms": 0, "mib": 0, "touched": [],
         }  # fmt: skip
     answer: dict[str, Any] = json.loads(text)
@@ -107,7 +107,7 @@ def _answer(case: Case, inside: Path, watch: Watch) -> dict[str, Any]:
         found["touched"].append("changed the files themselves")
     return {
         "kind": case.kind, "name": case.name, "result": result, "error": error, "said": said,
-        "harmless": case.harmless, "bomb": case.bomb, "file": path.name,
+        "harmless": case.harmless, "file": path.name,
         "inside": str(inside), **found,
     }  # fmt: skip
 

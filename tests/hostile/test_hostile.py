@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "hostile.md"
 GROUPS = ("volumes", "texts", "models")
 # what is wanted is 50 ms and 50 MiB; a test beside other work measures more
-MS, MIB, BOMB_MIB = 1000, 100, 400
+MS, MIB = 1000, 100
 
 
 def answers(group, folder):
@@ -45,9 +45,9 @@ def faults(answer):
         found.append(f"the message does not name {answer['file']}: {answer['said'][:300]}")
     if answer["touched"]:
         found.append(f"touched {answer['touched']}")
-    if answer["ms"] > MS and not answer["bomb"]:
+    if answer["ms"] > MS:
         found.append(f"took {answer['ms']} ms")
-    if answer["mib"] > (BOMB_MIB if answer["bomb"] else MIB):
+    if answer["mib"] > MIB:
         found.append(f"took {answer['mib']} MiB")
     return found
 
