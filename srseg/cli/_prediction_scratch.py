@@ -61,7 +61,8 @@ class ResultPlace:
                 finally:
                     # while it is held: who waits for it finds that its name is gone, and makes it
                     # again
-                    path.with_name(f".{path.name}.lock").unlink(missing_ok=True)
+                    with suppress(OSError):  # an empty file more; the error that led here is told
+                        path.with_name(f".{path.name}.lock").unlink(missing_ok=True)
                     with suppress(OSError):  # until one in which something is kept
                         for folder in made:
                             folder.rmdir()

@@ -10,7 +10,7 @@ from srseg.dataset._layout import DESCRIPTION, LABEL_TABLE, Layout
 from srseg.dataset._metadata.values import clean_text
 from srseg.dataset._tables import label_table_text, make_tables
 from srseg.errors import DatasetError, StorageError
-from srseg.storage import json_text, write_text
+from srseg.storage import json_text, make_folder, write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +91,7 @@ def create_folder(root: Path, name: str, table: LabelTable) -> None:
 def describe_derivative(layout: Layout, derivative: str, title: str) -> None:
     """Make a derivative's folder and its description, where they are missing."""
     folder = layout.derivative(derivative)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     path = folder / DESCRIPTION
     if not path.exists():
         # the description last: where it is, the folder is complete

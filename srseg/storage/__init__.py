@@ -1,6 +1,6 @@
 """How bytes survive: atomic writing, checksums, locks, free space. Everyone who writes uses it."""
 
-from srseg.storage._atomic import atomic_path, put_in_place
+from srseg.storage._atomic import atomic_path, make_folder, put_in_place
 from srseg.storage._atomic_folder import atomic_folder
 from srseg.storage._checksums import CHUNK, Box, ChunkChecksums, chunk_shape
 from srseg.storage._journal import Journal
@@ -37,6 +37,7 @@ __all__ = [
     "file_stamp",
     "json_text",
     "locked",
+    "make_folder",
     "put_in_place",
     "read_json",
     "remove_abandoned",

@@ -116,15 +116,41 @@ def cannot_write(target: Path, error: OSError) -> StorageError:
     StorageError
         To be raised.
     """
-    advice = "put that right and start again"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        advice = "make space and start again"
-    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        advice = f"make sure that you may write in {target.parent}, and start again"
     return StorageError(
         error.errno,
-        f"cannot write {target}: {error.strerror or error}; {advice}. What was there is kept",
+        f"cannot write {target}: {error.strerror or error}; {_advice(target, error)}. What was "
+        "there is kept",
     )
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, unless they are there.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            error.errno,
+            f"cannot make the folder {folder}: {error.strerror}; {_advice(folder, error)}",
+        ) from error
+
+
+def _advice(target: Path, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "make space and start again"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"make sure that you may write in {target.parent}, and start again"
+    return "put that right and start again"
 
 
 def put_in_place(temporary: Path, target: Path) -> None:

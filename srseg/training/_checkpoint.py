@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +85,8 @@ class Checkpoint:
             try:
                 yield
             finally:
-                self.path.with_name(f".{self.path.name}.lock").unlink(missing_ok=True)
+                with suppress(OSError):  # an empty file more, and the error that led here is told
+                    self.path.with_name(f".{self.path.name}.lock").unlink(missing_ok=True)
 
     @property
     def due(self) -> bool:

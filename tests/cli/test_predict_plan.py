@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -16,6 +17,8 @@ import pytest
 import warm
 
 from srseg import Dataset
+from srseg.cli._prediction_scratch import ResultPlace
+from srseg.errors import StorageError
 from srseg.io import open_volume
 from srseg.storage import scratch_beside
 
@@ -165,6 +168,21 @@ def test_a_scratch_folder_that_outlived_its_result_is_removed(run, tiny):
     result = run(*command)
     assert (result.exit_code, result.stderr) == (0, "")
     assert not place.exists()
+
+
+def test_a_lock_that_cannot_be_removed_hides_no_error(tmp_path, monkeypatch):
+    place = ResultPlace(tmp_path / "labels.h5", tmp_path / "kept", None)
+
+    def refuse(path, **_):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    def predict():
+        with place.held(wait=False):
+            monkeypatch.setattr(Path, "unlink", refuse)
+            raise StorageError("cannot write labels.h5")
+
+    with pytest.raises(StorageError, match="cannot write labels"):
+        predict()
 
 
 def test_one_process_makes_a_result(run, tiny):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from srseg.errors import MissingFileError, SRSegError, StorageError
-from srseg.storage import atomic_folder, atomic_path, unfinished, write_text
+from srseg.storage import atomic_folder, atomic_path, make_folder, unfinished, write_text
 from srseg.storage._machine import machine_tag
 
 
@@ -139,6 +139,14 @@ def test_what_could_not_be_written_says_what_to_do(tmp_path, place, found, advic
     assert caught.value.errno == found
     assert str(caught.value) == f"cannot write {tmp_path / 'a'}: {told}"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"cannot make the folder .*c: Not a directory; put"):
+        make_folder(tmp_path / "file" / "c")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -11,7 +11,7 @@ from srseg.dataset._export.plan import ExportFile, ExportPlan, plan_export
 from srseg.dataset._export.tree import write_descriptions, write_sidecar, write_tables
 from srseg.errors import SRSegError, StorageError
 from srseg.progress import task
-from srseg.storage import require_free_space, unfinished
+from srseg.storage import make_folder, require_free_space, unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,7 +112,7 @@ def write_export(plan: ExportPlan) -> None:
 
 def _write(plan: ExportPlan, file: ExportFile, sample: DatasetSample) -> None:
     target = plan.out / file.path
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     labels: dict[str, Volume] = {}
     if file.saved:
         volume = saved_volume(sample, file.labels[0], file.saved)

@@ -15,7 +15,7 @@ from srseg.dataset._sidecar import pixel_size
 from srseg.dataset._tables import label_table_text, make_tables
 from srseg.errors import FileFormatError, MissingFileError
 from srseg.io import MAPS
-from srseg.storage import locked, read_json, write_json, write_text
+from srseg.storage import locked, make_folder, read_json, write_json, write_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,7 +66,7 @@ _OF_THE_FILE = (
 def write_descriptions(plan: ExportPlan) -> None:
     """Write what makes the folder a dataset, and each derivative in it one."""
     out, title = plan.out, plan.dataset.title
-    (out / MARK).parent.mkdir(exist_ok=True)
+    make_folder((out / MARK).parent)
     _write_if_new(out / MARK, mark_of(plan.dataset, plan.format))
     theirs = read_json(Layout(plan.dataset.path).description)
     # authors, license and the like are the study's own
@@ -103,7 +103,7 @@ def write_descriptions(plan: ExportPlan) -> None:
 def _describe_derivative(plan: ExportPlan, folder: Path) -> None:
     made = "Label sets" if folder.name == LABELS else f"Predictions of {folder.name}"
     title = f"{made} of {plan.dataset.title}"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     _write_if_new(
         folder / DESCRIPTION,
         {

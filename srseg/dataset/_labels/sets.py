@@ -26,7 +26,7 @@ from srseg.dataset._scans.aligned import alignment_entry
 from srseg.dataset._sidecar import pixel_size, written_now
 from srseg.errors import DatasetError
 from srseg.io import Reading, create_hdf5, describe, open_volume
-from srseg.storage import file_stamp, require_free_space, write_json
+from srseg.storage import file_stamp, make_folder, require_free_space, write_json
 from srseg.volumes import Volume
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def write_labels(
         sidecar = layout.labels_sidecar(key, plan.label_set)
         path = sidecar.with_suffix(".h5")
         describe_derivative(layout, LABELS, "Label sets kept by srseg")
-        sidecar.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(sidecar.parent)
         grid, table = plan.volume.grid, plan.volume.table
         assert table is not None  # noqa: S101 - plan_labels set it
         require_free_space(path.parent, plan.n_filled // 4, f"the label set of {plan.source}")

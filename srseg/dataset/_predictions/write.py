@@ -15,6 +15,7 @@ from srseg.dataset._sidecar import pixel_size, written_now
 from srseg.errors import DatasetError, SRSegError
 from srseg.io import MAPS, maps_of, written_prediction
 from srseg.storage import atomic_path, file_stamp, write_json
+from srseg.storage import make_folder as make_any_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -116,7 +117,7 @@ def make_folder(layout: Layout, model: str, sidecar: Path) -> None:
     """Make the folder of a prediction, and of its derivative, where they are missing."""
     title = f"Segmentations by srseg with the model {model}"
     describe_derivative(layout, PREDICTION_PREFIX + model, title)
-    sidecar.parent.mkdir(parents=True, exist_ok=True)
+    make_any_folder(sidecar.parent)
 
 
 def described_by(facts: Mapping[str, Any], files: Mapping[str, Path]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from srseg.dataset._scans.reference import Reference, look
 from srseg.dataset._sidecar import read_sample_sidecar, written_now
 from srseg.errors import DatasetError, FileFormatError, ParameterError
 from srseg.preprocessing import register, tilt_after, upright
-from srseg.storage import write_json
+from srseg.storage import make_folder, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -267,7 +267,7 @@ def alignment_picture(dataset: SampleView, plan: AlignmentPlan) -> Path:
     layout, sidecar = _place(dataset, SampleKey(plan.subject, plan.sample))
     describe_derivative(layout, DERIVATIVE, "Pictures of alignments by srseg")
     folder = layout.derivative(DERIVATIVE) / sidecar.parent.relative_to(layout.root)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     stem = sidecar.name.removesuffix("_XPCT.json")
     to = suggest_label(plan.to)[:64] or "reference"
     return folder / f"{stem}_desc-{to}_XPCT.png"

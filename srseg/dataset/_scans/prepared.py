@@ -18,7 +18,7 @@ from srseg.io import create_hdf5, describe, open_volume
 from srseg.machine import ahead, scratch_folder
 from srseg.preprocessing import model_grid, prepared_once
 from srseg.progress import task
-from srseg.storage import FileStamp, read_json, require_free_space, write_json
+from srseg.storage import FileStamp, make_folder, read_json, require_free_space, write_json
 from srseg.volumes import FieldOfView, Grid
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def make_prepared(
         scan = scan_file.open()
         grid = model_grid(scan.grid, resolved)
         describe_derivative(layout, PREPARED, "Scans resampled and normalised by srseg")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         folder = _scratch(path.parent, grid, scratch, f"the working copy of {key.name}")
         with prepared_once(scan, voxel_size=resolved, clip=clip, scratch=folder) as (
             volume,

@@ -165,7 +165,9 @@ def _free_subject(layout: Layout, name: str) -> str:
             number += 1
         except OSError as error:
             raise StorageError(
-                error.errno, f"cannot make a folder in {layout.root}: {error.strerror}"
+                error.errno,
+                f"cannot make a folder in {layout.root}: {error.strerror}; put that right and "
+                "start again",
             ) from error
         else:
             return f"{number:02d}"
