@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import FileFormatError
-from srseg.io._hdf5.bombs import Chunks
 from srseg.io._hdf5.header import Header
 from srseg.io._hdf5.open import open_file, opened
+from srseg.io._hdf5.packed_chunks import PackedChunks
 from srseg.io._hdf5.safe import resolve
 from srseg.io._hdf5.values import require_plain
 from srseg.io._hdf5.write import DATASET
@@ -103,8 +103,7 @@ class ChannelSource(FileSource):
         return _Open(file, found)
 
     def _read(self, handle: _Open, region: Region) -> NDArray[Any]:
-        handle.chunks.require_small((self.channel, *region))
-        voxels = handle.dataset[(self.channel, *region)]
+        voxels = handle.chunks.read((self.channel, *region))
         factor, offset = np.float32(self.scale[0]), np.float32(self.scale[1])
         scaled: NDArray[Any] = np.multiply(voxels, factor, dtype=np.float32)
         scaled += offset
@@ -116,7 +115,7 @@ class _Open:
 
     def __init__(self, file: Any, dataset: Any) -> None:
         self.dataset = dataset
-        self.chunks = Chunks(dataset)
+        self.chunks = PackedChunks(dataset)
         self._file = file
 
     def close(self) -> None:

@@ -9,13 +9,13 @@ import numpy as np
 
 from srseg.errors import FileFormatError
 from srseg.io._format import Format
-from srseg.io._hdf5.bombs import Chunks
 from srseg.io._hdf5.chunks import unfiltered_chunks
 from srseg.io._hdf5.facts import metadata
 from srseg.io._hdf5.find import find_volume
 from srseg.io._hdf5.header import Header
 from srseg.io._hdf5.links import links_of
 from srseg.io._hdf5.open import open_file, opened
+from srseg.io._hdf5.packed_chunks import PackedChunks
 from srseg.io._hdf5.safe import resolve
 from srseg.io._hdf5.size import voxel_size
 from srseg.io._hdf5.values import is_volume, require_plain, volume_axes, volume_shape
@@ -236,7 +236,7 @@ class _OpenHDF5:
     def __init__(self, file: Any, dataset: Any) -> None:
         self.file = file
         self.dataset = dataset
-        self._chunks = Chunks(dataset)
+        self._chunks = PackedChunks(dataset)
 
     def read(self, region: Region) -> NDArray[Any]:
         """Read a box of voxels."""
@@ -244,9 +244,7 @@ class _OpenHDF5:
         part: list[Any] = [0] * self.dataset.ndim
         for axis, bounds in zip(axes, region, strict=True):
             part[axis] = bounds
-        self._chunks.require_small(part)
-        voxels: NDArray[Any] = self.dataset[tuple(part)]
-        return voxels
+        return self._chunks.read(part)
 
     def close(self) -> None:
         """Close the file."""

@@ -133,7 +133,7 @@ def _little(packed: memoryview, at: int, n_bytes: int) -> int:
 
 
 def _zstd(packed: memoryview, _: Any, declared: Declared) -> bool:
-    if len(packed) < 6 or packed[:4] != b"\x28\xb5\x2f\xfd":
+    if len(packed) < 6 or bytes(packed[:4]) != b"\x28\xb5\x2f\xfd":
         return False
     flags = packed[4]
     single = flags >> 5 & 1

@@ -171,7 +171,8 @@ class _Stored:
 
     def place(self, address: int) -> int:
         """Tell where in the file an address lies; beyond any file there is nothing."""
-        return min(self._base + address, _FARTHEST)
+        farthest: int = min(self._base + address, _FARTHEST)
+        return farthest
 
     def layout(self, address: int) -> bytes:
         """Give the message that says where the numbers of a dataset lie."""

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import FileFormatError
-from srseg.io._hdf5.bombs import Chunks
 from srseg.io._hdf5.links import Links
 from srseg.io._hdf5.open import open_file, opened
+from srseg.io._hdf5.packed_chunks import PackedChunks
 from srseg.io._hdf5.safe import resolve
 from srseg.io._hdf5.values import require_plain
 
@@ -239,12 +239,16 @@ class OpenPieces:
                     for s, (low, high) in zip(region, common, strict=True)
                 )
                 source, part = self._source(piece), self._inside(piece, common)
-                Chunks(source).require_small(part)
                 lengths = [s.stop - s.start for s in part]
-                if lengths == list(voxels[box].shape) and source.dtype.kind != "b":
+                chunks = PackedChunks(source)
+                if (
+                    lengths == list(voxels[box].shape)
+                    and not chunks.packed
+                    and source.dtype.kind != "b"
+                ):
                     source.read_direct(voxels, part, box)  # without a copy in between
                 else:
-                    voxels[box] = source[part].reshape(voxels[box].shape)
+                    voxels[box] = chunks.read(part).reshape(voxels[box].shape)
         return voxels
 
     def _inside(self, piece: Piece, common: list[Span]) -> tuple[slice, ...]:
