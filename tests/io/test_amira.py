@@ -423,10 +423,10 @@ class TestHostile:
         for text in (before + "{}" + after, "# Avizo BINARY 1.0\n{}"):
             first, last = text.encode().split(b"{}") if "{}" in text else (text.encode(), b"")
             (tmp_path / "a.am").write_bytes(first + filling * (5_000_000 // len(filling)) + last)
-            start = time.perf_counter()
+            start = time.process_time()
             with pytest.raises((FileFormatError, LabelError)):
                 describe(tmp_path / "a.am")
-            assert time.perf_counter() - start < 5
+            assert time.process_time() - start < 5
 
     @settings(deadline=None, max_examples=100)
     @given(st.binary(max_size=400), st.integers(0, 700), st.integers(0, 60), st.booleans())
@@ -458,9 +458,9 @@ class TestRunLengths:
         # 64 million voxels of runs of 127: a label field as large as a slab decodes in seconds
         path = tmp_path / "a"
         path.write_bytes(b"\x7f\x01" * (1 << 19))
-        start = time.perf_counter()
+        start = time.process_time()
         decode(path, 0, "HxByteRLE", 2 << 19, 127 << 19, np.dtype(np.uint8))
-        assert time.perf_counter() - start < 10
+        assert time.process_time() - start < 10
 
 
 def test_is_not_written(tmp_path, make):

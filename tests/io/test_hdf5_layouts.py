@@ -350,10 +350,10 @@ class TestHostile:
     def test_enormous_shape_costs_nothing(self, tmp_path):
         with h5py.File(tmp_path / "a.h5", "w") as file:
             file.create_dataset("data", (10**6,) * 3, "u1", chunks=(64, 64, 64))
-        start = time.perf_counter()
+        start = time.process_time()
         with pytest.raises(FileFormatError, match="none were written"):
             describe(tmp_path / "a.h5")
-        assert time.perf_counter() - start < 1
+        assert time.process_time() - start < 1
 
     def test_chunks_that_cannot_be_read_in_parts(self, tmp_path):
         with h5py.File(tmp_path / "a.h5", "w") as file:

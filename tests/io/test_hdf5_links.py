@@ -50,10 +50,10 @@ def secret(tmp_path):
 
 
 def refused(path, match, reading=FOLLOW, error=FileFormatError):
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(error, match=match) as caught:
         open_volume(path, reading, voxel_size=5).read()
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert path.name in str(caught.value)
 
 

@@ -230,10 +230,10 @@ class TestHeaderBeside:
     def test_long_text_is_no_long_work(self, tmp_path, suffix, text):
         (tmp_path / "a.raw").write_bytes(VOXELS.tobytes())
         (tmp_path / f"a.raw.{suffix}").write_text(text)
-        start = time.perf_counter()
+        start = time.process_time()
         with pytest.raises(FileFormatError, match=r"NUM_Z|does not say its shape"):
             describe(tmp_path / "a.raw")
-        assert time.perf_counter() - start < 2
+        assert time.process_time() - start < 2
 
     def test_another_text_of_that_name_is_passed_over(self, raw):
         raw.with_name("scan.raw.xml").write_bytes(b"\xff<log><entry>all well</entry></log>")

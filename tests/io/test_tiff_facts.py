@@ -29,9 +29,9 @@ def test_long_description_is_no_long_work(tmp_path, text):
     tifffile.imwrite(
         tmp_path / "a.tif", STACK, photometric="minisblack", description=text, metadata=None
     )
-    start = time.perf_counter()
+    start = time.process_time()
     assert describe(tmp_path / "a.tif").voxel_size is None
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 @pytest.mark.parametrize("options", [{"contiguous": False}, {"compression": "zlib"}])

@@ -70,6 +70,8 @@ def damaged_chunks(
             position = tuple(at // n for at, n in zip(corner, sums.chunk, strict=True))
             if zlib.crc32(chunk.raw) != stored[position]:
                 return [chunk.box]
+            if not packed and stored[position] == sums.table[position]:
+                return []  # a whole chunk that is kept as it is: both sums are of the same bytes
             block = _unpacked(chunk.raw, chunk.box, sums.chunk, voxels.dtype, packed=packed)
         return [chunk.box] if block is None else sums.damaged(corner, block)
 
