@@ -136,8 +136,8 @@ def _steps(weights: Counter[int]) -> dict[int, int]:
         last = {s: ordered[min(i // group * group + group, len(ordered)) - 1]
                 for i, s in enumerate(ordered)}  # fmt: skip
         together: Counter[int] = Counter()
-        for s, weight in weights.items():
-            together[last[s]] += weight
+        for s, pixels in weights.items():
+            together[last[s]] += pixels
         few = _steps(together)
         return {s: few[last[s]] for s in ordered}
     sizes = np.array(sorted(weights))
