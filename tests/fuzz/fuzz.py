@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import sys
 import traceback
 from pathlib import Path
@@ -63,7 +64,10 @@ def _in_a_child(names, out, options):
     sys.stdout.flush()
     child = os.fork()
     if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        for place in (Path("/dev/shm"), out):  # libFuzzer ends without leave
+            shutil.rmtree(place / f"fuzz-{child}", ignore_errors=True)
+        return code
     try:
         log = os.open(out / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         for stream in (1, 2):

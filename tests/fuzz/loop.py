@@ -5,13 +5,11 @@ A fault of Python is noted and the loop goes on; one of compiled code ends the p
 
 from __future__ import annotations
 
-import atexit
 import io
 import json
 import logging
 import os
 import resource
-import shutil
 import sys
 import time
 import warnings
@@ -124,7 +122,6 @@ def fuzz(names, out, options):
     if len(names) == 1:
         own["custom_mutator"] = changer(readers.TARGETS[names[0]], _mutate)
     atheris.Setup(["fuzz", *options], loop, **own)
-    atexit.register(shutil.rmtree, loop.work, ignore_errors=True)
     loop.begin()
     atheris.Fuzz()
 
