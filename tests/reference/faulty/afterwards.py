@@ -136,12 +136,12 @@ def problems(srseg: Callable[[str], tuple[int, str]]) -> frozenset[tuple[str, st
 
 
 def _no_more(found: Found, when: str, told: list[dict[str, Any]], whole: Whole) -> None:
-    """Note what is wrong, apart from what is paused, and what was wrong before and is no work."""
+    """Note what is wrong, apart from what is paused or unverified, or was wrong before."""
     for problem in told:
         known = (problem["kind"], os.path.abspath(problem["path"])) in whole.wrong  # noqa: PTH100
         if problem["kind"] not in _MENDED and known:
             continue
-        if problem["kind"] != "paused":
+        if problem["kind"] not in ("paused", "unverified"):
             found.hands.append(f"{when}: {problem['kind']} {problem['path']}")
 
 
