@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _DEFLATE, _SHUFFLE = 1, 2
 _SPARE = 32 << 20
+_CACHE = 8 << 20  # bytes of unpacked chunks that are kept for the next slab, as HDF5 keeps them
 
 Place = tuple[int, ...]
 
@@ -40,6 +41,7 @@ class PackedChunks:
         self._dataset = dataset
         self._filters: list[tuple[int, tuple[int, ...]]] = []
         self._seen: set[Place] = set()
+        self._kept: dict[Place, NDArray[Any]] = {}
         if dataset.chunks is not None:
             plist = dataset.id.get_create_plist()
             filters = (plist.get_filter(n) for n in range(plist.get_nfilters()))
@@ -86,7 +88,7 @@ class PackedChunks:
                 low, high = max(first, at), min(last, at + length)
                 inside.append(slice(low - at, high - at))
                 outside.append(slice(low - first, high - first))
-            voxels[tuple(outside)] = self._inflated(place, tuple(inside))
+            voxels[tuple(outside)] = self._chunk(place)[tuple(inside)]
         return voxels[tuple(0 if isinstance(one, int) else slice(None) for one in part)]
 
     def require_whole(self, part: Sequence[slice | int]) -> None:
@@ -129,11 +131,20 @@ class PackedChunks:
         stored: tuple[int, bytes] = self._dataset.id.read_direct_chunk(place)
         return stored
 
-    def _inflated(self, place: Place, inside: tuple[slice, ...]) -> NDArray[Any]:
+    def _chunk(self, place: Place) -> NDArray[Any]:
+        chunk = self._kept.pop(place, None)
+        if chunk is None:
+            chunk = self._inflated(place)
+        self._kept[place] = chunk  # behind those that were asked for before
+        if len(self._kept) * self._declared.n_bytes > _CACHE:
+            del self._kept[next(iter(self._kept))]
+        return chunk
+
+    def _inflated(self, place: Place) -> NDArray[Any]:
         stored = self._stored(place)
         dtype, shape = self._dataset.dtype, self._dataset.chunks
         if stored is None:
-            return np.full([s.stop - s.start for s in inside], self._dataset.fillvalue, dtype)
+            return np.full(shape, self._dataset.fillvalue, dtype)
         mask, content = stored
         n_bytes, itemsize = self._declared
         if not mask >> int(self._shuffled) & 1:
@@ -151,7 +162,7 @@ class PackedChunks:
             for n, same in enumerate(apart):
                 together[n::itemsize] = same
         chunk: NDArray[Any] = together.view(dtype).reshape(shape)
-        return chunk[inside]
+        return chunk
 
     def _error(self, place: Place) -> FileFormatError:
         return FileFormatError(
