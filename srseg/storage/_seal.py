@@ -49,7 +49,7 @@ def sealed(text: str, *, doubtful: bool = False) -> str:
 
 
 def sealing(path: Path | str) -> Sealing:
-    """Tell whether a JSON file is to the last bit what srseg wrote.
+    """Tell whether a JSON file is to the last bit, but for CRLF line ends, what srseg wrote.
 
     Parameters
     ----------
@@ -71,7 +71,8 @@ def sealing(path: Path | str) -> Sealing:
         content = Path(path).read_bytes()
     except OSError as error:
         raise StorageError(error.errno, f"cannot read {path}: {error.strerror}") from error
-    found = _LAST.fullmatch(content)
+    # git and editors change the ends of lines; no flipped bit looks like that
+    found = _LAST.fullmatch(content.replace(b"\r\n", b"\n"))
     if found is None:
         return "edited" if f'"{SEAL}"'.encode() in content else "none"
     if int(found["sum"], 16) != zlib.crc32(found["lines"]):

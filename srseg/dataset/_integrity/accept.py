@@ -12,7 +12,7 @@ from srseg.dataset._integrity.scope import Scope
 from srseg.dataset._kept import keep
 from srseg.dataset._layout import Layout
 from srseg.dataset._sidecar import read_sample_sidecar
-from srseg.errors import MissingFileError
+from srseg.errors import FileFormatError, MissingFileError
 from srseg.storage import read_json, write_json
 
 if TYPE_CHECKING:
@@ -61,29 +61,48 @@ def accept(
     []
     """
     layout = Layout(dataset.path)
-    chosen = [Path(path).absolute() for path in paths]
-    for path in chosen:
-        if not path.exists():
+    for path in paths:
+        if not Path(path).exists():
             raise MissingFileError(f"{path} does not exist; name a file or folder of the dataset")
     mender, scope = Mender(layout, dry_run=dry_run), Scope(layout, None)
-    for problem in [*sidecar_problems(scope), *text_problems(scope)]:
-        path = problem.path
-        here = path.absolute()
-        if not any(here == one or one in here.parents for one in chosen):
-            continue
-        if problem.kind == "unreadable" or path.name.endswith("_measures.tsv"):
-            mender.leave(path, problem.message)
-            continue
-        with mender.holding(path) as held:
-            if held:
-                mender.do("accepted", path, problem.message, partial(_take, layout, path))
+    left = {_place(Path(path)): Path(path) for path in paths}
+    chosen = [*left]
+    for problems, take in ((sidecar_problems, _seal), (text_problems, _keep)):
+        for problem in problems(scope):
+            path = problem.path
+            here = _place(path)
+            named = [one for one in chosen if here == one or one in here.parents]
+            if not named:
+                continue
+            for one in named:
+                left.pop(one, None)
+            if problem.kind == "unreadable" or path.name.endswith("_measures.tsv"):
+                mender.leave(path, problem.message)
+                continue
+            with mender.holding(path) as held:
+                if held:
+                    mender.do("accepted", path, problem.message, partial(take, layout, path))
+    for path in left.values():
+        mender.leave(path, "is as srseg wrote it, or no sidecar or text of this dataset")
     return mender.repairs
 
 
-def _take(layout: Layout, path: Path) -> None:
-    if path.suffix != ".json" or path.parent.name != "micr":
-        keep(layout, path, path.read_bytes().decode("utf-8"))
-        return
+def _place(path: Path) -> Path:
+    """Give the place of a file or folder, by whatever way it was named; a link is its own place."""
+    return path.resolve() if path.is_dir() else path.parent.resolve() / path.name
+
+
+def _seal(layout: Layout, path: Path) -> None:
     if path.parents[2] == layout.root:
         read_sample_sidecar(path)  # refuses what is none
     write_json(path, read_json(path), overwrite=True, seal=True)
+
+
+def _keep(layout: Layout, path: Path) -> None:
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FileFormatError(
+            f"{path} is not UTF-8 text (byte {error.start}); save it as that, or take the copy"
+        ) from None
+    keep(layout, path, text)

@@ -12,7 +12,7 @@ from srseg.dataset._integrity.advice import advice_for
 from srseg.dataset._integrity.check_texts import sidecar_problems, text_problems
 from srseg.dataset._integrity.problem import Problem
 from srseg.dataset._integrity.scratch import held, scratch_folders
-from srseg.errors import InUseError, SRSegError
+from srseg.errors import FileFormatError, InUseError, SRSegError
 from srseg.io import MAPS, open_probabilities, open_volume, verify_hdf5
 from srseg.progress import task
 from srseg.storage import (
@@ -85,13 +85,16 @@ def _size(path: Path) -> int:
 
 
 def _model_files(root: Path) -> list[Path]:
-    """List the models and checkpoints anywhere in the folder."""
-    return sorted(
-        Path(folder, name)
-        for folder, _, files in os.walk(root)
-        for name in files
-        if name.endswith(_MODELS) and not name.startswith(".")
-    )
+    """List the models and checkpoints anywhere in the folder but in what is hidden, as `.git`."""
+    found: list[Path] = []
+    for folder, below, files in os.walk(root):
+        below[:] = [name for name in below if not name.startswith(".")]
+        found += [
+            Path(folder, name)
+            for name in files
+            if name.endswith(_MODELS) and not name.startswith(".")
+        ]
+    return sorted(found)
 
 
 def _elsewhere(scan: ScanFile, told: Told) -> Iterator[Problem]:
@@ -120,8 +123,11 @@ def _elsewhere(scan: ScanFile, told: Told) -> Iterator[Problem]:
 def _model(path: Path, told: Told) -> Iterator[Problem]:
     try:
         found = tensor_damage(path, told)
-    except SRSegError as error:
+    except FileFormatError as error:
         found = str(error)
+    except SRSegError as error:
+        yield Problem("unreadable", path, str(error), "Look at the file and its permissions.")
+        return
     if not found:
         return
     advice = "Copy it again from where it was written, or train again."

@@ -6,6 +6,7 @@ else is known of them, and somebody who knows decides.
 
 from __future__ import annotations
 
+import shlex
 from contextlib import suppress
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from srseg.dataset._integrity.scope import Scope
     from srseg.dataset._layout import Layout
 
-_RIGHT = "where it is right as it is, say so with: srseg dataset check --accept {}."
 _SAID = {
     "edited": "is not, letter by letter, what srseg wrote: edited by hand, or damaged",
     "doubtful": "was edited by hand, or damaged, before srseg last wrote it",
@@ -52,7 +52,7 @@ def sidecar_problems(scope: Scope) -> Iterator[Problem]:
             where = _differences(path, said)
             yield Problem(
                 "edited", path, f"{_SAID[state]}{where}",
-                f"Compare it with a backup; {_RIGHT.format(path)}",
+                f"Compare it with a backup; {_right(path)}",
             )  # fmt: skip
         elif path.name.endswith("_measures.json"):
             yield from _table(path, said)
@@ -81,19 +81,29 @@ def text_problems(scope: Scope) -> Iterator[Problem]:
         if kept is None:
             yield Problem(
                 "unverified", path, "no copy was kept of it, so that nothing tells of damage",
-                f"Look at it; {_RIGHT.format(path)}",
+                f"Look at it; {_right(path)}",
             )  # fmt: skip
         elif there != kept and not _is_remade(path, copy):
             yield Problem(
                 "edited", path,
                 f"differs from the copy that srseg kept, {copy}: {_first_difference(kept, there)}; "
                 "edited by hand, or damaged",
-                f"Take the copy; or {_RIGHT.format(path)}",
+                f"Take the copy; or {_right(path)}",
             )  # fmt: skip
 
 
+def _right(path: Path) -> str:
+    command = f"srseg dataset check --accept {shlex.quote(str(path))}"
+    return f"where it is right as it is, say so with: {command}."
+
+
 def _lines(path: Path) -> list[str]:
-    return path.read_bytes().decode("utf-8", "backslashreplace").split("\n")
+    return _split(path.read_bytes())
+
+
+def _split(content: bytes) -> list[str]:
+    """Give the lines of a text; how they end is nothing that anybody wrote."""
+    return content.replace(b"\r\n", b"\n").decode("utf-8", "backslashreplace").split("\n")
 
 
 def _is_remade(path: Path, copy: Path) -> bool:
@@ -137,8 +147,8 @@ def _table(path: Path, said: dict[str, Any]) -> Iterator[Problem]:
     table = path.with_suffix(".tsv")
     advice = "Make both again with: srseg quantify --again."
     try:
-        expected = measures_to_tsv([measures_from_json(said, where=str(path))]).encode()
-        there = table.read_bytes()
+        expected = _split(measures_to_tsv([measures_from_json(said, where=str(path))]).encode())
+        there = _lines(table)
     except FileNotFoundError:
         yield Problem("missing", table, f"the table of {path.name} is not there", advice)
         return
@@ -146,10 +156,9 @@ def _table(path: Path, said: dict[str, Any]) -> Iterator[Problem]:
         yield Problem("unreadable", path, str(error), advice)
         return
     if there != expected:
-        a, b = (one.decode("utf-8", "backslashreplace").split("\n") for one in (expected, there))
         yield Problem(
             "edited", table,
-            f"does not say what {path.name} says: {_first_difference(a, b)}; edited by hand, or "
-            "damaged",
+            f"does not say what {path.name} says: {_first_difference(expected, there)}; edited by "
+            "hand, or damaged",
             advice,
         )  # fmt: skip

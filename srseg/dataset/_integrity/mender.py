@@ -22,7 +22,7 @@ class Repair:
 
     Parameters
     ----------
-    action : {"finished", "removed", "remade", "left"}
+    action : {"finished", "removed", "remade", "accepted", "left"}
         What was done; ``left`` where nothing was.
     path : Path
         The file or folder.

@@ -94,7 +94,7 @@ def _described_by_itself(path: Path) -> dict[str, Any]:
     Grid.from_dict(described["Grid"])
     revision_of(path, described)
     if not is_whole(path):
-        raise FileFormatError("some of its voxels are damaged")
+        raise FileFormatError("its voxels or its structure are damaged")
     voxels = voxels_by_value(open_volume(path, labels=True))
     return {**described, "Voxels": voxels, "Stamp": file_stamp(path).to_dict()}
 

@@ -21,7 +21,7 @@ LOST = (SRSegError, OSError, RuntimeError, KeyError, TypeError, ValueError)
 
 
 def is_whole(path: Path) -> bool:
-    """Whether every voxel of a file that srseg wrote fits its checksum."""
+    """Whether all of a file that srseg wrote fits its checksums."""
     try:
         return not verify_hdf5(path)
     except LOST:
@@ -62,7 +62,7 @@ def mend_scan(mender: Mender, path: Path) -> None:
             )
             return
         if not is_whole(path):
-            mender.leave(path, f"some of its voxels are damaged; {advice}")
+            mender.leave(path, f"its voxels or its structure are damaged; {advice}")
             return
         said = take_from_table(mender.layout, key, sidecar)
         mender.plan(key, sidecar)
