@@ -86,6 +86,13 @@ def test_the_command_that_is_advised_can_be_pasted(dataset, tmp_path):
     assert f"--accept '{moved / 'README'}'." in problem.advice
 
 
+def test_only_those_keys_are_named_that_were_edited(dataset):
+    sidecar = dataset.path / SIDECAR
+    sidecar.write_text(sidecar.read_text().replace('"um"', '"mm"'))
+    (problem,) = edited(dataset)
+    assert problem.message.endswith("says otherwise of PixelSizeUnits")
+
+
 def test_only_models_of_the_dataset_are_looked_at(dataset):
     """The objects of git-annex keep the ends of names; a link to one may lead nowhere."""
     annex = dataset.path / ".git/annex"

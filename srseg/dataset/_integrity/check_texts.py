@@ -33,7 +33,7 @@ _SAID = {
     "none": "carries no checksum: edited or made by hand, damaged, or of an older srseg",
 }
 # what is of the file itself, or was added to the sidecar later
-_OWN = {"Stamp", "Scan", "Revision", "Voxels", "Saved"}
+_OWN = {"Stamp", "Scan", "Revision", "Voxels", "Saved", "Registered"}
 _LONGEST = 60
 
 
