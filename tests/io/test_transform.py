@@ -151,3 +151,16 @@ def test_files_that_hold_none(tmp_path, name, text, says):
         read_transform(tmp_path / name)
     with pytest.raises(MissingFileError):
         read_transform(tmp_path / "none.tfm")
+
+
+@pytest.mark.parametrize("number", [".", "1e999", "1.2.3", "-", "1e", "nan"])
+def test_numbers_that_itk_would_not_count_are_refused(tmp_path, number):
+    text = f"""#Insight Transform File V1.0
+#Transform 0
+Transform: Euler3DTransform_double_3_3
+Parameters: 0 1. .5 -1e-3 +2 {number}
+FixedParameters: 0 0 0
+"""
+    (tmp_path / "t.tfm").write_text(text)
+    with pytest.raises(FileFormatError, match=r"t\.tfm has .* where a number is expected"):
+        read_transform(tmp_path / "t.tfm")

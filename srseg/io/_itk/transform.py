@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ _N_NUMBERS = {
     "ScaleVersor3DTransform": 9, "ScaleSkewVersor3DTransform": 15, "CenteredAffineTransform": 15,
 }  # fmt: skip
 _SEVERAL = "CompositeTransform"
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _MATLAB = struct.Struct("<5i")
 
 
@@ -162,7 +164,8 @@ def _require_all_numbers(path: Path) -> None:
         elif key in ("Parameters", "FixedParameters"):
             numbers = re.split(r"[ \t]+", words.strip(" \t")) if words.strip(" \t") else []
             for number in numbers:
-                if not re.fullmatch(r"[+-]?[0-9.]+(?:[eE][+-]?[0-9]{1,3})?", number):
+                # ITK stops at what is none, and then takes what lies behind the others in memory
+                if not _NUMBER.fullmatch(number) or not math.isfinite(float(number)):
                     raise FileFormatError(f"{path} has {number[:40]!r} where a number is expected")
             if key == "Parameters":
                 counts.append(len(numbers))
