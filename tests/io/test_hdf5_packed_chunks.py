@@ -56,3 +56,50 @@ def test_a_chunk_of_another_size_is_refused(tmp_path, n_bytes):
         made.id.write_direct_chunk((0, 0, 0), zlib.compress(bytes(n_bytes)))
         with pytest.raises(FileFormatError, match=r"lies\.h5.*\(0, 0, 0\).*the 512 bytes"):
             PackedChunks(made).read((slice(0, 2), 0, slice(0, 8)))
+
+
+def _write(file, kind, filters, voxels):
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plist.set_chunk(CHUNKS)
+    for one in filters:
+        {
+            "deflate": lambda: plist.set_deflate(4),
+            "shuffle": plist.set_shuffle,
+            "fletcher32": plist.set_fletcher32,
+            "scaleoffset": lambda: plist.set_scaleoffset(h5py.h5z.SO_INT, 0),
+        }[one]()
+    space = h5py.h5s.create_simple(SHAPE)
+    made = h5py.Dataset(h5py.h5d.create(file.id, b"data", kind, space, plist))
+    made[:] = voxels
+    return made
+
+
+@pytest.mark.parametrize("base", [h5py.h5t.STD_U16LE, h5py.h5t.STD_I16BE])
+@pytest.mark.parametrize("filters", ["deflate", "shuffle deflate", "deflate fletcher32"])
+def test_numbers_of_fewer_bits_are_what_hdf5_makes_of_them(tmp_path, base, filters):
+    kind = base.copy()
+    kind.set_precision(12)
+    kind.set_offset(4)
+    lowest = 0 if kind.get_sign() == h5py.h5t.SGN_NONE else -1000
+    voxels = np.random.default_rng(0).integers(lowest, 1000, SHAPE)
+    with h5py.File(tmp_path / "bits.h5", "w") as file:
+        made = _write(file, kind, filters.split(), voxels)
+        found = PackedChunks(made).read([slice(0, n) for n in SHAPE])
+        np.testing.assert_array_equal(found, voxels)
+
+
+@pytest.mark.parametrize(
+    "filters",
+    ["scaleoffset deflate", "scaleoffset shuffle deflate", "fletcher32 deflate",
+     "fletcher32 shuffle deflate", "shuffle fletcher32 deflate", "deflate deflate"],
+)  # fmt: skip
+def test_filters_before_deflate_are_read(tmp_path, filters):
+    voxels = np.random.default_rng(0).integers(0, 1000, SHAPE)
+    with h5py.File(tmp_path / "twice.h5", "w") as file:
+        made = _write(file, h5py.h5t.STD_U16LE, filters.split(), voxels)
+        whole = [slice(0, n) for n in SHAPE]
+        np.testing.assert_array_equal(PackedChunks(made).read(whole), voxels)
+        for lie in (b"", bytes(3), bytes(20), bytes(4 << 20)):
+            made.id.write_direct_chunk((0, 0, 0), zlib.compress(lie))
+            with pytest.raises(FileFormatError, match=r"twice\.h5.*\(0, 0, 0\)"):
+                PackedChunks(made).read(whole)

@@ -11,11 +11,15 @@ import bz2
 import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_SHUFFLE, _FLETCHER32 = 2, 3
+_DEFLATE, _SHUFFLE, _FLETCHER32 = 1, 2, 3
 _LARGEST_BLOCK = 1 << 26
+# bytes by which a filter may make a chunk larger, where deflate packs it once more
+_MOST_MORE = 1 << 20
 
 
 class Declared(NamedTuple):
@@ -52,22 +56,46 @@ def unpacks_whole(
     Returns
     -------
     bool
-        False also where it does not unpack, or filters stand in an order that programs do not use.
+        False also where it does not unpack, or is packed by two filters of which the second is not
+        deflate: no program is known that does so.
         What filters that keep to the declared size make of damaged bytes is left to them.
     """
     used = [one for n, one in enumerate(filters) if not mask >> n & 1]
-    packed = memoryview(stored)
-    while used and used[-1][0] == _FLETCHER32:
-        used.pop()
-        packed = packed[:-4]
-    while used and used[0][0] == _SHUFFLE:
-        del used[0]
-    if not used:
-        return len(packed) == declared.n_bytes
-    if len(used) > 1:
-        return False
-    ((number, settings),) = used
-    return number in KNOWN and KNOWN[number](packed, settings, declared)
+    content = memoryview(stored)
+    while used:
+        number, settings = used.pop()
+        packers = any(code not in (_SHUFFLE, _FLETCHER32) for code, _ in used)
+        if number == _FLETCHER32:
+            content = content[:-4]
+        elif number == _SHUFFLE:
+            content = _in_order(content, settings) if packers else content
+        elif not packers:
+            # a sum that was added before was packed with the numbers
+            sums = sum(code == _FLETCHER32 for code, _ in used)
+            whole = declared._replace(n_bytes=declared.n_bytes + 4 * sums)
+            return number in KNOWN and KNOWN[number](content, settings, whole)
+        elif number == _DEFLATE:
+            content = _inflated(content, declared.n_bytes + _MOST_MORE)
+        else:
+            return False
+    return len(content) == declared.n_bytes
+
+
+def _in_order(content: memoryview, settings: tuple[int, ...]) -> memoryview:
+    """Undo what shuffle did to bytes that another filter packed; what is left over it leaves."""
+    size = max(settings[0] if settings else 1, 1)
+    n_whole = len(content) // size * size
+    numbers = np.frombuffer(content[:n_whole], np.uint8).reshape(size, -1).T
+    return memoryview(numbers.tobytes() + bytes(content[n_whole:]))
+
+
+def _inflated(packed: memoryview, limit: int) -> memoryview:
+    """Unpack what another filter packed before; of damaged bytes, and of too many, nothing."""
+    try:
+        content = zlib.decompressobj().decompress(packed, limit + 1)
+    except zlib.error:
+        return memoryview(b"")
+    return memoryview(content if len(content) <= limit else b"")
 
 
 def _deflate(packed: memoryview, _: Any, declared: Declared) -> bool:

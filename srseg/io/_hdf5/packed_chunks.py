@@ -46,10 +46,10 @@ class PackedChunks:
             plist = dataset.id.get_create_plist()
             filters = (plist.get_filter(n) for n in range(plist.get_nfilters()))
             self._filters = [(code, numbers) for code, _, numbers, _ in filters]
-            n_bytes = math.prod(dataset.chunks) * dataset.dtype.itemsize
-            self._declared = Declared(n_bytes, dataset.dtype.itemsize)
+            itemsize = dataset.id.get_type().get_size()
+            self._declared = Declared(math.prod(dataset.chunks) * itemsize, itemsize)
         codes = [code for code, _ in self._filters]
-        self._deflated = codes in ([_DEFLATE], [_SHUFFLE, _DEFLATE])
+        self._deflated = codes in ([_DEFLATE], [_SHUFFLE, _DEFLATE]) and _is_of_numpy(dataset)
         self._shuffled = len(codes) > 1
 
     @property
@@ -76,7 +76,7 @@ class PackedChunks:
             If a chunk does not unpack to what it is declared to hold.
         """
         voxels: NDArray[Any]
-        if not self._deflated or self._dataset.dtype.kind not in "iuf":
+        if not self._deflated:
             self.require_whole(part)
             voxels = self._dataset[tuple(part)]
             return voxels
@@ -171,6 +171,14 @@ class PackedChunks:
             "is damaged, or was made to fill the memory. Take it from where it was made, or from a "
             "backup"
         )
+
+
+def _is_of_numpy(dataset: Any) -> bool:
+    """Whether numbers lie in the file as numpy has them; HDF5 converts others, of 12 bits, say."""
+    import h5py
+
+    kind = dataset.dtype.kind
+    return kind in "iuf" and bool(h5py.h5t.py_create(dataset.dtype) == dataset.id.get_type())
 
 
 def _ends(part: slice | int) -> tuple[int, int]:
