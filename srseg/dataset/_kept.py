@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 from srseg.dataset._layout import DESCRIPTION, LABEL_TABLE, PREDICTION_PREFIX
 from srseg.dataset._listing import names_in
-from srseg.errors import StorageError
-from srseg.storage import write_text
+from srseg.storage import make_folder, write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,12 +32,7 @@ def keep(layout: Layout, path: Path, text: str) -> None:
     copy = copy_of(layout, path)
     if copy.is_file() and copy.read_bytes() == text.encode():
         return
-    try:
-        copy.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            error.errno, f"cannot make the folder {copy.parent}: {error.strerror}"
-        ) from error
+    make_folder(copy.parent)
     write_text(copy, text, overwrite=True)
 
 

@@ -87,14 +87,14 @@ def text_problems(scope: Scope) -> Iterator[Problem]:
             yield Problem(
                 "edited", path,
                 f"differs from the copy that srseg kept, {copy}: {_first_difference(kept, there)}; "
-                "edited by hand, or damaged",
-                f"Take the copy; or {_right(path)}",
+                "edited by hand, or one of the two is damaged",
+                f"Where the copy is right, put it there; {_right(path, 'the text')}",
             )  # fmt: skip
 
 
-def _right(path: Path) -> str:
+def _right(path: Path, what: str = "it") -> str:
     command = f"srseg dataset check --accept {shlex.quote(str(path))}"
-    return f"where it is right as it is, say so with: {command}."
+    return f"where {what} is right as it is, say so with: {command}."
 
 
 def _lines(path: Path) -> list[str]:
