@@ -12,7 +12,7 @@ from srseg.dataset._integrity.advice import advice_for
 from srseg.dataset._integrity.check_texts import sidecar_problems, text_problems
 from srseg.dataset._integrity.problem import Problem
 from srseg.dataset._integrity.scratch import held, scratch_folders
-from srseg.errors import FileFormatError, InUseError, SRSegError
+from srseg.errors import FileFormatError, InUseError, SRSegError, StorageError
 from srseg.io import MAPS, open_probabilities, open_volume, verify_hdf5
 from srseg.progress import task
 from srseg.storage import (
@@ -148,6 +148,11 @@ def _scratch(folder: Path, told: Told) -> Iterator[Problem]:
                 yield Problem("damaged", damage.path, damage.message, advice)
     except InUseError:
         return  # told of as being made now
+    except StorageError as error:
+        yield Problem(
+            "unverified", folder, f"what it keeps was not read: {error}",
+            "Look at it where it may be written.",
+        )  # fmt: skip
 
 
 def _voxels(scope: Scope, path: Path, table: LabelTable | None, told: Told) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from srseg.dataset._integrity.problem import Problem
 from srseg.dataset._layout import PREDICTION_PREFIX, sample_of
 from srseg.dataset._listing import names_in
-from srseg.errors import InUseError
+from srseg.errors import InUseError, StorageError
 from srseg.storage import SCRATCH, locked
 
 if TYPE_CHECKING:
@@ -28,14 +28,17 @@ def paused_work(scope: Scope) -> Iterator[Problem]:
     for folder in scope.within(scratch_folders(scope.layout)):
         model = folder.parents[2].name.removeprefix(PREDICTION_PREFIX)
         what = f"a prediction by {model}, {_size(folder)} so far,"
+        state = "was stopped or interrupted"
         try:
             with held(folder):
                 pass
         except InUseError:
             yield Problem("paused", folder, f"{what} is being made now", "Nothing is to be done.")
             continue
+        except StorageError:  # on a disk that cannot be written, nobody can be asked
+            state += ", or is being made by somebody else, as its lock cannot be opened"
         yield Problem(
-            "paused", folder, f"{what} was stopped or interrupted",
+            "paused", folder, f"{what} {state}",
             "The same srseg predict command goes on with it; where it is not wanted any more, "
             "srseg dataset check --repair --discard-scratch removes it.",
         )  # fmt: skip
@@ -50,7 +53,7 @@ def discard_paused(mender: Mender) -> None:
                     "removed", folder, f"a prediction that was stopped, {_size(folder)}",
                     partial(shutil.rmtree, folder),
                 )  # fmt: skip
-        except InUseError as error:
+        except (InUseError, StorageError) as error:
             mender.leave(folder, str(error))
 
 
@@ -73,6 +76,8 @@ def held(folder: Path) -> ExitStack:
     ------
     InUseError
         If a process holds one of them.
+    StorageError
+        If one cannot be opened, as on a disk that cannot be written.
     """
     with ExitStack() as locks:
         for lock in sorted(folder.glob(".*.lock")):
