@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srseg.errors import FileFormatError
-from srseg.io._hdf5.packed_chunks import PackedChunks
+from srseg.io import describe
+from srseg.io._hdf5.packed_chunks import PackedChunks, values_in
 
 SHAPE, CHUNKS = (9, 7, 10), (4, 3, 8)
 
@@ -103,3 +104,33 @@ def test_filters_before_deflate_are_read(tmp_path, filters):
             made.id.write_direct_chunk((0, 0, 0), zlib.compress(lie))
             with pytest.raises(FileFormatError, match=r"twice\.h5.*\(0, 0, 0\)"):
                 PackedChunks(made).read(whole)
+
+
+@pytest.mark.parametrize("n_bytes", [8, 64, 4096])
+def test_what_stands_beside_voxels_unpacks_to_what_it_is_declared_to_hold(tmp_path, n_bytes):
+    path = tmp_path / "axes.h5"
+    with h5py.File(path, "w") as file:
+        group = file.create_group("entry/data")
+        group.attrs["axes"] = ["z", "y", "x"]
+        group["data"] = np.zeros((8, 8, 8), np.uint8)
+        for name in "zyx":
+            axis = group.create_dataset(name, data=np.arange(8) * 2.0, compression="gzip")
+            axis.attrs["units"] = "um"
+        lie = np.arange(n_bytes // 8) * 2.0
+        group["z"].id.write_direct_chunk((0,), zlib.compress(lie.tobytes()))
+    if n_bytes == 64:
+        assert describe(path).voxel_size == (2.0, 2.0, 2.0)
+        return
+    with pytest.raises(FileFormatError, match=r"axes\.h5: the chunk at \(0,\) of /entry/data/z"):
+        describe(path)
+
+
+def test_a_chunk_far_larger_than_its_dataset_is_refused(tmp_path):
+    with h5py.File(tmp_path / "text.h5", "w") as file:
+        made = file.create_dataset(
+            "data", (1,), "S8", maxshape=(None,), chunks=(1 << 26,), compression="gzip"
+        )
+        with pytest.raises(
+            FileFormatError, match=r"text\.h5: /data is stored in chunks of 512 MiB"
+        ):
+            values_in(made)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import ParameterError
+from srseg.io._hdf5.packed_chunks import values_in
 from srseg.io._hdf5.safe import child
 from srseg.io._hdf5.size import axis_names
 from srseg.io._hdf5.texts import text_attribute, text_in
@@ -237,13 +238,13 @@ def _text(item: Any) -> str:
 def _count(item: Any) -> int | None:
     if not is_numbers(item) or item.size != 1 or item.dtype.kind == "f":
         return None
-    return int(item[()].reshape(-1)[0])
+    return int(values_in(item).reshape(-1)[0])
 
 
 def _times(item: Any) -> str:
     if not is_numbers(item) or item.size != 1:
         return ""
-    value = float(item[()].reshape(-1)[0])
+    value = float(values_in(item).reshape(-1)[0])
     return f"{value:g}x" if math.isfinite(value) and value > 0 else ""
 
 
@@ -259,7 +260,7 @@ def _quantity(item: Any, unit: str, said: str = "") -> float | None:
     """Read a number with the unit that its attribute, or a dataset beside it, says."""
     if not is_numbers(item) or item.size != 1:
         return None
-    value = float(str(np.asarray(item[()]).reshape(-1)[0]))
+    value = float(str(np.asarray(values_in(item)).reshape(-1)[0]))
     said = said or _unit(item)
     if not said and unit == "keV" and value < 1e-9 and _is_data_exchange(item.file):
         said = "J"  # what Data Exchange means where no unit is said; nobody writes such keV

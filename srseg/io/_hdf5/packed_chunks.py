@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _DEFLATE, _SHUFFLE = 1, 2
 _SPARE = 32 << 20
+_LARGEST_CHUNK = 1 << 28
 _CACHE = 8 << 20  # bytes of unpacked chunks that are kept for the next slab, as HDF5 keeps them
 
 Place = tuple[int, ...]
@@ -90,6 +91,14 @@ class PackedChunks:
                 outside.append(slice(low - first, high - first))
             voxels[tuple(outside)] = self._chunk(place)[tuple(inside)]
         return voxels[tuple(0 if isinstance(one, int) else slice(None) for one in part)]
+
+    def require_small(self) -> None:
+        """Refuse chunks of more than 256 MiB, also where the dataset itself is small."""
+        if self._filters and self._declared.n_bytes > _LARGEST_CHUNK:
+            raise FileFormatError(
+                f"{self._dataset.file.filename}: {self._dataset.name} is stored in chunks of "
+                f"{self._declared.n_bytes >> 20} MiB; copy it with smaller ones (h5repack)"
+            )
 
     def require_whole(self, part: Sequence[slice | int]) -> None:
         """Refuse chunks of a part that unpack to more, or less, than they are declared to hold.
@@ -171,6 +180,30 @@ class PackedChunks:
             "is damaged, or was made to fill the memory. Take it from where it was made, or from a "
             "backup"
         )
+
+
+def values_in(dataset: Any) -> Any:
+    """Read what stands beside voxels, whole.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+        A small dataset of numbers or texts.
+
+    Returns
+    -------
+    object
+        Its values, as h5py gives them.
+
+    Raises
+    ------
+    FileFormatError
+        If a chunk does not unpack to what it is declared to hold, or is declared to hold more than
+        256 MiB.
+    """
+    chunks = PackedChunks(dataset)
+    chunks.require_small()
+    return chunks.read([slice(0, length) for length in dataset.shape])
 
 
 def _is_of_numpy(dataset: Any) -> bool:

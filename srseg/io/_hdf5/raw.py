@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import FileFormatError
+from srseg.io._hdf5.packed_chunks import values_in
 from srseg.io._hdf5.safe import child, last_name, walk
 from srseg.io._hdf5.texts import text_attribute, text_in
 from srseg.io._hdf5.values import is_numbers, volume_shape
@@ -119,7 +120,7 @@ def looks_raw(place: Place) -> str:
     angles = child(place.item.parent, "angles")
     detector = child(place.item.parent, "data_dims/detector_x_y")
     if getattr(angles, "ndim", 0) == 1 and is_numbers(detector, (2,)):
-        width, height = np.asarray(detector[()]).tolist()
+        width, height = np.asarray(values_in(detector)).tolist()
         if place.item.shape == (angles.size, height, width):
             return "it has one slice for each angle, of the size of the detector"
     return ""

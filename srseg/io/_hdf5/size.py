@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import ParameterError
+from srseg.io._hdf5.packed_chunks import values_in
 from srseg.io._hdf5.safe import child, walk
 from srseg.io._hdf5.texts import attribute, text_attribute
 from srseg.io._hdf5.values import is_numbers, text_of, volume_axes, volume_shape
@@ -84,7 +85,7 @@ def _from_axes(group: Any, dataset: Any) -> tuple[float, float, float] | None:
         if not is_numbers(axis, (length,)) or not 1 < length <= _MOST_POSITIONS:
             return None
         unit = text_attribute(axis, "units")
-        positions = axis[()].astype(float)
+        positions = values_in(axis).astype(float)
         step = (positions[-1] - positions[0]) / (length - 1)
         if axis.dtype.kind == "f" and axis.dtype.itemsize <= 4:
             # positions of seven digits: equal steps along all axes must come out equal
@@ -113,10 +114,10 @@ def _from_nabu(dataset: Any) -> tuple[float, float, float] | None:
         name = item.name.rsplit("/", 1)[-1]
         if not is_numbers(item) or item.size > 3:
             continue
-        if name in ("binning", "binning_z") and np.any(item[()] != 1):
+        if name in ("binning", "binning_z") and np.any(values_in(item) != 1):
             return None
         if name == "voxel_size_cm" and item.size in (1, 3):
-            size = _three(item[()], 1e4)
+            size = _three(values_in(item), 1e4)
             # the order of three different numbers is not documented: better to ask than to guess
             if size and len(set(size)) == 1:
                 found = size

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from srseg.io._hdf5.packed_chunks import values_in
 from srseg.io._hdf5.stored import require_short_attribute, require_short_text
 from srseg.io._hdf5.values import text_of
 
@@ -87,7 +88,7 @@ def text_in(item: Any) -> str:
     kind = item.id.get_type()
     if not _is_simple(kind, 1) or (_is_variable(kind) and not require_short_text(item)):
         return ""
-    return text_of(item[()])
+    return text_of(values_in(item))
 
 
 def _is_simple(kind: Any, n_values: int) -> bool:

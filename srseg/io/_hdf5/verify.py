@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from srseg.errors import FileFormatError, StorageError
 from srseg.io._hdf5.header import Header
 from srseg.io._hdf5.open import opened
+from srseg.io._hdf5.packed_chunks import values_in
 from srseg.io._hdf5.safe import resolve
 from srseg.io._hdf5.seal import STRUCTURE, structure_digest
 from srseg.io._hdf5.texts import attribute
@@ -80,7 +81,7 @@ def verify_hdf5(
                 f"{path}: there are checksums for {stored.shape} blocks, which are not those of "
                 f"{voxels.shape} voxels; take the file from a backup"
             )
-        table = stored[()]
+        table = values_in(stored)
         if zlib.crc32(table.tobytes()) != expected:
             raise StorageError(f"{path}: the checksums themselves are damaged; {_BACKUP}")
         channels: list[tuple[int, ...]] = [()]
@@ -107,7 +108,7 @@ def _stored_sums(file: Any, shape: tuple[int, ...], path: Path) -> NDArray[Any] 
         return None
     if not is_numbers(sums, shape):
         raise StorageError(f"{path}: the checksums themselves are damaged; {_BACKUP}")
-    table: NDArray[Any] = sums[()]
+    table: NDArray[Any] = values_in(sums)
     if zlib.crc32(table.tobytes()) != attribute(sums, "crc32"):
         raise StorageError(f"{path}: the checksums themselves are damaged; {_BACKUP}")
     return table
@@ -124,7 +125,7 @@ def _require_structure(file: Any, voxels: Any, path: Path) -> None:
             f"{path}: there is no checksum of its structure (an older srseg wrote it, or it is "
             f"damaged); {WHOLE_VOXELS}"
         )
-    if structure_digest(path, voxels, place) != place[()].tobytes():
+    if structure_digest(path, voxels, place) != values_in(place).tobytes():
         raise StorageError(
             f"{path}: its structure is damaged (index, attributes, axes, texts or gaps between "
             f"the voxels); {WHOLE_VOXELS}"
