@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from srseg.errors import FileFormatError
 from srseg.io import describe
 from srseg.io._hdf5.packed_chunks import PackedChunks, values_in
+from srseg.io._hdf5.virtual import OpenPieces, Piece
 
 SHAPE, CHUNKS = (9, 7, 10), (4, 3, 8)
 
@@ -134,3 +135,27 @@ def test_a_chunk_far_larger_than_its_dataset_is_refused(tmp_path):
             FileFormatError, match=r"text\.h5: /data is stored in chunks of 512 MiB"
         ):
             values_in(made)
+
+
+@pytest.mark.parametrize(("n_files", "n_unpacked"), [(3, 3), (20, 60)])
+def test_a_virtual_dataset_unpacks_no_chunk_anew_for_the_next_slice(
+    tmp_path, monkeypatch, n_files, n_unpacked
+):
+    voxels = np.random.default_rng(0).integers(0, 9, (3, 2 * n_files, 4)).astype("u2")
+    pieces = []
+    for n in range(n_files):  # beside one another: each slice lies in all of them
+        path, rows = tmp_path / f"{n}.h5", slice(2 * n, 2 * n + 2)
+        with h5py.File(path, "w") as file:
+            file.create_dataset("data", data=voxels[:, rows], chunks=(3, 2, 4), compression="gzip")
+        inside, place = ((0, 3), (0, 2), (0, 4)), ((0, 3), (2 * n, 2), (0, 4))
+        pieces.append(Piece(path, "data", (3, 2, 4), inside, place, (3, 2, 4)))
+    unpacked, inflated = [], PackedChunks._inflated
+    monkeypatch.setattr(
+        PackedChunks, "_inflated", lambda self, place: unpacked.append(1) or inflated(self, place)
+    )
+    parts = OpenPieces(tuple(pieces), voxels.dtype)
+    for z in range(3):
+        region = (slice(z, z + 1), slice(0, 2 * n_files), slice(0, 4))
+        np.testing.assert_array_equal(parts.read(region), voxels[z : z + 1])
+    parts.close()
+    assert len(unpacked) == n_unpacked

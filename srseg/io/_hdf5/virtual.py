@@ -208,6 +208,8 @@ class OpenPieces:
         self.pieces = pieces
         self.dtype = dtype
         self._files: OrderedDict[Path, tuple[Any, dict[str, Any]]] = OrderedDict()
+        # each keeps some chunks unpacked: of no more datasets than there are files open
+        self._chunks: OrderedDict[tuple[Path, str], PackedChunks] = OrderedDict()
 
     def read(self, region: Region) -> NDArray[Any]:
         """Read a box of voxels.
@@ -240,7 +242,7 @@ class OpenPieces:
                 )
                 source, part = self._source(piece), self._inside(piece, common)
                 lengths = [s.stop - s.start for s in part]
-                chunks = PackedChunks(source)
+                chunks = self._chunks_of(piece, source)
                 if (
                     lengths == list(voxels[box].shape)
                     and not chunks.packed
@@ -268,7 +270,7 @@ class OpenPieces:
         """Open the dataset of a piece, and look at it again: its file may be another by now."""
         if piece.path not in self._files:
             if len(self._files) >= _MOST_OPEN:
-                self._files.popitem(last=False)[1][0].close()
+                self._close_file(last=False)
             self._files[piece.path] = (open_file(piece.path), {})
         self._files.move_to_end(piece.path)
         file, sources = self._files[piece.path]
@@ -280,7 +282,22 @@ class OpenPieces:
             sources[piece.dataset] = source
         return sources[piece.dataset]
 
+    def _chunks_of(self, piece: Piece, source: Any) -> PackedChunks:
+        key = (piece.path, piece.dataset)
+        if key not in self._chunks:
+            self._chunks[key] = PackedChunks(source)
+            if len(self._chunks) > _MOST_OPEN:
+                self._chunks.popitem(last=False)
+        self._chunks.move_to_end(key)
+        return self._chunks[key]
+
+    def _close_file(self, *, last: bool) -> None:
+        path, (file, sources) = self._files.popitem(last=last)
+        for name in sources:
+            self._chunks.pop((path, name), None)
+        file.close()
+
     def close(self) -> None:
         """Close the files."""
         while self._files:
-            self._files.popitem()[1][0].close()
+            self._close_file(last=True)
