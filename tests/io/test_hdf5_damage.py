@@ -134,6 +134,19 @@ def test_text_that_states_gigabytes_is_refused(tmp_path, how):
         read_provenance(path)
 
 
+@pytest.mark.parametrize("chunks", [None, (1,), (100,)])
+def test_text_behind_a_userblock_is_read(tmp_path, chunks):
+    path = tmp_path / "scan.h5"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        entry = file.create_group("entry")
+        entry["voxels"] = VOLUME
+        entry.create_dataset(
+            "title", data=["an implant"], dtype=h5py.string_dtype(), chunks=chunks,
+            maxshape=chunks and (None,),
+        )  # fmt: skip
+    assert describe(path).metadata["title"] == "an implant"
+
+
 def test_attributes_of_other_types_are_not_read(tmp_path):
     path = tmp_path / "scan.h5"
     with h5py.File(path, "w") as file:

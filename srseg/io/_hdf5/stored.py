@@ -7,6 +7,7 @@ a virtual dataset says that it has.
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ _LAYOUT, _ATTRIBUTE, _CONTINUED = 0x08, 0x0C, 0x10
 _SHARED, _VIRTUAL = 2, 3
 _MOST_BYTES, _MOST_BLOCKS = 1 << 20, 256
 _MOST_PARTS, _LEAST_OF_PART = 1 << 17, 8
+_MOST_IN_CHUNK = 1 << 16
 _FARTHEST, _AT_ONCE = (1 << 63) - 1, 1024
 
 
@@ -82,12 +84,13 @@ def require_short_text(dataset: Any) -> bool:
             return False
         _require_short(dataset, data[4:], 1, "it")
         return True
-    if layout == h5py.h5d.CONTIGUOUS:
-        at = dataset.id.get_offset()
-    elif dataset.id.get_create_plist().get_nfilters() or file.userblock_size:
-        return False  # versions of HDF5 differ in where they say that a chunk begins
-    else:
-        at = dataset.id.get_chunk_info(0).byte_offset if dataset.id.get_num_chunks() else None
+    if layout == h5py.h5d.CHUNKED:
+        packed = dataset.id.get_create_plist().get_nfilters()
+        if packed or math.prod(dataset.chunks) > _MOST_IN_CHUNK or not dataset.id.get_num_chunks():
+            return False
+        _require_short(dataset, dataset.id.read_direct_chunk((0,) * dataset.ndim)[1], 1, "it")
+        return True
+    at = dataset.id.get_offset()
     if at is None:
         return False
     with _Stored(file) as stored:
