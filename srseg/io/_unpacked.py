@@ -66,13 +66,15 @@ def _pieces(kind: str, packed: bytes) -> Iterator[int]:
     while packed:
         if kind == "deflate":
             stream = zlib.decompressobj(zlib.MAX_WBITS | 32)
-            while packed and not stream.eof:
+            view, at = memoryview(packed), 0
+            while at < len(view) and not stream.eof:
                 # what is left over is copied each time: a little at once
-                some, packed = packed[:_PIECE], packed[_PIECE:]
+                some = bytes(view[at : at + _PIECE])
+                at += _PIECE
                 while some and not stream.eof:
                     yield len(stream.decompress(some, _PIECE))
                     some = stream.unconsumed_tail
-            packed = (stream.unused_data + packed).lstrip(b"\0")
+            packed = (stream.unused_data + bytes(view[at:])).lstrip(b"\0")
         else:
             make: Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor] = (
                 bz2.BZ2Decompressor if kind == "bz2" else _lzma

@@ -7,8 +7,9 @@ import hdf5plugin
 import numpy as np
 import pytest
 
+from srseg import Grid
 from srseg.errors import FileFormatError, SRSegError
-from srseg.io import describe, open_volume, read_provenance
+from srseg.io import create_hdf5, describe, open_volume, read_provenance, verify_hdf5
 
 VOLUME = np.arange(24, dtype=np.uint16).reshape(2, 3, 4)
 LONG = struct.pack("<I", 0xFFFFFFFF)
@@ -239,9 +240,16 @@ def test_settings_of_a_filter_that_do_not_fit_are_refused(tmp_path, setting):
 
 
 @pytest.mark.parametrize("filters", [hdf5plugin.Zfp(rate=8), hdf5plugin.Sperr()])
-def test_filters_that_do_not_stand_damaged_files_are_refused(tmp_path, filters):
+def test_filters_that_are_not_looked_into_are_refused(tmp_path, filters):
     with h5py.File(tmp_path / "scan.h5", "w") as file:
         voxels = np.zeros((8, 8, 8), np.float32)
         file.create_dataset("data", data=voxels, chunks=voxels.shape, **filters)
-    with pytest.raises(FileFormatError, match=r"scan\.h5.* does not stand damaged files; write"):
+    with pytest.raises(FileFormatError, match=r"scan\.h5.* could end the program with; write"):
         describe(tmp_path / "scan.h5")
+
+
+def test_voxels_that_begin_like_a_heap_are_voxels(tmp_path):
+    voxels = np.frombuffer(b"GCOL" * 2048, np.uint8).reshape(2, 64, 64)
+    with create_hdf5(tmp_path / "a.h5", Grid(voxels.shape, (5.0,) * 3), "uint8") as sink:
+        sink[:] = voxels
+    assert verify_hdf5(tmp_path / "a.h5") == []

@@ -188,9 +188,9 @@ def _require_filters(dataset: Any, where: str) -> None:
             )
         if number not in (_SHUFFLE, _FLETCHER32, *KNOWN):
             raise FileFormatError(
-                f"{where} is compressed with HDF5 filter {number} ({text_of(name)}), whose library "
-                "does not stand damaged files; write the file anew without it where it was made "
-                "(h5repack -f NONE)"
+                f"{where} is compressed with HDF5 filter {number} ({text_of(name)}), which a "
+                "damaged file could end the program with; write the file anew without it where it "
+                "was made (h5repack -f NONE)"
             )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import zlib
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from srseg.errors import FileFormatError, StorageError
 from srseg.io._hdf5.header import Header
-from srseg.io._hdf5.open import opened
+from srseg.io._hdf5.open import open_file, opened
 from srseg.io._hdf5.packed_chunks import values_in
 from srseg.io._hdf5.safe import resolve
 from srseg.io._hdf5.seal import STRUCTURE, structure_digest
@@ -57,7 +58,8 @@ def verify_hdf5(
         says that the voxels are whole.
     """
     path = Path(path)
-    with opened(path) as file:
+    # voxels are read as they lie: a chunk of them may begin as a heap of texts does
+    with opened(path) as file, closing(open_file(path)) as plain:
         try:
             voxels, stored = resolve(file, DATASET), resolve(file, CHECKSUMS)
             if not hasattr(voxels, "dtype") or voxels.ndim not in (3, 4):
@@ -94,7 +96,7 @@ def verify_hdf5(
             for channel in channels:
                 sums = ChunkChecksums(header.grid.shape, (z, y, x), table[channel])
                 stored = None if kept is None else kept[channel]
-                found += damaged_chunks(voxels, sums, stored, channel, told)
+                found += damaged_chunks(resolve(plain, DATASET), sums, stored, channel, told)
         if not found:
             _require_structure(file, voxels, path)
         return found
