@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from browser import Browser, started_driver
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from srseg import DEFAULT_LABELS, Dataset, Volume
 from srseg.io import write_volume
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 # as the command line does, and before torch is loaded: tests run beside other work
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
-# the same examples each time: what a change breaks is the change's
-settings.register_profile("srseg", derandomize=True)
+# the same examples each time: what a change breaks is the change's; a busy machine breaks nothing
+settings.register_profile(
+    "srseg", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("srseg")
 
 # programs that the tests of the folder start; one needs atheris

@@ -104,7 +104,8 @@ def test_two_writers_that_are_killed_lose_nothing(shared: Dataset, tmp_path: Pat
     )  # fmt: skip
     assert after.returncode == 0, after.stdout
     dataset = Dataset(root)
-    assert dataset.check(deep=True) == []
+    # scans that stay where they are have no checksum
+    assert {p.kind for p in dataset.check(deep=True)} <= {"unverified"}
     assert unfinished(root) == []
     for name, text in make_tables(dataset._layout).files.items():
         assert (root / name).read_text() == text
