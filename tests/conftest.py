@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +35,15 @@ settings.load_profile("srseg")
 collect_ignore_glob = ["fuzz/[!t]*.py"]
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """Draw the same in each test, whichever ran before it in the process."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002  # what libraries draw from
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture
