@@ -8,7 +8,7 @@ from srseg.storage._locks import locked
 from srseg.storage._part_file import AGAIN, PartFile
 from srseg.storage._scratch import SCRATCH, scratch_beside
 from srseg.storage._scratch_check import ScratchDamage, scratch_damage
-from srseg.storage._seal import Sealing, sealing
+from srseg.storage._seal import Sealing, is_doubtful, sealing
 from srseg.storage._sha256 import file_sha256
 from srseg.storage._space import require_free_space, reserve_space
 from srseg.storage._stamp import FileStamp, file_stamp
@@ -35,6 +35,7 @@ __all__ = [
     "chunk_shape",
     "file_sha256",
     "file_stamp",
+    "is_doubtful",
     "json_text",
     "locked",
     "make_folder",

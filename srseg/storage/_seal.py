@@ -81,7 +81,18 @@ def sealing(path: Path | str) -> Sealing:
 
 
 def is_doubtful(path: Path) -> bool:
-    """Tell whether a file is there whose text is not wholly what srseg wrote."""
+    """Tell whether a JSON file is there whose text is not wholly what srseg wrote.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    bool
+        Whether it is there, can be read, and has another seal than a whole one, or none.
+    """
     with suppress(StorageError):
         return sealing(path) != "whole"
     return False

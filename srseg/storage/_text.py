@@ -56,6 +56,7 @@ def write_json(
     overwrite: bool = False,
     seal: bool = False,
     edits: bool = False,
+    doubtful: bool = False,
 ) -> None:
     """Write a JSON file atomically: two-space indent, keys in their order, newline at the end.
 
@@ -73,6 +74,9 @@ def write_json(
     edits : bool, default=False
         Whether the file is there and what it said was changed only: where that was not what srseg
         wrote, the seal says so from now on.
+    doubtful : bool, default=False
+        Whether some of the data come from another file that was not what srseg wrote; the seal
+        says so too.
 
     Raises
     ------
@@ -83,7 +87,7 @@ def write_json(
     """
     text = json_text(data, path)
     if seal and data:
-        text = sealed(text, doubtful=edits and is_doubtful(Path(path)))
+        text = sealed(text, doubtful=doubtful or (edits and is_doubtful(Path(path))))
     write_text(path, text, overwrite=overwrite or edits)
 
 

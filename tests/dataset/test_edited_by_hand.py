@@ -1,5 +1,6 @@
 """What people, git and other programs do to the texts of a dataset, and what is said of it."""
 
+import json
 import os
 import shutil
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from srseg import Dataset, Volume
-from srseg.dataset import accept
+from srseg.dataset import accept, restore_labels
 from srseg.io import write_volume
 from srseg.storage import sealing
 
@@ -102,3 +103,55 @@ def test_only_models_of_the_dataset_are_looked_at(dataset):
     (problem,) = dataset.check(deep=True)
     assert (problem.kind, problem.path.name) == ("unreadable", "wf.srseg")
     assert os.strerror(2) in problem.message
+
+
+LABELS = "derivatives/labels/sub-01/micr/sub-01_sample-A_desc-WF"
+
+
+@pytest.mark.parametrize(
+    ("edits", "kept", "names"),
+    [
+        ({}, False, ["_rev-1"]),
+        # its stamp no longer fits, as after a flipped bit: what else was noted is kept too
+        ({'"size": ': '"size": 1'}, False, ["_rev-2"]),
+        # an update that was interrupted had kept the sidecar as it was before
+        ({}, True, ["_rev-1"]),
+        # its number was set to one that is taken
+        ({'"Revision": 2': '"Revision": 1'}, None, ["_rev-2"]),
+    ],
+)
+def test_what_was_edited_stays_known_as_that_in_the_revision_that_is_kept(
+    study, label_file, edits, kept, names
+):
+    sidecar = study.path / f"{LABELS}_dseg.json"
+    if kept is None:
+        study.add_labels(label_file(seed=49), sample="A", label_set="WF")
+    if kept:
+        for end in (".h5", ".json"):
+            shutil.copy(sidecar.with_suffix(end), study.path / f"{LABELS}_rev-1_dseg{end}")
+    text = sidecar.read_text()
+    edits = {**edits, '"SpatialReference"': '"By": "hand",\n  "SpatialReference"'}
+    for old, new in edits.items():
+        assert old in text
+        text = text.replace(old, new)
+    sidecar.write_text(text)
+    study.add_labels(label_file(seed=50), sample="A", label_set="WF")
+    found = edited(study)
+    assert [p.path.name for p in found] == [f"{sidecar.name[:-10]}{n}_dseg.json" for n in names]
+    (path,) = [p.path for p in found]
+    assert json.loads(path.read_text())["By"] == "hand"
+    accept(study, [path])
+    assert study.check(deep=True) == []
+
+
+def test_what_was_edited_stays_known_as_that_when_its_revision_is_restored(study, label_file):
+    study.add_labels(label_file(seed=50), sample="A", label_set="WF", note="see the book")
+    study.add_labels(label_file(seed=51), sample="A", label_set="WF")
+    old, new = (study.path / f"{LABELS}{end}_dseg.json" for end in ("_rev-2", ""))
+    old.write_text(old.read_text().replace("the book", "page 7"))
+    restore_labels(study, "A", "WF", 2)
+    assert study["A"].labels_info()["Description"] == "see page 7"
+    assert {p.path for p in edited(study)} == {old, new}
+    assert sealing(new) == "doubtful"
+    accept(study, [old, new])
+    assert study.check(deep=True) == []

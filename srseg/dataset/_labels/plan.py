@@ -53,6 +53,8 @@ class LabelsPlan:
     onto : bool, default=False
         Whether the labels were put together with the newest revision, so that no other may come
         between.
+    doubtful : bool, default=False
+        Whether some of the facts come from a sidecar that was edited by hand, or damaged.
     """
 
     source: Path
@@ -65,6 +67,7 @@ class LabelsPlan:
     facts: Mapping[str, Any] = field(default_factory=dict)
     mapped: MappedSource | None = None
     onto: bool = False
+    doubtful: bool = False
 
     @property
     def n_filled(self) -> int:

@@ -13,6 +13,7 @@ from srseg.dataset._labels.sets import write_labels
 from srseg.dataset._layout import Layout, SampleKey
 from srseg.dataset._scans.aligned import alignment_entry
 from srseg.errors import ParameterError
+from srseg.storage import is_doubtful
 
 if TYPE_CHECKING:
     from srseg.dataset._dataset import Dataset
@@ -78,6 +79,7 @@ def restore_labels(
             "RestoredRevision": revision,
             **alignment_entry(one.scan_file.alignment),
         },
+        doubtful=is_doubtful(one.labels_sidecar(label_set, revision)),
     )
     return write_labels(
         layout,

@@ -11,7 +11,14 @@ from srseg.dataset._labels.counting import voxels_by_value
 from srseg.dataset._sidecar import difference
 from srseg.errors import FileFormatError, SRSegError
 from srseg.io import describe, open_volume
-from srseg.storage import FileStamp, atomic_path, file_stamp, read_json, write_json
+from srseg.storage import (
+    FileStamp,
+    atomic_path,
+    file_stamp,
+    is_doubtful,
+    read_json,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,22 +68,35 @@ def number_revisions(layout: Layout, key: SampleKey, label_set: str) -> Revision
 
 
 def keep_revision(layout: Layout, key: SampleKey, label_set: str, number: int) -> None:
-    """Give the voxels that lie there, and what is known of them, a second name."""
+    """Give the voxels that lie there, and what is known of them, a second name.
+
+    What was edited by hand, or damaged, in their sidecar stays known as that.
+    """
     sidecar = layout.labels_sidecar(key, label_set)
     kept = layout.labels_sidecar(key, label_set, number)
     path = data_of(sidecar)
     if not data_of(kept).exists():
         _duplicate(path, data_of(kept))
-    if kept.exists():
-        return
     stamp = file_stamp(path)
     described = read_json(sidecar) if sidecar.is_file() else {}
-    if _describes(sidecar, described, stamp) and described.get("Revision") == number:
+    doubtful = is_doubtful(sidecar)
+    fits = _describes(sidecar, described, stamp)
+    if kept.exists():
+        # an update that was interrupted made it; what was edited since would be lost
+        if fits and doubtful and described.get("Revision") == number and not is_doubtful(kept):
+            with atomic_path(kept, overwrite=True) as temporary:
+                shutil.copyfile(sidecar, temporary)
+        return
+    if fits and described.get("Revision") == number:
         _duplicate(sidecar, kept)
         return
-    if not _describes(sidecar, described, stamp):
-        described = _provenance(path)
-    write_json(kept, {**described, "Revision": number, "Stamp": stamp.to_dict()}, seal=True)
+    if not fits:
+        own = _provenance(path)
+        # of the same revision, with a stamp that was edited: what else was edited is kept
+        theirs = doubtful and described.get("Revision") == own.get("Revision", 0)
+        described, doubtful = {**described, **own} if theirs else own, theirs
+    described = {**described, "Revision": number, "Stamp": stamp.to_dict()}
+    write_json(kept, described, seal=True, doubtful=doubtful)
 
 
 def voxels_of(sidecar: Path, described: dict[str, Any]) -> Path | None:

@@ -189,5 +189,5 @@ def write_labels(
                 keep_revision(layout, key, plan.label_set, numbers.current)
         description["Voxels"] = {str(v): int(n) for v, n in enumerate(counts) if n}
         description["Stamp"] = file_stamp(path).to_dict()
-        write_json(sidecar, description, overwrite=True, seal=True)
+        write_json(sidecar, description, overwrite=True, seal=True, doubtful=plan.doubtful)
     return path
