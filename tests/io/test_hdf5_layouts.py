@@ -1,6 +1,7 @@
 """Where programs put a volume, what is no volume, and what must not be followed."""
 
 import time
+import zlib
 
 import h5py
 import numpy as np
@@ -126,6 +127,29 @@ class TestRaw:
             describe(path)
         with pytest.raises(FileFormatError, match="raw projections"):
             describe(path, Reading(dataset="entry/data/data"))
+
+    @pytest.mark.parametrize("options", [{}, {"shuffle": True}, {"compression": 9}])
+    def test_nxtomo_that_is_packed(self, build, options):
+        path = build({"entry/data/data": VOLUME})
+        with h5py.File(path, "a") as file:
+            file.create_dataset(
+                "entry/definition", data=["NXtomo"], **{"compression": "gzip", **options}
+            )
+        with pytest.raises(FileFormatError, match="raw projections"):
+            describe(path)
+
+    def test_a_packed_text_that_states_an_absurd_length_is_not_read(self, build):
+        path = build({"entry/data/data": VOLUME})
+        with h5py.File(path, "a") as file:
+            text = file.create_dataset("entry/definition", data=["NXtomo"], compression="gzip")
+            stored = zlib.decompress(text.id.read_direct_chunk((0,))[1])
+            text.id.write_direct_chunk((0,), zlib.compress(b"\xff\xff\xff\xff" + stored[4:]))
+        with pytest.raises(FileFormatError, match="states a text of 4294967295 bytes"):
+            describe(path)
+        with h5py.File(path, "a") as file:
+            file["entry/definition"].id.write_direct_chunk((0,), zlib.compress(bytes(1 << 20)))
+        with pytest.raises(FileFormatError, match="does not unpack to the 16 bytes"):
+            describe(path)
 
     def test_image_key(self, build):
         path = build({"entry/data/data": VOLUME, "entry/data/image_key": [0, 1, 2]})

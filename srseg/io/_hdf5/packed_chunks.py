@@ -47,10 +47,11 @@ class PackedChunks:
             plist = dataset.id.get_create_plist()
             filters = (plist.get_filter(n) for n in range(plist.get_nfilters()))
             self._filters = [(code, numbers) for code, _, numbers, _ in filters]
-            itemsize = dataset.id.get_type().get_size()
+            itemsize = _stored_size(dataset)
             self._declared = Declared(math.prod(dataset.chunks) * itemsize, itemsize)
         codes = [code for code, _ in self._filters]
-        self._deflated = codes in ([_DEFLATE], [_SHUFFLE, _DEFLATE]) and _is_of_numpy(dataset)
+        self._inflatable = codes in ([_DEFLATE], [_SHUFFLE, _DEFLATE])
+        self._deflated = self._inflatable and _is_of_numpy(dataset)
         self._shuffled = len(codes) > 1
 
     @property
@@ -150,10 +151,35 @@ class PackedChunks:
         return chunk
 
     def _inflated(self, place: Place) -> NDArray[Any]:
-        stored = self._stored(place)
         dtype, shape = self._dataset.dtype, self._dataset.chunks
-        if stored is None:
+        content = self.unpacked(place)
+        if content is None:
             return np.full(shape, self._dataset.fillvalue, dtype)
+        chunk: NDArray[Any] = content.view(dtype).reshape(shape)
+        return chunk
+
+    def unpacked(self, place: Place) -> NDArray[Any] | None:
+        """Give the bytes of a chunk as they were before they were packed.
+
+        Parameters
+        ----------
+        place : tuple of int
+            Where the chunk begins.
+
+        Returns
+        -------
+        ndarray of uint8 or None
+            The bytes; None where the chunk was never written, or is packed by more than deflate,
+            with or without shuffle.
+
+        Raises
+        ------
+        FileFormatError
+            If it does not unpack to what it is declared to hold.
+        """
+        stored = self._stored(place) if self._inflatable else None
+        if stored is None:
+            return None
         mask, content = stored
         n_bytes, itemsize = self._declared
         if not mask >> int(self._shuffled) & 1:
@@ -170,8 +196,7 @@ class PackedChunks:
             apart, together = together.reshape(itemsize, -1), np.empty(n_bytes, np.uint8)
             for n, same in enumerate(apart):
                 together[n::itemsize] = same
-        chunk: NDArray[Any] = together.view(dtype).reshape(shape)
-        return chunk
+        return together
 
     def _error(self, place: Place) -> FileFormatError:
         return FileFormatError(
@@ -204,6 +229,17 @@ def values_in(dataset: Any) -> Any:
     chunks = PackedChunks(dataset)
     chunks.require_small()
     return chunks.read([slice(0, length) for length in dataset.shape])
+
+
+def _stored_size(dataset: Any) -> int:
+    """Give the bytes that one value takes in the file."""
+    import h5py
+
+    kind = dataset.id.get_type()
+    if isinstance(kind, h5py.h5t.TypeStringID) and kind.is_variable_str():
+        # its length, and where in which heap it lies; HDF5 tells the size of a pointer
+        return 8 + int(dataset.file.id.get_create_plist().get_sizes()[0])
+    return int(kind.get_size())
 
 
 def _is_of_numpy(dataset: Any) -> bool:

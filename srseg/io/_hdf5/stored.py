@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from srseg.errors import FileFormatError
 from srseg.io._hdf5.guard import objects_of_heap
+from srseg.io._hdf5.packed_chunks import PackedChunks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -67,12 +68,14 @@ def require_short_text(dataset: Any) -> bool:
     Returns
     -------
     bool
-        Whether it can be told how long the string is: not where it is compressed, or none is there.
+        Whether it can be told how long the string is: not where it is compressed by something
+        else than deflate, or none is there.
 
     Raises
     ------
     FileFormatError
-        If it states more than 64 MiB.
+        If it states more than 64 MiB, or is compressed and does not unpack to what it is declared
+        to hold.
     """
     import h5py
 
@@ -85,10 +88,16 @@ def require_short_text(dataset: Any) -> bool:
         _require_short(dataset, data[4:], 1, "it")
         return True
     if layout == h5py.h5d.CHUNKED:
-        packed = dataset.id.get_create_plist().get_nfilters()
-        if packed or math.prod(dataset.chunks) > _MOST_IN_CHUNK or not dataset.id.get_num_chunks():
+        if math.prod(dataset.chunks) > _MOST_IN_CHUNK or not dataset.id.get_num_chunks():
             return False
-        _require_short(dataset, dataset.id.read_direct_chunk((0,) * dataset.ndim)[1], 1, "it")
+        first, chunks = (0,) * dataset.ndim, PackedChunks(dataset)
+        if chunks.packed:
+            content = chunks.unpacked(first)
+            if content is None:
+                return False
+            _require_short(dataset, content.tobytes(), 1, "it")
+        else:
+            _require_short(dataset, dataset.id.read_direct_chunk(first)[1], 1, "it")
         return True
     at = dataset.id.get_offset()
     if at is None:
