@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _MOST_OPEN = 32
 # lines of more bytes, of which so small a part is wanted, are read in parts
 _LONG, _NARROW = 16384, 4
+# bytes of lines of which a part is wanted: they stay in the cache of the processor
+_PIECE = 1 << 18
 
 
 WHOLE_SLICES = 4
@@ -231,15 +233,21 @@ def read_plain(
     row = shape[2] * stored.itemsize
     # of long lines only what is wanted is read
     narrow = row > _LONG and _NARROW * (x.stop - x.start) < shape[2]
-    lines = np.empty((y.stop - y.start, shape[2]), stored) if not narrow else None
+    n_rows = voxels.shape[1]
+    piece = 1 if narrow else min(n_rows, max(1, _PIECE // row))
+    lines = np.empty((piece, shape[2]), stored)
     for i, plane in enumerate(voxels, z.start):
         start = offset + (i * shape[1] + y.start) * row
-        if lines is not None:
-            _fill(file, lines, start)
-            plane[:] = lines[:, x]
+        if plane.shape[1] == shape[2]:
+            _fill(file, plane, start)
             continue
-        for j, line in enumerate(plane):
-            _fill(file, line, start + j * row + x.start * stored.itemsize)
+        for j in range(0, n_rows, piece):
+            part = plane[j : j + piece]
+            if narrow:
+                _fill(file, part, start + j * row + x.start * stored.itemsize)
+            else:
+                _fill(file, lines[: len(part)], start + j * row)
+                part[:] = lines[: len(part), x]
     return voxels
 
 

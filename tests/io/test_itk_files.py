@@ -13,6 +13,7 @@ import SimpleITK as sitk  # noqa: N813
 from srseg import DEFAULT_LABELS, Grid
 from srseg.errors import FileFormatError, LabelError, MissingFileError, SRSegError
 from srseg.io import describe, open_volume
+from srseg.io._itk.meta_header import plain_voxels
 from srseg.storage import file_stamp
 
 VOXELS = np.random.default_rng(6).integers(0, 60_000, (7, 6, 5)).astype(np.uint16)
@@ -304,6 +305,69 @@ class TestSlicer:
         back = open_volume(tmp_path / "b.seg.nrrd", labels=True)
         assert back.table.to_dicts() == DEFAULT_LABELS.to_dicts()
         np.testing.assert_array_equal(back.read(), volume.read())
+
+
+class TestPlainMetaImage:
+    """Where the voxels lie in a way that is well known, they are read without ITK."""
+
+    @pytest.mark.parametrize("detached", [False, True])
+    @pytest.mark.parametrize("skipped", [None, 0, -1, 400])
+    @pytest.mark.parametrize("big", [False, True])
+    def test_where_they_lie(self, tmp_path, detached, skipped, big):
+        path, stored = _plain_meta(tmp_path, detached=detached, skipped=skipped, big=big)
+        file, offset, dtype = plain_voxels(path, VOXELS.shape, VOXELS.dtype)
+        assert file == (path.with_name("a.raw") if detached else path)
+        found = np.frombuffer(file.read_bytes()[offset:], dtype)[: VOXELS.size]
+        np.testing.assert_array_equal(found.reshape(VOXELS.shape), stored)
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(sitk.ReadImage(path)), stored)
+        np.testing.assert_array_equal(open_volume(path).read(), stored)
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "BinaryDataByteOrderMSB = True",  # twice
+            "elementbyteordermsb = True",
+            "ElementByteOrderMSB = True",  # another than the first
+            "CompressedData = true",
+            "ElementNumberOfChannels = 2",
+            "HeaderSize = 3e2",
+            "BinaryDataByteOrderMSB = T",
+            "no key",
+        ],
+    )
+    def test_what_only_itk_understands_is_left_to_it(self, tmp_path, line):
+        path, _ = _plain_meta(tmp_path, line=line)
+        assert plain_voxels(path, VOXELS.shape, VOXELS.dtype) is None
+
+    def test_another_type_or_shape_than_itk_saw(self, tmp_path):
+        path, _ = _plain_meta(tmp_path)
+        assert plain_voxels(path, VOXELS.shape, np.dtype(np.int16)) is None
+        assert plain_voxels(path, VOXELS.shape[::-1], VOXELS.dtype) is None
+
+    def test_cut_short(self, tmp_path):
+        path, _ = _plain_meta(tmp_path)
+        path.write_bytes(path.read_bytes()[:-1])
+        volume = open_volume(path)
+        with pytest.raises(FileFormatError, match=r"a\.mha is cut short"):
+            volume.read()
+
+
+def _plain_meta(folder, *, detached=False, skipped=None, big=False, line=None):
+    lines = ["ObjectType = Image", "NDims = 3", "BinaryData = True",
+             f"BinaryDataByteOrderMSB = {big}"]  # fmt: skip
+    lines += [] if skipped is None else [f"HeaderSize = {skipped}"]
+    lines += [] if line is None else [line]
+    lines += ["ElementSpacing = 0.0024 0.0024 0.0024", "DimSize = 5 6 7",
+              "ElementType = MET_USHORT"]  # fmt: skip
+    data = "a.raw" if detached else "LOCAL"
+    text = "\n".join([*lines, f"ElementDataFile = {data}", ""]).encode()
+    voxels = VOXELS.astype(">u2" if big else "<u2").tobytes()
+    before = b"" if detached else text
+    filling = max(0, (skipped or 0) - len(before)) if skipped != -1 else 13
+    path = folder / ("a.mhd" if detached else "a.mha")
+    path.write_bytes(text)
+    (folder / "a.raw" if detached else path).write_bytes(before + b"x" * filling + voxels)
+    return path, VOXELS
 
 
 def test_copies_of_both_files_read_alike(tmp_path):

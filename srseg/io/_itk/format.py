@@ -20,7 +20,8 @@ from srseg.io._itk.header import (
     require_whole_gzip,
     require_whole_nifti,
 )
-from srseg.io._itk.packed import is_packed, unpack
+from srseg.io._itk.meta_header import is_packed, plain_voxels
+from srseg.io._itk.packed import unpack
 from srseg.io._itk.place import place_of
 from srseg.io._itk.sane import is_deflated, require_possible, require_sane
 from srseg.io._itk.segments import table_of
@@ -165,12 +166,22 @@ class ITKSource(FileSource):
                     return _OpenITK(None, unpack(self.path, self.shape, self.dtype))
                 require_whole_gzip(self.path)
                 return _OpenITK(None, self._extract(reader, (slice(0, n) for n in self.shape)))
-        raw = raw_voxels(self.path) if self.io_name == "NrrdImageIO" else None
-        if raw is not None:
-            # ITK reads the whole of an NRRD for each part
-            file, offset, order = raw
-            return Plain(file, self.dtype.newbyteorder(order), offset, self.shape)
-        return _OpenITK(reader, None)
+        return self._plain() or _OpenITK(reader, None)
+
+    def _plain(self) -> Plain | None:
+        """Give the voxels as they lie in the file, where they do so in a way that is well known.
+
+        ITK reads the whole of an NRRD for each part, and of a MetaImage every row through calls of
+        its own.
+        """
+        if self.io_name == "NrrdImageIO":
+            raw = raw_voxels(self.path)
+            found = raw and (raw[0], raw[1], self.dtype.newbyteorder(raw[2]))
+        elif self.io_name == "MetaImageIO":
+            found = plain_voxels(self.path, self.shape, self.dtype)
+        else:
+            return None
+        return None if found is None else Plain(found[0], found[2], found[1], self.shape)
 
     def _read(self, handle: Plain | _OpenITK, region: Region) -> NDArray[Any]:
         if isinstance(handle, Plain):

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import FileFormatError
-from srseg.io._itk.header import data_files, head
+from srseg.io._itk.header import data_files
+from srseg.io._itk.meta_header import is_true, meta_header, value_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,22 +20,6 @@ if TYPE_CHECKING:
 
 _PIECE = 1 << 20
 _ZLIB_OR_GZIP = 47  # the window of zlib by which MetaIO too takes either
-
-
-def is_packed(path: Path) -> bool:
-    """Tell whether the voxels of a MetaImage are compressed.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    bool
-        What its header says.
-    """
-    return _is_true(_header(path)[0], "CompressedData")
 
 
 def unpack(path: Path, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -61,17 +46,17 @@ def unpack(path: Path, shape: tuple[int, int, int], dtype: np.dtype[Any]) -> NDA
     FileFormatError
         If they cannot be decoded, their checksum does not fit, or there are fewer or more.
     """
-    text, length = _header(path)
+    text, length = meta_header(path)
     beside = data_files(path, "MetaImageIO")
     file = beside[0] if beside else path
-    said = _said(text, "HeaderSize")
+    said = value_of(text, "HeaderSize")
     skipped = int(said) if re.fullmatch(rb"[+-]?\d+", said) else 0
     if skipped < 0:
         raise FileFormatError(
             f"{path}: HeaderSize = {skipped} has no meaning for compressed voxels; save it anew"
         )
     stored = dtype.newbyteorder(
-        ">" if any(_is_true(text, f"{of}ByteOrderMSB") for of in ("BinaryData", "Element")) else "<"
+        ">" if any(is_true(text, f"{of}ByteOrderMSB") for of in ("BinaryData", "Element")) else "<"
     )
     offset = skipped or (0 if beside else length)
     try:
@@ -105,22 +90,3 @@ def _inflated(file: Path, offset: int, n_bytes: int) -> bytearray:
     if filled != n_bytes or not decoder.eof:
         raise ValueError(f"they decode to {filled} bytes, the header declares {n_bytes}")
     return voxels
-
-
-def _header(path: Path) -> tuple[bytes, int]:
-    """Give the header of a MetaImage up to the line that is its last, and its length."""
-    text = head(path)
-    last = re.search(rb"^[ \t\r\f\v]*ElementDataFile[ \t]*[:=][^\n]*(\n|\Z)", text, re.I | re.M)
-    length = len(text) if last is None else last.end()
-    return text[:length], length
-
-
-def _is_true(text: bytes, key: str) -> bool:
-    # MetaIO looks at the first letter only
-    return _said(text, key)[:1] in (b"T", b"t", b"1")
-
-
-def _said(text: bytes, key: str) -> bytes:
-    pattern = rb"^[ \t\r\f\v]*" + key.encode() + rb"[ \t]*[:=]([^\n]*)$"
-    found = re.findall(pattern, text, re.I | re.M)
-    return found[-1].strip() if found else b""

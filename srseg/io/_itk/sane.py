@@ -10,7 +10,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from srseg.errors import FileFormatError
-from srseg.io._itk.header import head, nrrd_header
+from srseg.io._itk.header import data_files, head, nrrd_header
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +51,7 @@ def require_sane(path: Path, io_name: str) -> None:
     else:
         text = head(path).split(b"ElementDataFile")[0]
         _axes(path, text, io_name, rb"NDims[ \t]*[:=]", rb"DimSize[ \t]*[:=]")
-        size = path.stat().st_size
+        size = max(file.stat().st_size for file in (path, *data_files(path, io_name)))
         for key, least, most in (("ElementNumberOfChannels", 1, 100), ("HeaderSize", -1, size)):
             for said in _said(text, key.encode() + rb"[ \t]*[:=]"):
                 _number(path, key, said, least, most)
