@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from srseg._version import __version__
-from srseg.dataset._kept import IGNORE, copy_of, keep, write_kept
+from srseg.dataset._kept import (
+    IGNORE,
+    LOCK,
+    coming_of,
+    copy_of,
+    settle_kept,
+    write_kept,
+)
 from srseg.dataset._layout import DESCRIPTION, LABEL_TABLE, Layout
 from srseg.dataset._metadata.values import clean_text
 from srseg.dataset._tables import label_table_text, make_tables
@@ -24,6 +31,11 @@ _BIDSIGNORE = """\
 **/*.h5
 **/*_XPCT.json
 dseg.tsv
+"""
+
+_IGNORED = """\
+**/*.h5
+**/*.json
 """
 
 _README = """\
@@ -63,6 +75,23 @@ def create_folder(root: Path, name: str, table: LabelTable) -> None:
         raise StorageError(
             error.errno, f"cannot make the folder {root}: {error.strerror}"
         ) from error
+    with layout.lock("create"):
+        _fill(layout, name, table)
+
+
+def _fill(layout: Layout, name: str, table: LabelTable) -> None:
+    root = layout.root
+    if layout.description.exists():
+        raise DatasetError(
+            f"{root} became a dataset meanwhile, made by another process; use that one, or choose "
+            "another folder"
+        )
+    copy, description = copy_of(layout, layout.description), _description(name, "raw")
+    if copy.is_file() and copy.read_text("utf-8") != description:
+        raise DatasetError(
+            f"{root} is a dataset already, whose {DESCRIPTION} is gone; bring it back with: "
+            f"srseg dataset check --repair -d {root}"
+        )
     tables = make_tables(layout)
     if tables.left_out:
         raise DatasetError(f"{root} holds what is not srseg's; {tables.left_out[0]}")
@@ -84,8 +113,7 @@ def create_folder(root: Path, name: str, table: LabelTable) -> None:
             write_kept(layout, root / file, text)
     if not (root / "README").exists():
         write_kept(layout, root / "README", _README.format(name=name, line="=" * len(name)))
-    text = json_text({**_description(name), "DatasetType": "raw"})
-    write_kept(layout, layout.description, text, overwrite=False)
+    write_kept(layout, layout.description, description, overwrite=False)
 
 
 def describe_derivative(layout: Layout, derivative: str, title: str) -> None:
@@ -93,28 +121,48 @@ def describe_derivative(layout: Layout, derivative: str, title: str) -> None:
     folder = layout.derivative(derivative)
     make_folder(folder)
     path = folder / DESCRIPTION
-    if not path.exists():
+    if path.exists():
+        return
+    with layout.lock(LOCK):
         # the description last: where it is, the folder is complete
-        write_kept(layout, folder / IGNORE, "**/*.h5\n**/*.json\n")
-        text = json_text({**_description(title), "DatasetType": "derivative"})
-        write_kept(layout, path, text)
+        _ignore(layout, folder / IGNORE, _IGNORED)
+        if not path.exists():
+            copy, text = copy_of(layout, path), _description(title, "derivative")
+            text = copy.read_text("utf-8") if copy.is_file() else text
+            write_kept(layout, path, text)
 
 
 def ignore_in_derivative(layout: Layout, derivative: str, pattern: str) -> None:
     """Let validators of BIDS pass over files of a derivative."""
     path = layout.derivative(derivative) / IGNORE
     there = path.read_text("utf-8") if path.is_file() else ""
-    if pattern not in there.split():
-        text = f"{there}{pattern}\n"
-        copy = copy_of(layout, path)
-        if not there or not copy.is_file() or copy.read_text("utf-8") == there:
-            keep(layout, path, text)  # where it was edited, the copy goes on telling so
-        write_text(path, text, overwrite=True)
+    if pattern in there.split() and not coming_of(layout, path).exists():
+        return
+    with layout.lock(LOCK):
+        settle_kept(layout, path)
+        _ignore(layout, path, pattern)
 
 
-def _description(name: str) -> dict[str, object]:
-    return {
+def _ignore(layout: Layout, path: Path, patterns: str) -> None:
+    """Add lines to what is ignored, which may be there, be edited, or be gone."""
+    copy = copy_of(layout, path)
+    kept = copy.read_text("utf-8") if copy.is_file() else None
+    there = path.read_text("utf-8") if path.is_file() else kept or ""
+    missing = [line for line in patterns.split() if line not in there.split()]
+    if not missing and path.is_file():
+        return
+    text = there + "".join(f"{line}\n" for line in missing)
+    if kept in (None, there):
+        write_kept(layout, path, text)
+    else:
+        write_text(path, text, overwrite=True)  # it was edited, and the copy goes on telling so
+
+
+def _description(name: str, kind: str) -> str:
+    described = {
         "Name": name,
         "BIDSVersion": BIDS_VERSION,
         "GeneratedBy": [{"Name": "srseg", "Version": __version__}],
+        "DatasetType": kind,
     }
+    return json_text(described)

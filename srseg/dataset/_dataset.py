@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from srseg.dataset._create import create_folder
 from srseg.dataset._filling import Filling
-from srseg.dataset._find import find_sample
+from srseg.dataset._find import description_of, find_sample
 from srseg.dataset._integrity.check import check_dataset
 from srseg.dataset._layout import DESCRIPTION, Layout
 from srseg.dataset._measures.write import write_measures
@@ -275,8 +275,8 @@ def _require_dataset(root: Path, shown: Path | str) -> None:
         raise MissingFileError(
             f"{shown}: no such folder; make a dataset there with: srseg dataset init {shown}"
         )
-    path = root / DESCRIPTION
-    if not path.is_file():
+    path = description_of(root)
+    if path is None:
         raise MissingFileError(
             f"{shown} is not a dataset (it has no {DESCRIPTION}); make one there with: "
             f"srseg dataset init {shown}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from srseg.dataset._kept import copy_of
 from srseg.dataset._layout import DESCRIPTION, Layout, SampleKey
 from srseg.errors import DatasetError, MissingFileError, UnknownNameError
 
@@ -15,8 +16,15 @@ if TYPE_CHECKING:
 def at_or_above(start: Path) -> Iterator[Path]:
     """Give a folder and those above it that look like a dataset, the nearest first."""
     for folder in (start, *start.parents):
-        if (folder / DESCRIPTION).is_file() and folder.parent.name != "derivatives":
+        if description_of(folder) is not None and folder.parent.name != "derivatives":
             yield folder
+
+
+def description_of(folder: Path) -> Path | None:
+    """Give the description that makes a folder a dataset, or its copy where it is gone."""
+    layout = Layout(folder)
+    places = (layout.description, copy_of(layout, layout.description))
+    return next((path for path in places if path.is_file()), None)
 
 
 def find_dataset(start: Path | str | None = None) -> Path:

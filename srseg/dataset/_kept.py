@@ -18,19 +18,42 @@ if TYPE_CHECKING:
     from srseg.dataset._layout import Layout
 
 IGNORE = ".bidsignore"
+LOCK = "texts"
 _AT_THE_ROOT = (DESCRIPTION, LABEL_TABLE, "participants.tsv", "README", IGNORE)
+_COMING = ",coming"  # no copy has such a name: a comma is in no name of a derivative
 
 
 def write_kept(layout: Layout, path: Path, text: str, *, overwrite: bool = True) -> None:
-    """Write a text, and before it the copy that it is compared with later."""
-    keep(layout, path, text)
+    """Write a text and the copy that it is compared with later.
+
+    Where a text takes the place of another, the copy does so last: after a kill in between, the
+    text that was to come tells that nobody edited the one that is there.
+    """
+    copy = copy_of(layout, path)
+    if not copy.is_file() or _holds(copy, text):
+        keep(layout, path, text)
+        write_text(path, text, overwrite=overwrite)
+        return
+    write_text(coming_of(layout, path), text, overwrite=True)
     write_text(path, text, overwrite=overwrite)
+    settle_kept(layout, path)
+
+
+def settle_kept(layout: Layout, path: Path) -> None:
+    """Finish the writing of a text that was interrupted; what was edited since stays as it is."""
+    coming, copy = coming_of(layout, path), copy_of(layout, path)
+    if not coming.is_file():
+        return
+    text = coming.read_text("utf-8")
+    if not path.is_file() or (copy.is_file() and path.read_bytes() == copy.read_bytes()):
+        write_text(path, text, overwrite=True)
+    coming.replace(copy)
 
 
 def keep(layout: Layout, path: Path, text: str) -> None:
     """Write the copy of a text."""
     copy = copy_of(layout, path)
-    if copy.is_file() and copy.read_bytes() == text.encode():
+    if _holds(copy, text):
         return
     make_folder(copy.parent)
     write_text(copy, text, overwrite=True)
@@ -38,12 +61,36 @@ def keep(layout: Layout, path: Path, text: str) -> None:
 
 def copy_of(layout: Layout, path: Path) -> Path:
     """Give the place of the copy of a text."""
-    # a comma is in no name of a derivative
     return layout.private / "kept" / ",".join(path.relative_to(layout.root).parts)
+
+
+def coming_of(layout: Layout, path: Path) -> Path:
+    """Give the place of the text that is to take the place of another."""
+    copy = copy_of(layout, path)
+    return copy.with_name(copy.name + _COMING)
 
 
 def kept_texts(layout: Layout) -> list[Path]:
     """List the texts of a dataset of which a copy is kept; those that are there."""
+    return [path for path in _places(layout) if path.is_file()]
+
+
+def lost_texts(layout: Layout) -> list[Path]:
+    """List the texts that are gone, though a copy of them is there."""
+    return [
+        path
+        for path in _places(layout)
+        # the table of the subjects is made anew
+        if path.name != "participants.tsv" and not path.exists() and copy_of(layout, path).is_file()
+    ]
+
+
+def half_written(layout: Layout) -> list[Path]:
+    """List the texts whose writing was interrupted, or is under way."""
+    return [path for path in _places(layout) if coming_of(layout, path).is_file()]
+
+
+def _places(layout: Layout) -> list[Path]:
     derivatives = layout.root / "derivatives"
     own = [
         derivatives / name
@@ -51,5 +98,8 @@ def kept_texts(layout: Layout) -> list[Path]:
         if name in ("labels", "preprocessed") or name.startswith(PREDICTION_PREFIX)
     ]
     places = [layout.root / name for name in _AT_THE_ROOT]
-    places += [folder / name for folder in own for name in (DESCRIPTION, IGNORE)]
-    return [path for path in places if path.is_file()]
+    return places + [folder / name for folder in own for name in (DESCRIPTION, IGNORE)]
+
+
+def _holds(copy: Path, text: str) -> bool:
+    return copy.is_file() and copy.read_bytes() == text.encode()

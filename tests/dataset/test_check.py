@@ -56,7 +56,7 @@ CASES = {
     "labels' sidecar is no JSON": ("unreadable", f"{LABELS}.json", lambda p: p.write_text("[")),
     "table edited": ("table", "samples.tsv", lambda p: edit(p, "Mg-5Gd", "Mg-6Gd")),
     "table gone": ("table", "participants.tsv", unlink),
-    "classes gone": ("unreadable", "dseg.tsv", unlink),
+    "classes gone": ("missing", "dseg.tsv", unlink),
     "a tab in a value": ("unreadable", f"{RAW}.json", lambda p: edit(p, "Mg-10Gd", "Mg\\t10Gd")),
     "a number that cannot be": (
         "values", f"{RAW}.json", lambda p: edit(p, '"energy_kev": 30.0', '"energy_kev": -1'),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: srseg dataset check --deep"
 
 # the kinds of problems that --repair or --accept can end
-_MENDED = ("unfinished", "table", "paused", "edited")
+_MENDED = ("unfinished", "table", "paused", "edited", "missing")
 
 
 def check(
@@ -56,9 +56,10 @@ def check(
     accept: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="PATH", exists=True,
+            metavar="PATH",
             help="First take a sidecar or a text that was edited by hand as right, as it is now; "
-            "of a folder, all in it. May be repeated.",
+            "of a folder, all in it. A text that is gone is taken as deleted on purpose. May be "
+            "repeated.",
         ),
     ] = None,
     dry_run: Annotated[

@@ -6,10 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from srseg.dataset._integrity.check_kept import forget
 from srseg.dataset._integrity.check_texts import sidecar_problems, text_problems
 from srseg.dataset._integrity.mender import Mender, Repair
 from srseg.dataset._integrity.scope import Scope
-from srseg.dataset._kept import keep
+from srseg.dataset._kept import keep, lost_texts
 from srseg.dataset._layout import Layout
 from srseg.dataset._sidecar import read_sample_sidecar
 from srseg.errors import FileFormatError, MissingFileError
@@ -26,7 +27,8 @@ def accept(
 ) -> list[Repair]:
     r"""Say that sidecars and texts that were edited by hand are right as they are.
 
-    What cannot be read is left; what is as srseg wrote it too.
+    What cannot be read is left; what is as srseg wrote it too. A text that is gone, of which a copy
+    was kept, is taken as deleted on purpose; where it is named itself, and nothing needs it.
 
     Parameters
     ----------
@@ -45,7 +47,7 @@ def accept(
     Raises
     ------
     MissingFileError
-        If there is no such file or folder.
+        If there is no such file or folder, and was none of which srseg keeps a copy.
 
     Examples
     --------
@@ -61,12 +63,17 @@ def accept(
     []
     """
     layout = Layout(dataset.path)
+    lost = {_place(path) for path in lost_texts(layout)}
     for path in paths:
-        if not Path(path).exists():
+        if not Path(path).exists() and _place(Path(path)) not in lost:
             raise MissingFileError(f"{path} does not exist; name a file or folder of the dataset")
     mender, scope = Mender(layout, dry_run=dry_run), Scope(layout, None)
     left = {_place(Path(path)): Path(path) for path in paths}
     chosen = [*left]
+    for path in lost_texts(layout):
+        if left.pop(_place(path), None) is not None:
+            why = "was deleted, and its copy is too"
+            mender.do("accepted", path, why, partial(forget, layout, path))
     for problems, take in ((sidecar_problems, _seal), (text_problems, _keep)):
         for problem in problems(scope):
             path = problem.path

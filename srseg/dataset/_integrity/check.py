@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from srseg.dataset._integrity.check_deep import deep_problems
 from srseg.dataset._integrity.check_files import extra_files, lone_voxels, unfinished_work
+from srseg.dataset._integrity.check_kept import kept_problems
 from srseg.dataset._integrity.check_labels import label_problems
 from srseg.dataset._integrity.check_predictions import prediction_problems
 from srseg.dataset._integrity.check_samples import sample_problems
@@ -36,12 +37,17 @@ def check_dataset(
         if not folder.is_dir():
             raise MissingFileError(f"{folder}: no such folder to look for scans in")
     problems: list[Problem] = []
+    lost = list(kept_problems(layout))
     try:
         table: LabelTable | None = read_label_table(layout.label_table)
     except SRSegError as error:
         table = None
-        problems.append(Problem("unreadable", layout.label_table, str(error), "Correct the file."))
+        if layout.label_table not in {problem.path for problem in lost}:
+            problems.append(
+                Problem("unreadable", layout.label_table, str(error), "Correct the file.")
+            )
     scope = Scope(layout, keys)
+    problems += [p for p in lost if scope.whole or p.path == layout.label_table]
     problems += unfinished_work(scope)
     problems += sample_problems(scope, look_in)
     problems += lone_voxels(scope)

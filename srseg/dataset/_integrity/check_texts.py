@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
 from srseg.dataset._integrity.problem import Problem
-from srseg.dataset._kept import copy_of, kept_texts
+from srseg.dataset._kept import coming_of, copy_of, kept_texts
 from srseg.dataset._layout import LABELS, PREDICTION_PREFIX, PREPARED
 from srseg.dataset._listing import micr_files
 from srseg.dataset._tables import PARTICIPANTS, people_said
@@ -75,6 +75,9 @@ def text_problems(scope: Scope) -> Iterator[Problem]:
         copy = copy_of(layout, path)
         try:
             there, kept = _lines(path), _lines(copy) if copy.is_file() else None
+            coming = coming_of(layout, path)
+            if coming.is_file() and there == _lines(coming):
+                continue  # its writing was interrupted, which is told by itself
         except (OSError, SRSegError) as error:
             yield Problem("unreadable", path, str(error), "Correct it, or take it from a backup.")
             continue

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srseg.dataset._integrity.check_files import empty_subjects
+from srseg.dataset._integrity.check_kept import mend_kept
 from srseg.dataset._integrity.check_tables import table_problems
 from srseg.dataset._integrity.from_table import place_for_old
 from srseg.dataset._integrity.mender import Mender, Repair
@@ -38,7 +39,7 @@ def repair(
     its checksum. Working copies without a sidecar are removed: they can be made again. Voxels of a
     scan or a label set that lie nowhere else are never removed. A prediction that was stopped and
     goes on with the same command is left alone unless that is asked for, and what another process
-    holds always.
+    holds always. Texts that are gone, such as the README, come back from the copy that was kept.
 
     Parameters
     ----------
@@ -66,6 +67,7 @@ def repair(
     mender = Mender(layout, dry_run=dry_run)
     for left in unfinished(layout.root):
         _temporary(mender, left)
+    mend_kept(mender)
     _voxels(mender)
     if discard_scratch:
         discard_paused(mender)
