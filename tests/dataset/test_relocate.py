@@ -11,7 +11,7 @@ import tifffile
 
 from srseg import Dataset
 from srseg.dataset import relocate
-from srseg.errors import DatasetError, MissingFileError
+from srseg.errors import DatasetError, MissingFileError, StorageError
 from srseg.storage import file_stamp
 
 
@@ -290,3 +290,15 @@ def test_a_renamed_file_or_folder_is_found_by_what_it_holds(study, scan_file, tm
     (problem,) = study.check(look_in=[tmp_path])
     assert f"was not found below {tmp_path}" in problem.message
     assert "relocate OLD NEW" in problem.advice
+
+
+def test_what_could_not_be_written_is_not_called_unreadable(moved, monkeypatch):
+    dataset, old, new = moved
+
+    def full(*_, **__):
+        raise StorageError(28, "cannot write: No space left on device")
+
+    monkeypatch.setattr("srseg.dataset._integrity.relocate.write_json", full)
+    before = sidecars(dataset)
+    assert [r.status for r in relocate(dataset, old, new)] == ["failed"] * 3
+    assert sidecars(dataset) == before

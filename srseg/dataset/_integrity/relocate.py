@@ -37,9 +37,10 @@ class Relocation:
         Name of the sample.
     old, new : Path
         Where the scan was registered, and where it should lie now.
-    status : {"moved", "missing", "different", "unreadable"}
+    status : {"moved", "missing", "different", "unreadable", "failed"}
         Whether the new place is registered now (in a dry run: would be), nothing lies there,
-        another file lies there, or it cannot be read. Where it is not "moved", nothing was changed.
+        another file lies there, it cannot be read, or the sidecar could not be written. Where it is
+        not "moved", nothing was changed.
     message : str
         What was found.
     """
@@ -47,7 +48,7 @@ class Relocation:
     sample: str
     old: Path
     new: Path
-    status: Literal["moved", "missing", "different", "unreadable"]
+    status: Literal["moved", "missing", "different", "unreadable", "failed"]
     message: str = ""
 
     def to_dict(self) -> dict[str, str]:
@@ -141,7 +142,7 @@ def relocate(
                 _register(layout, item)
             except SRSegError as error:
                 was = answers[item.key]
-                answers[item.key] = replace(was, status="unreadable", message=str(error))
+                answers[item.key] = replace(was, status="failed", message=str(error))
     return list(answers.values())
 
 
