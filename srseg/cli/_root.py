@@ -3,6 +3,7 @@
 import inspect
 import os
 import sys
+import traceback
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -64,8 +65,11 @@ class RootGroup(TyperGroup):
                 error.message = shown(str(error.message))
             if hasattr(error, "format_message") and ctx.meta.get(AS_JSON):
                 say_json({"error": error.format_message(), "kind": "UsageError"})
-            if debug or hasattr(error, "exit_code"):
+            if hasattr(error, "exit_code"):
                 raise
+            if debug:
+                # not by Python itself: what an error quotes from a file may steer the terminal
+                typer.echo(shown("".join(traceback.format_exception(error))), err=True, nl=False)
             _tell(ctx, error, words_of(error), "error: ")
             raise typer.Exit(FAILED) from None
 

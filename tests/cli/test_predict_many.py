@@ -61,7 +61,8 @@ def test_what_fails_does_not_stop_the_rest(run, damaged, monkeypatch):
 def test_an_error_in_debug_mode_keeps_its_traceback(run, damaged):
     result = run("--debug", "predict", damaged.model, "A", "B", "--planes", 1, "-d", damaged.path)
     assert result.exit_code == 1
-    assert isinstance(result.exception, OSError)
+    assert "Traceback (most recent call last)" in result.stderr
+    assert "_XPCT.h5 does not exist" in result.stderr
     assert Dataset(damaged.path)["B"].predictions == []
 
 

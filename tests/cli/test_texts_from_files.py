@@ -46,6 +46,10 @@ def test_a_file_of_that_name_is_named_as_it_is(folder):
     said = run("dataset", "add", path, "-d", folder / "d")
     assert said.exit_code == 1
     assert SHOWN.replace("/", "|") in said.stderr
+    said = run("--debug", "dataset", "add", path, "-d", folder / "d")
+    assert said.exit_code == 1
+    assert "Traceback (most recent call last)" in said.stderr
+    assert SHOWN.replace("/", "|") in said.stderr
     said = run("dataset", "add", path, "-d", folder / "d", "--json")
     assert path.name in json.loads(said.stdout)["error"]
     assert run("predict", path, folder / "A.mha").exit_code
