@@ -116,7 +116,7 @@ def compare(
         "max_memory": parse_memory(max_memory),
     }
     from srseg.cli._compare_methods import read_methods
-    from srseg.cli._compare_run import answer_plan, run_comparison
+    from srseg.cli._compare_run import answer_plan, run_comparison, warn_of_sizes
     from srseg.evaluation import plan_comparison
 
     contenders = read_methods(methods, settings or [], common)
@@ -142,7 +142,8 @@ def compare(
         distance=distance,
         minutes=minutes,
     )
-    if dry_run:
+    if dry_run:  # each fit says so otherwise
+        warn_of_sizes(plan, whole.select(name=learnt) if learnt else whole)
         answer_plan(plan, as_json=as_json)
         return
     run_comparison(plan, table_format)

@@ -12,7 +12,10 @@ from srseg.cli._search_watch import duration
 from srseg.cli._signals import stopping_on_interrupt
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from srseg.evaluation import ComparisonPlan, JobDone, MethodTable
+    from srseg.volumes import Sample
 
 
 def answer_plan(plan: "ComparisonPlan", *, as_json: bool) -> None:
@@ -71,6 +74,24 @@ def answer_plan(plan: "ComparisonPlan", *, as_json: bool) -> None:
     rest = "how long the rest takes is known when one of each kind is done"
     rest = rest if left is None else f"about {duration(left)} left, by what was done so far"
     say(f"{counted(len(jobs), 'job')}, {len(done)} of them done: {rest}")
+
+
+def warn_of_sizes(plan: "ComparisonPlan", samples: "Iterable[Sample]") -> None:
+    """Warn of scans that a method would make much finer than they are.
+
+    Parameters
+    ----------
+    plan : ComparisonPlan
+        The plan.
+    samples : iterable of Sample
+        What is learned from.
+    """
+    from srseg.estimators import warn_of_coarse
+
+    study, taught = plan.study, list(samples)
+    made = [one for name, one in study.methods.items() if not study.is_file(name)]
+    for size in sorted({getattr(one, "voxel_size", None) or 0.0 for one in made} - {0.0}):
+        warn_of_coarse(taught, size)
 
 
 def run_comparison(plan: "ComparisonPlan", table_format: str) -> None:

@@ -18,7 +18,7 @@ from srseg.estimators._part import SamplePart
 from srseg.estimators._prediction import Prediction
 from srseg.estimators._protocol import SliceSegmenter
 from srseg.estimators._provenance import prediction_provenance
-from srseg.estimators._sample_facts import labels_facts, scan_facts
+from srseg.estimators._sample_facts import labels_facts, scan_facts, whole_of
 from srseg.estimators._segmenter import VolumeSegmenter
 from srseg.estimators._training_memory import require_memory
 from srseg.estimators._training_setup import goes_on_from
@@ -56,4 +56,5 @@ __all__ = [
     "segmenter_facts",
     "unpack",
     "warn_of_coarse",
+    "whole_of",
 ]

@@ -54,6 +54,16 @@ class SamplePart:
         self._whole: tuple[object, Volume] | None = None
 
     @property
+    def whole(self) -> Sample:
+        """The sample that it is a box of."""
+        return self._sample
+
+    @property
+    def box(self) -> Region:
+        """The box, in voxels of the scan of the sample."""
+        return self._box
+
+    @property
     def name(self) -> str:
         """Name of the sample."""
         return self._sample.name

@@ -5,9 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from srseg.estimators._identity import fingerprint
+from srseg.estimators._part import SamplePart
 
 if TYPE_CHECKING:
     from srseg.volumes import Sample, Volume
+
+
+def whole_of(sample: Sample) -> Sample:
+    """Give the sample that a part is a box of.
+
+    Parameters
+    ----------
+    sample : Sample
+        A sample, or a part of one.
+
+    Returns
+    -------
+    Sample
+        The sample itself where it is no part.
+    """
+    while isinstance(sample, SamplePart):
+        sample = sample.whole
+    return sample
 
 
 def is_recorded(sample: Sample) -> bool:
@@ -16,21 +35,22 @@ def is_recorded(sample: Sample) -> bool:
     Parameters
     ----------
     sample : Sample
-        The sample.
+        The sample, or a part of one.
 
     Returns
     -------
     bool
         Whether it does, and refuses to open files that have changed since.
     """
-    return hasattr(sample, "scan_file")
+    return hasattr(whole_of(sample), "scan_file")
 
 
 def scan_facts(sample: Sample, kept: Volume | None = None) -> dict[str, Any]:
     """Say which scan a sample has.
 
     Of a sample in a dataset that is what its sidecar recorded, wherever the file is now and whether
-    or not there is a working copy. Of others the voxels are looked at, see `fingerprint`.
+    or not there is a working copy; of a part of one also the box. Of others the voxels are looked
+    at, see `fingerprint`.
 
     Parameters
     ----------
@@ -44,6 +64,9 @@ def scan_facts(sample: Sample, kept: Volume | None = None) -> dict[str, Any]:
     dict
         Plain data.
     """
+    if isinstance(sample, SamplePart) and is_recorded(sample):
+        box = [[part.start, part.stop] for part in sample.box]
+        return {**scan_facts(sample.whole), "box": box}
     if is_recorded(sample):
         registered = sample.scan_file  # type: ignore[attr-defined]
         found = {
@@ -60,8 +83,8 @@ def scan_facts(sample: Sample, kept: Volume | None = None) -> dict[str, Any]:
 def labels_facts(sample: Sample, labels: Volume) -> dict[str, Any]:
     """Say which labels a sample's target is.
 
-    Of a sample in a dataset that is the revision that its sidecar recorded. Of others the voxels
-    are looked at.
+    Of a sample in a dataset, or a part of one, that is the revision that its sidecar recorded, and
+    the stamp of its file. Of others the voxels are looked at.
 
     Parameters
     ----------
@@ -77,5 +100,6 @@ def labels_facts(sample: Sample, labels: Volume) -> dict[str, Any]:
     """
     if not is_recorded(sample):
         return fingerprint(labels)
-    described = sample.labels_info()  # type: ignore[attr-defined]
+    # a part shows all labels of its sample
+    described = whole_of(sample).labels_info()  # type: ignore[attr-defined]
     return {key: described.get(key) for key in ("Revision", "Stamp")}

@@ -9,7 +9,7 @@ import torch
 
 from srseg._version import __version__
 from srseg.estimators._identity import model_hash
-from srseg.estimators._sample_facts import is_recorded, labels_facts, scan_facts
+from srseg.estimators._sample_facts import is_recorded, labels_facts, scan_facts, whole_of
 from srseg.preprocessing import LabelCleaning
 from srseg.training import Augmentation
 
@@ -128,7 +128,7 @@ def training_circumstances(
         **{
             f"what is read of {sample.name}": (
                 "the scan"
-                if sample.prepared(voxel_size, segmenter.clip) is None
+                if whole_of(sample).prepared(voxel_size, segmenter.clip) is None
                 else "its working copy"
             )
             for sample in samples

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from srseg.errors import LabelError
-from srseg.estimators import SamplePart, labels_facts, scan_facts
+from srseg.estimators import SamplePart, labels_facts, scan_facts, whole_of
 from srseg.evaluation._job_facts import digest
 from srseg.evaluation._kept_jobs import KeptJobs
 from srseg.labels import UNLABELLED
@@ -55,8 +55,9 @@ def label_set_facts(sample: Sample, name: str) -> dict[str, Any]:
         Plain data.
     """
     facts: dict[str, Any] = {"name": sample.name, "set": name, "scan": scan_facts(sample)}
-    if hasattr(sample, "labels_info"):  # a dataset has records of it
-        told = sample.labels_info(name)
+    whole = whole_of(sample)
+    if hasattr(whole, "labels_info"):  # a dataset has records of it
+        told = whole.labels_info(name)
         return facts | {"labels": {key: told.get(key) for key in ("Revision", "Stamp")}}
     return facts | {"labels": labels_facts(sample, sample.labels(name))}
 

@@ -89,6 +89,15 @@ def test_the_plan_writes_nothing(compare, tiny):
     assert "levels  2     6            0     Levels(" in text
 
 
+def test_the_plan_warns_of_scans_that_are_made_much_finer(tiny, plugin, run):
+    words = ("compare", "levels", "--folds", "2", "-d", tiny.path, "--dry-run", "--voxel-size")
+    result = run(*words, "1um")
+    assert result.exit_code == 0, result.stderr
+    assert "are resampled to 1 µm, up to" in result.stderr
+    assert "which show no more than the scan does" in result.stderr
+    assert "resampled" not in run(*words, "20um").stderr
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
