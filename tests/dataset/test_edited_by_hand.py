@@ -105,6 +105,14 @@ def test_only_models_of_the_dataset_are_looked_at(dataset):
     assert os.strerror(2) in problem.message
 
 
+def test_a_checkpoint_of_another_program_is_no_reason_to_train_again(dataset):
+    (dataset.path / "code").mkdir()
+    (dataset.path / "code/theirs.checkpoint").write_bytes(b"PK\3\4" + bytes(100))
+    (problem,) = dataset.check(deep=True)
+    assert "srseg did not write it" in problem.message
+    assert "Where another program made it, move it out" in problem.advice
+
+
 LABELS = "derivatives/labels/sub-01/micr/sub-01_sample-A_desc-WF"
 
 

@@ -395,3 +395,21 @@ class TestHostile:
                 file.create_group(str(n))
         with pytest.raises(FileFormatError, match="more than 10 objects"):
             describe(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize("chunks", [None, (1, 4, 5)])
+def test_floats_that_are_wider_in_memory_than_in_the_file_are_not_cut_short(tmp_path, chunks):
+    kind = h5py.h5t.IEEE_F32LE.copy()  # bfloat16: the first half of a float32
+    kind.set_fields(15, 7, 8, 0, 7)
+    kind.set_size(2)
+    kind.set_ebias(127)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        how = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        if chunks is not None:
+            how.set_chunk(chunks)
+        space = h5py.h5s.create_simple(VOLUME.shape)
+        voxels = h5py.Dataset(h5py.h5d.create(file.id, b"data", kind, space, how))
+        voxels[...] = VOLUME
+        assert voxels.id.get_storage_size() == 2 * VOLUME.size
+    volume = open_volume(tmp_path / "a.h5", voxel_size=5)
+    np.testing.assert_array_equal(volume.read(), VOLUME)

@@ -121,10 +121,12 @@ def _elsewhere(scan: ScanFile, told: Told) -> Iterator[Problem]:
 
 
 def _model(path: Path, told: Told) -> Iterator[Problem]:
+    foreign = ""
     try:
         found = tensor_damage(path, told)
     except FileFormatError as error:
         found = str(error)
+        foreign = " Where another program made it, move it out of the dataset, or rename it."
     except SRSegError as error:
         yield Problem("unreadable", path, str(error), "Look at the file and its permissions.")
         return
@@ -135,7 +137,7 @@ def _model(path: Path, told: Told) -> Iterator[Problem]:
         advice = (
             "Begin the training anew with --restart; a finished model beside it is not touched."
         )
-    yield Problem("damaged", path, found, advice)
+    yield Problem("damaged", path, found, advice + foreign)
 
 
 def _scratch(folder: Path, told: Told) -> Iterator[Problem]:

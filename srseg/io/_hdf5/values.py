@@ -152,7 +152,9 @@ def require_plain(dataset: Any) -> None:
             "does not follow; copy it into one file (h5repack does)"
         )
     _require_filters(dataset, where)
-    declared = dataset.size * dataset.dtype.itemsize
+    # of floats that numpy lacks (bfloat16), h5py gives wider ones than lie in the file
+    itemsize = dataset.id.get_type().get_size()
+    declared = dataset.size * itemsize
     stored = dataset.id.get_storage_size()
     if not stored:
         raise FileFormatError(f"{where} declares {dataset.shape} voxels but none were written")
@@ -160,7 +162,7 @@ def require_plain(dataset: Any) -> None:
         raise FileFormatError(
             f"{where} declares {declared} bytes but the file holds {stored}; it is cut short"
         )
-    chunk = 1 if dataset.chunks is None else dataset.dtype.itemsize
+    chunk = 1 if dataset.chunks is None else itemsize
     for length in dataset.chunks or ():
         chunk *= length
     if chunk > _LARGEST_CHUNK:

@@ -38,6 +38,10 @@ _N_NUMBERS = {
     "ScaleVersor3DTransform": 9, "ScaleSkewVersor3DTransform": 15, "CenteredAffineTransform": 15,
 }  # fmt: skip
 _SEVERAL = "CompositeTransform"
+_ONLY_RIGID = (
+    "labels keep their voxels, so only a rotation and a shift can be applied. Resample the labels "
+    "with the program that made the transform, and add those"
+)
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _MATLAB = struct.Struct("<5i")
 
@@ -227,16 +231,15 @@ def _kind(said: str, path: Path) -> str:
     if found[2] != "3":
         raise FileFormatError(f"{path} holds a transform of a plane; volumes need one of space")
     if found[1] not in (_SEVERAL, *_N_NUMBERS):
-        raise _bends(path, found[1])
+        raise FileFormatError(
+            f"{path} holds the transform {found[1]}, which bends space or is not known; "
+            f"{_ONLY_RIGID}"
+        )
     return found[1]
 
 
 def _bends(path: Path, name: str) -> FileFormatError:
-    return FileFormatError(
-        f"{path} holds a {name} that bends space; labels keep their voxels, so only a rotation and "
-        "a shift can be applied. Resample the labels with the program that made the transform, and "
-        "add those"
-    )
+    return FileFormatError(f"{path} holds the transform {name}, which bends space; {_ONLY_RIGID}")
 
 
 def _rotation(matrix: NDArray[Any], path: Path) -> NDArray[np.float64]:
