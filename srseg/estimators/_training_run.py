@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from srseg.backbones import create_backbone
-from srseg.errors import ParameterError
+from srseg.errors import ParameterError, TrainingError
 from srseg.estimators._domain import Domain
 from srseg.estimators._identity import model_hash
 from srseg.estimators._parameters import bytes_of
@@ -117,6 +118,7 @@ def train_segmenter(segmenter: VolumeSegmenter, X: Any, y: Any, sample_weight: A
             checkpoint=found.checkpoint,
             seed=found.seeds[1],
         )
+    _require_learned(history, segmenter.ignore_boundary)
     start = found.start
     before = ([], []) if start is None else (start.training_samples_, start.training_subjects_)
     return Trained(
@@ -129,6 +131,20 @@ def train_segmenter(segmenter: VolumeSegmenter, X: Any, y: Any, sample_weight: A
         list(dict.fromkeys(sample.name for sample in held_out)),
         list(dict.fromkeys([*before[1], *(sample.subject for sample in training)])),
         None if start is None else model_hash(start, {}),
+    )
+
+
+def _require_learned(history: History, boundary: float) -> None:
+    """Refuse a network that learned nothing, when training has come to its end."""
+    if history.stopped or not all(math.isnan(record["loss"]) for record in history.records):
+        return
+    why = (
+        f"all lay within ignore_boundary={boundary:g} pixels of another label; give a smaller one"
+        if boundary
+        else "label more, or draw more patches"
+    )
+    raise TrainingError(
+        f"none of the patches had a labelled pixel, so that nothing was learned: {why}"
     )
 
 

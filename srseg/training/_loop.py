@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from contextlib import closing, nullcontext
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     from srseg.training._recipes import Recipe
     from srseg.training._validation import Validation
 
+_NO_LABELS = (
+    "no patch since the last validation had a labelled pixel to learn from; label more, or ignore "
+    "fewer about boundaries"
+)
 _AHEAD = 8  # threads that draw patches beside a GPU
 
 
@@ -254,6 +259,8 @@ class _Training:
             "learning_rate": rate,
         }
         self._status = f"loss {record['loss']:.3f}"
+        if not self._state.recent and self._processes.main:
+            warnings.warn(_NO_LABELS, stacklevel=2)
         if self._validation is not None:
             scored = self._processes.tell(self._score() if self._processes.main else None)
             if scored is None:

@@ -15,6 +15,7 @@ from srseg.errors import (
     NotEnoughMemoryError,
     ParameterError,
     StorageError,
+    TrainingError,
     UnknownNameError,
 )
 from srseg.estimators import _training_memory, _training_run, _training_setup, goes_on_from
@@ -112,6 +113,13 @@ def test_weights_that_cannot_be_are_refused(small, make_sample, given):
     with pytest.raises(ParameterError, match="a positive number for each of the 2 scans"):
         small().fit([make_sample(0), make_sample(1)], sample_weight=given)
     assert joblib.hash(given) == before
+
+
+@pytest.mark.filterwarnings("ignore:no patch since the last validation")
+def test_a_network_that_nothing_could_be_learned_by_is_refused(small):
+    labels = np.random.default_rng(0).integers(0, 2, (16, 16, 16)).astype(np.uint8)  # all borders
+    with pytest.raises(TrainingError, match=r"within ignore_boundary=50 pixels of another label"):
+        small(ignore_boundary=50.0, max_iter=3).fit([labels.astype(np.float32)], [labels])
 
 
 def test_a_grid_search_divides_the_weights_with_the_samples(small, make_sample, samplers):
