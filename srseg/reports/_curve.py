@@ -86,7 +86,8 @@ def training_curve(
     axes[0].plot(iterations, curves["loss"], color=_TRAINING, label="training", **style)
     if judged:
         axes[0].plot(
-            iterations, curves["validation_loss"], color=_VALIDATION, label="validation",
+            iterations, curves["validation_loss"], color=_VALIDATION,
+            label="validation (cross-entropy)",
             **style | {"marker": "s" if len(iterations) <= _FEW else "."},
         )  # fmt: skip
     axes[0].set_ylabel("loss")
@@ -171,7 +172,7 @@ def _mark(axes: NDArray[Any], best: float, curves: Mapping[str, NDArray[np.float
         axis.axvline(best, color=_BEST, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
     at = curves["iteration"] == best
     words = [f"best: iteration {best:.0f}"]
-    for name, word in (("validation_loss", "loss"), ("validation_iou", "IoU")):
+    for name, word in (("validation_loss", "validation loss"), ("validation_iou", "IoU")):
         value = curves[name][at]
         if value.size and np.isfinite(value[0]):
             words.append(f"{word} {value[0]:.3f}")

@@ -19,8 +19,8 @@ class History:
     records : list of dict, default=[]
         One a validation: ``iteration``, ``loss`` (mean training loss since the last one, NaN where
         no patch had a labelled pixel), ``learning_rate``, ``seconds`` (of training until then), and
-        with held-out samples ``validation_loss`` and ``validation_iou`` (NaN where they hold
-        nothing but background).
+        with held-out samples ``validation_loss`` (cross-entropy, whatever loss is trained with) and
+        ``validation_iou`` (NaN where they hold nothing but background).
     n_iter : int, default=0
         Iterations done.
     best_iter : int, default=0

@@ -43,11 +43,13 @@ def test_the_panels():
     assert rate.get_xlabel() == "iteration"
     assert figure.get_suptitle() == "a network"
     curves = drawn(loss)
-    assert list(curves) == ["training", "validation"]
-    assert [text.get_text() for text in loss.get_legend().get_texts()] == ["training", "validation"]
+    # of another loss than that which is trained with
+    names = ["training", "validation (cross-entropy)"]
+    assert list(curves) == names
+    assert [text.get_text() for text in loss.get_legend().get_texts()] == names
     np.testing.assert_allclose(curves["training"], [(100 * i, 1 / i) for i in range(1, 7)])
     np.testing.assert_allclose(
-        curves["validation"], [(100 * i, 0.1 + (i - 4) ** 2) for i in range(1, 7)]
+        curves[names[1]], [(100 * i, 0.1 + (i - 4) ** 2) for i in range(1, 7)]
     )
     (found,) = drawn(iou).values()
     np.testing.assert_allclose(found[:, 1], np.arange(1, 7) / 10)
@@ -58,13 +60,15 @@ def test_the_panels():
 def test_the_best_iteration_is_marked():
     figure = training_curve(records())
     assert marks(figure) == [[400]] * 3
-    assert figure.axes[0].get_title("right") == "best: iteration 400, loss 0.100, IoU 0.400"
+    assert figure.axes[0].get_title("right") == (
+        "best: iteration 400, validation loss 0.100, IoU 0.400"
+    )
 
 
 def test_what_the_history_says_is_best_counts():
     figure = training_curve(History(records(), n_iter=600, best_iter=200))
     assert marks(figure) == [[200]] * 3
-    assert "iteration 200, loss 4.100, IoU 0.200" in figure.axes[0].get_title("right")
+    assert "iteration 200, validation loss 4.100, IoU 0.200" in figure.axes[0].get_title("right")
 
 
 def test_without_validation():
