@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 from srseg.cli._output import say, say_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from srseg.cli._train_samples import Chosen
     from srseg.estimators import VolumeSegmenter
+    from srseg.volumes import Sample
 
 
 def plan_of(
@@ -75,8 +78,8 @@ def _network_plan(
     from srseg.inference import choose_device, choose_precision
     from srseg.training import get_recipe, iterations_done
 
+    recipe = get_recipe(segmenter.recipe)
     done = None if checkpoint is None else iterations_done(checkpoint)
-    get_recipe(segmenter.recipe)
     choose_precision(segmenter.precision, choose_device(segmenter.device))
     info = describe_backbone(
         segmenter.backbone,
@@ -92,7 +95,7 @@ def _network_plan(
             f"{info.stride}; use {lower} or {lower + info.stride}"
         )
     # a dry run refuses what training would refuse
-    segmenter.divide(chosen.samples)
+    _, held_out = segmenter.divide(chosen.samples)
     require_memory(segmenter, len(chosen.table))
     return {
         "segmenter": "unet",
@@ -101,8 +104,25 @@ def _network_plan(
         "flops": info.flops,
         "stride": info.stride,
         "reach": info.reach,
+        "max_iter": segmenter.max_iter or recipe.max_iter,
+        "batch_size": segmenter.batch_size or recipe.batch_size,
+        "input_size": segmenter.input_size,
+        "loss_function": segmenter.loss or recipe.loss,
+        "held_out": list(dict.fromkeys(sample.name for sample in held_out)),
+        "judged_against": _judges(segmenter, held_out),
         "goes_on_from": done,
     }
+
+
+def _judges(segmenter: "VolumeSegmenter", held_out: "Sequence[Sample]") -> list[str]:
+    """Name the label sets of held-out samples, which are cleaned as those of the others are."""
+    from srseg.preprocessing import LabelCleaning
+
+    spared = LabelCleaning().spared
+    return [
+        f"cleaned {name}" if segmenter.clean_labels and name not in spared else name
+        for name in dict.fromkeys(sample.target for sample in held_out)
+    ]
 
 
 def result_of(plan: dict[str, Any], segmenter: Any, seconds: float) -> dict[str, Any]:
@@ -154,7 +174,7 @@ def answer(result: dict[str, Any], as_json: bool) -> None:
     text = f"loss {loss} after {result['iterations']} iterations"
     if result["validation_iou"] is not None:
         held = ", ".join(result["validation_samples"])
-        targets = " and ".join(result["targets"])
+        targets = " and ".join(result["judged_against"])
         text += (
             f"; IoU {result['validation_iou']:.3f} on {targets} of {held} "
             f"(iteration {result['best_iteration']}, which is kept)"
@@ -171,6 +191,13 @@ def summary(plan: dict[str, Any], done: str) -> str:
     )
     if "seconds" in plan:
         return text
+    if plan.get("held_out"):
+        text += f", {', '.join(plan['held_out'])} of them held out"
+    if "max_iter" in plan:
+        text += (
+            f"; at most {plan['max_iter']} iterations of {plan['batch_size']} patches of "
+            f"{plan['input_size']} x {plan['input_size']}, loss {plan['loss_function']}"
+        )
     if plan.get("goes_on_from") is not None:
         return f"{text}; goes on after {plan['goes_on_from']} iterations"
     if plan.get("goes_on"):

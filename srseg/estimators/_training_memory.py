@@ -86,4 +86,5 @@ def _free(device: torch.device, sharers: int) -> int | None:
 
 
 def _size(n_bytes: float) -> str:
-    return f"{n_bytes / 1e9:.3g} GB"
+    gigabytes = n_bytes / 1e9
+    return f"{gigabytes:.3g} GB" if gigabytes < 1000 else f"{gigabytes:,.0f} GB"

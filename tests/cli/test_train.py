@@ -96,7 +96,10 @@ def test_a_dry_run_writes_nothing(run, tiny):
     answer = json.loads(result.stdout)
     assert answer["dry_run"] is True
     assert answer["samples"] == ["A", "B", "C", "V"]
-    assert "would train wf.srseg" in run("train", *SMALL, "-d", tiny.path, "--dry-run").stdout
+    assert answer["held_out"] == ["A"]
+    said = run("train", *SMALL, "-d", tiny.path, "--dry-run", "--clean-labels").stdout
+    assert said.startswith("would train wf.srseg")
+    assert "(A, B, C, V), A of them held out; at most 8000 iterations of 4 patches of 32 x" in said
     assert files_under(tiny.folder, ".") == before
 
 
@@ -109,6 +112,14 @@ def test_an_existing_file_is_kept_unless_told(run, tiny):
     assert tiny.model.read_bytes() == before
     assert run(*command, "--overwrite").exit_code == 0
     assert load_model(tiny.model).training_samples_ == ["C"]
+
+
+def test_what_judged_the_network_is_named(run, tiny):
+    both = ("--target", "WF", "--target", "HQ", "--clean-labels")
+    result = run("train", *SMALL, *both, "--max-iter", 1, "-d", tiny.path)
+    assert result.exit_code == 0, result.stderr
+    # A has no HQ
+    assert " on cleaned WF of A (iteration 1, which is kept)" in result.stdout
 
 
 @pytest.mark.parametrize(
