@@ -11,6 +11,9 @@ from scipy import stats
 
 Found = dict[tuple[str, float, int], dict[str, Any]]
 CLASSES = ("bone", "DL", "RM")
+# Okabe and Ito's, told apart by colour-blind readers; markers tell them apart in print
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#000000", "#cc79a7", "#e69f00", "#56b4e9")
+MARKERS = "os^Dv*P"
 
 
 def show(found: Found, beside: str) -> None:
@@ -127,14 +130,22 @@ def draw_curves(found: Found, path: Path) -> None:
                 if by:
                     errors = [b.std(ddof=1) / len(b) ** 0.5 if len(b) > 1 else 0.0 for b in by]
                     axis.errorbar(
-                        minutes, [b.mean() for b in by], errors, color=f"C{number}", ls=style,
-                        marker="o", capsize=3, label=row + shown.removeprefix(column),
+                        minutes, [b.mean() for b in by], errors, color=COLOURS[number % 7],
+                        ls=style, marker=MARKERS[number % 7], capsize=3,
+                        label=row + shown.removeprefix(column),
                     )  # fmt: skip
-        axis.set(title=f"{column} plane{'s' * (column != '1')}", xlabel="minutes", xscale="log")
+        axis.set(
+            title=f"{column} plane{'s' * (column != '1')}",
+            xlabel="minutes of training",
+            xscale="log",
+        )
         budgets = sorted({minutes for _, minutes, _ in found})
         axis.set_xticks(budgets, [f"{minutes:g}" for minutes in budgets])
         axis.minorticks_off()
-    axes[0, 0].set_ylabel("mean IoU against the truth")
-    axes[0, -1].legend(fontsize="small")
+    axes[0, 0].set_ylabel("mean IoU of bone, DL and RM against the truth")
+    # bars: standard error over seeds; beside the panels, where it covers no curve
+    axes[0, -1].legend(
+        fontsize="small", title="bars: SE over seeds", loc="upper left", bbox_to_anchor=(1, 1)
+    )
     figure.savefig(path, dpi=150)
     plt.close(figure)
