@@ -150,6 +150,12 @@ def main() -> None:
             "preprocess at 0.01 µm, refused": (
                 "preprocess", "A", "--voxel-size", "0.01um", *where,
             ),
+            "correct list, of a prediction that is not there": (
+                "correct", "list", "A", "--labels", "srseg-none", *where,
+            ),
+            "calibrate, of predictions that are not there": (
+                "calibrate", model, "--against", "WF", "--out", folder / "c.json", *where,
+            ),
             "doctor": ("doctor", *where),
             "figure planes": ("figure", "planes", "A", "--out", folder / "planes.png", *where),
         }  # fmt: skip
