@@ -94,13 +94,19 @@ class ScratchFolder:
                 folder.fresh = True
             try:
                 yield folder
-            finally:
-                for file in folder._files:
-                    file.close()
-                if folder.fresh and not folder.discarded:  # it never became whole
-                    folder._clear()
-                if folder.discarded or (folder.fresh and made):
-                    folder._leave()
+            except BaseException:
+                with suppress(OSError):  # what led here is told, not what follows from it
+                    folder._end(made)
+                raise
+            folder._end(made)
+
+    def _end(self, made: bool) -> None:
+        for file in self._files:
+            file.close()
+        if self.fresh and not self.discarded:  # it never became whole
+            self._clear()
+        if self.discarded or (self.fresh and made):
+            self._leave()
 
     def file(self, name: str) -> PartFile:
         """Open one of its files, or make it where the folder is fresh.

@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -284,7 +284,8 @@ class PlanePrediction:
     def close(self) -> None:
         """Let go of the votes; those in a scratch folder stay there."""
         if self._scratch is None:
-            self.discard()  # nobody goes on with them: they need not reach the disk
+            with suppress(OSError):  # their folder is removed as far as it can be
+                self.discard()  # nobody goes on with them: they need not reach the disk
         self._votes, self._fused = [], []
         self._exit.close()
 

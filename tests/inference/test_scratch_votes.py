@@ -407,3 +407,17 @@ def test_checking_says_how_far_it_is(begun):
     with reporting(Listener()), opened(begun):
         pass
     assert seen == [("checking the votes so far", 4), 1, 1, 1, 1]
+
+
+def test_files_that_cannot_be_removed_do_not_hide_what_led_there(tmp_path, monkeypatch):
+    def not_allowed(path, **_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    def fails(*_, **__):
+        monkeypatch.setattr(Path, "unlink", not_allowed)
+        raise StorageError(errno.EACCES, "cannot write the first file")
+
+    monkeypatch.setattr("srseg.inference._scratch_folder.write_json", fails)
+    with pytest.raises(StorageError, match="cannot write the first file"), opened(tmp_path / "new"):
+        pass
+    assert any((tmp_path / "new").iterdir())
