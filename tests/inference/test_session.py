@@ -92,6 +92,8 @@ def test_without_a_folder_votes_go_to_a_temporary_file(
     unet, image, expected, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    # the tests may lie in memory
+    monkeypatch.setattr("srseg.machine._scratch._lies_in_memory", lambda folder: False)
     monkeypatch.setattr(
         "srseg.inference._session.plan_prediction",
         lambda *args, in_scratch, **settings: plan_prediction(*args, in_scratch=True, **settings),
