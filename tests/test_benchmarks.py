@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+import warm
 from scipy import stats
 from scipy.ndimage import gaussian_filter
 
@@ -20,7 +20,7 @@ SMALL = ("--width", "2", "--depth", "1", "--iterations", "1")
 def run(name: str, folder: Path, *arguments: str) -> tuple[list[list[str]], dict[str, Any]]:
     """Run a script; give the cells of the tables that it prints, and its JSON."""
     words = [*SMALL, *arguments, "--folder", str(folder), "--json", str(folder / "told.json")]
-    done = subprocess.run(
+    done = warm.run(
         [sys.executable, SCRIPTS / name, *words],
         capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
@@ -54,7 +54,7 @@ def test_full_scan(tmp_path: Path) -> None:
 def test_treat(tmp_path: Path) -> None:
     words = [sys.executable, SCRIPTS / "treat.py", "--size", "70", "60", "50", "--steps", "all"]
     told = tmp_path / "told.json"
-    done = subprocess.run(
+    done = warm.run(
         [*words, "--folder", tmp_path, "--json", told], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
@@ -83,11 +83,11 @@ def test_accuracy(tmp_path: Path) -> None:
     size = ["--size", "48", "--training", "3", "--width", "4", "--depth", "1"]
     spent = ["--minutes", "0.01", "0.06", "--seeds", "0", "--threads", "1", "--planes", "1",
              "--calibration", "1"]  # fmt: skip
-    words = [sys.executable, "-W", "ignore", SCRIPTS / "accuracy.py", masks, "--folder", kept,
+    words = [sys.executable, SCRIPTS / "accuracy.py", masks, "--folder", kept,
              *size, *spent, "--rows", "srseg fast", "ceiling"]  # fmt: skip
 
     def run_it() -> list[list[str]]:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=300)
+        done = warm.run(words, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         rows = [line.split("|") for line in done.stdout.splitlines() if line.startswith("|")]
         return [[cell.strip() for cell in row[1:-1]] for row in rows]
@@ -122,12 +122,12 @@ def test_corrections(tmp_path: Path) -> None:
         bone = gaussian_filter(generator.normal(size=(40, 40, 40)), 4) > 0
         tifffile.imwrite(masks / f"{number}.tif", bone.astype(np.uint8) * 255)
     chosen_by = ["random", "guided", "errors", "largest"]
-    words = [sys.executable, "-W", "ignore", SCRIPTS / "corrections.py", masks, "--folder", kept,
+    words = [sys.executable, SCRIPTS / "corrections.py", masks, "--folder", kept,
              "--size", "40", "--samples", "3", "--width", "4", "--depth", "1", "--seeds", "0",
              "--slices", "2", "4", "--iterations", "6", "4", "--rows", *chosen_by]  # fmt: skip
 
     def run_it() -> list[list[str]]:
-        done = subprocess.run(
+        done = warm.run(
             words, capture_output=True, text=True, timeout=300,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )  # fmt: skip
