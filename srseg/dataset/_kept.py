@@ -26,14 +26,15 @@ _COMING = ",coming"  # no copy has such a name: a comma is in no name of a deriv
 def write_kept(layout: Layout, path: Path, text: str, *, overwrite: bool = True) -> None:
     """Write a text and the copy that it is compared with later.
 
-    Where a text takes the place of another, the copy does so last: after a kill in between, the
-    text that was to come tells that nobody edited the one that is there.
+    The copy is there last: after a kill in between, the text that was to come tells that nobody
+    edited the one that is there, or deleted one that never was.
     """
     copy = copy_of(layout, path)
-    if not copy.is_file() or _holds(copy, text):
+    if _holds(copy, text) or (path.exists() and not copy.is_file()):
         keep(layout, path, text)
         write_text(path, text, overwrite=overwrite)
         return
+    make_folder(copy.parent)
     write_text(coming_of(layout, path), text, overwrite=True)
     write_text(path, text, overwrite=overwrite)
     settle_kept(layout, path)
