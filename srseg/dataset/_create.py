@@ -86,8 +86,12 @@ def _fill(layout: Layout, name: str, table: LabelTable) -> None:
             f"{root} became a dataset meanwhile, made by another process; use that one, or choose "
             "another folder"
         )
-    copy, description = copy_of(layout, layout.description), _description(name, "raw")
-    if copy.is_file() and copy.read_text("utf-8") != description:
+    description = _description(name, "raw")
+    texts = {layout.description: description, layout.label_table: label_table_text(table)}
+    copies = {copy_of(layout, path): text for path, text in texts.items()}
+    if copy_of(layout, layout.description).is_file() and any(
+        copy.is_file() and copy.read_bytes() != text.encode() for copy, text in copies.items()
+    ):
         raise DatasetError(
             f"{root} is a dataset already, whose {DESCRIPTION} is gone; bring it back with: "
             f"srseg dataset check --repair -d {root}"

@@ -139,3 +139,14 @@ def test_of_two_who_make_a_dataset_at_once_one_does(tmp_path):
         assert (folder / "README").read_text().startswith(winner)
         assert f'"Name": "{winner}"' in dataset._layout.description.read_text()
         assert dataset.check(deep=True) == []
+
+
+def test_classes_of_a_dataset_whose_texts_are_gone_are_not_replaced(dataset):
+    kept = _kept.copy_of(dataset._layout, dataset._layout.label_table)
+    before = kept.read_bytes()
+    dataset._layout.description.unlink()
+    dataset._layout.label_table.unlink()
+    other = LabelTable([LabelClass(0, "air"), LabelClass(1, "ore")])
+    with pytest.raises(DatasetError, match="is a dataset already"):
+        Dataset.create(dataset.path, name="mgbone", table=other)
+    assert kept.read_bytes() == before

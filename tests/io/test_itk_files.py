@@ -344,9 +344,10 @@ class TestPlainMetaImage:
         assert plain_voxels(path, VOXELS.shape, np.dtype(np.int16)) is None
         assert plain_voxels(path, VOXELS.shape[::-1], VOXELS.dtype) is None
 
-    def test_cut_short(self, tmp_path):
-        path, _ = _plain_meta(tmp_path)
-        path.write_bytes(path.read_bytes()[:-1])
+    @pytest.mark.parametrize(("skipped", "less"), [(None, 1), (-1, 14)])
+    def test_cut_short(self, tmp_path, skipped, less):
+        path, _ = _plain_meta(tmp_path, skipped=skipped)
+        path.write_bytes(path.read_bytes()[:-less])
         volume = open_volume(path)
         with pytest.raises(FileFormatError, match=r"a\.mha is cut short"):
             volume.read()

@@ -90,8 +90,8 @@ def plain_voxels(
     skipped = int(said.get(b"HeaderSize", b"0"))
     if skipped < 0:  # the voxels are the last of the file
         skipped = file.stat().st_size - math.prod(shape) * dtype.itemsize
-        if skipped < 0:
-            return None
+        # of a file that is cut short they would begin in its header: reading tells that it is
+        skipped = skipped if skipped > offset else 0
     big = order == {b"True"}
     return file, skipped or offset, np.dtype(stored).newbyteorder(">" if big else "<")
 
