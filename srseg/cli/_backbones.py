@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from srseg.cli._options import JsonOption
-from srseg.cli._output import note, say, say_json, say_pairs
+from srseg.cli._output import metric, note, say, say_json, say_pairs
 
 app = typer.Typer(no_args_is_help=True, help="The networks there are, and what they cost.")
 
@@ -94,9 +94,9 @@ def _readable(key: str, value: Any) -> Any:
     if key.startswith("memory"):
         return f"{value / 2**30:.3g} GiB"
     if key == "parameters":
-        return f"{value / 1e6:.4g} M"
+        return metric(value, 4)
     if key == "flops":
-        return f"{value / 1e9:.4g} G per slice"
+        return f"{metric(value, 4)} per slice"
     if key.startswith("receptive") or key in ("stride", "reach", "input_size"):
         return f"{value} px"
     return value

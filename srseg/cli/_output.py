@@ -73,6 +73,18 @@ def size(n_bytes: float) -> str:
     return f"{n_bytes:.4g} {unit}"
 
 
+def metric(value: float, digits: int = 3) -> str:
+    """Give a large number for reading, with a metric prefix: ``279.8 M``, ``1.03 T``, ``456``."""
+    prefixes = ("", " k", " M", " G", " T", " P")
+    for prefix in prefixes:
+        # as it is written: 999.6 with three digits is a thousand
+        text = f"{value:.{digits}g}"
+        if abs(float(text)) < 1000 or prefix == prefixes[-1]:
+            break
+        value /= 1000
+    return f"{float(text):g}{prefix}"
+
+
 def _cell(value: object) -> str:
     if value is None or value == "":
         return "-"

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from srseg.cli._output import note, say, say_json, size
+from srseg.cli._output import metric, note, say, say_json, size
 from srseg.cli._search_study import Plan, Study, failures, words
 from srseg.cli._search_watch import duration
 
@@ -83,7 +83,7 @@ def _cost(one: "CandidatePlan | None") -> list[str]:
     """Give parameters and operations of a network for reading."""
     if one is None or one.weights is None or one.flops is None:
         return ["-", "-"]
-    return [f"{one.weights / 1e6:.3g} M", f"{one.flops / 1e9:.3g} G"]
+    return [metric(one.weights), metric(one.flops)]
 
 
 def answer_results(study: Study, plan: Plan, search: Any, *, as_json: bool) -> bool:

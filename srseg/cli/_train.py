@@ -105,7 +105,8 @@ def train(
     ] = None,
     label_smoothing: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Share of each label that is given to all classes."),
+        typer.Option(help="Share of each label that is given to all classes, from 0 to below 1.",
+                     show_default=False),
     ] = 0.0,
     draw: Annotated[
         Literal["uniform", "by class"],

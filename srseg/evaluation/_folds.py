@@ -137,9 +137,10 @@ def _strata(samples: Sequence[Sample], n_splits: int, keys: Sequence[str]) -> tu
         else ""
     )
     used = [key for key in known if len({str(s.metadata[key]) for s in samples}) > 1]
+    alike = [key for key in known if key not in used]
+    same = f"all samples have the same {' and '.join(alike)}" if alike else ""
     if not used:
-        alike = f"all samples have the same {' and '.join(known)}" if known else ""
-        why = "; ".join(filter(None, (alike, missing))) or "nothing to stratify by was named"
+        why = "; ".join(filter(None, (same, missing))) or "nothing to stratify by was named"
         return [], f"not stratified, because {why}"
     kinds = {
         count: [" ".join(str(s.metadata[key]) for key in used[:count]) for s in samples]
@@ -148,7 +149,7 @@ def _strata(samples: Sequence[Sample], n_splits: int, keys: Sequence[str]) -> tu
     for count, strata in kinds.items():
         if Counter(strata).most_common(1)[0][1] >= n_splits:
             rare = f"too few samples of each kind to add {' and '.join(used[count:])}"
-            but = "; ".join(filter(None, (rare if used[count:] else "", missing)))
+            but = "; ".join(filter(None, (rare if used[count:] else "", same, missing)))
             how = f"stratified by {' and '.join(used[:count])}" + (f" ({but})" if but else "")
             return strata, how
     return [], f"not stratified by {used[0]}, because no kind has {n_splits} samples"

@@ -255,5 +255,8 @@ def _problem(
     needs = f"a training step takes {needed / 1e9:.3g} GB, and {memory / 1e9:.3g} are free"
     if largest:
         parts = math.ceil(batch / largest)
-        return f"{needs}; divide a batch with accumulate={parts}, or take batches of {largest}"
+        return (
+            f"{needs}; divide a batch with accumulate={parts} (--grid accumulate={parts}), or take "
+            f"batches of {largest}"
+        )
     return f"{needs}, too little for a batch of one; use a machine with more"

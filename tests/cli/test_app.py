@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 import srseg
 from srseg.cli import app
+from srseg.cli._output import metric
 from srseg.progress import task
 
 COMMANDS = [
@@ -237,3 +238,11 @@ def test_a_full_gpu_is_no_bug(run, monkeypatch):
         result.stderr
     )
     assert "bug" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(132, "132"), (999.6, "1 k"), (24.43e6, "24.4 M"), (1.03e12, "1.03 T"), (3e18, "3000 P")],
+)  # fmt: skip
+def test_large_numbers_have_a_prefix(value, text):
+    assert metric(value) == text

@@ -69,7 +69,7 @@ def test_kinds_are_spread_as_in_the_paper():
         ({}, "not stratified, because alloy and beamline are not known of every sample"),
         (
             {"alloy": "xxxxxx", "beamline": "ababab"},
-            "stratified by beamline",
+            "stratified by beamline (all samples have the same alloy)",
         ),
         (
             {"alloy": "xxxxxx", "beamline": "xxxxxx"},
