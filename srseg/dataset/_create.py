@@ -10,6 +10,7 @@ from srseg.dataset._kept import (
     LOCK,
     coming_of,
     copy_of,
+    read_whole,
     settle_kept,
     write_kept,
 )
@@ -94,7 +95,8 @@ def _fill(layout: Layout, name: str, table: LabelTable) -> None:
     ):
         raise DatasetError(
             f"{root} is a dataset already, whose {DESCRIPTION} is gone; bring it back with: "
-            f"srseg dataset check --repair -d {root}"
+            f"srseg dataset check --repair -d {root}; or, to begin anew with nothing of it, delete "
+            f"{layout.private} too"
         )
     tables = make_tables(layout)
     if tables.left_out:
@@ -132,14 +134,14 @@ def describe_derivative(layout: Layout, derivative: str, title: str) -> None:
         _ignore(layout, folder / IGNORE, _IGNORED)
         if not path.exists():
             copy, text = copy_of(layout, path), _description(title, "derivative")
-            text = copy.read_text("utf-8") if copy.is_file() else text
+            text = read_whole(copy) if copy.is_file() else text
             write_kept(layout, path, text)
 
 
 def ignore_in_derivative(layout: Layout, derivative: str, pattern: str) -> None:
     """Let validators of BIDS pass over files of a derivative."""
     path = layout.derivative(derivative) / IGNORE
-    there = path.read_text("utf-8") if path.is_file() else ""
+    there = read_whole(path) if path.is_file() else ""
     if pattern in there.split() and not coming_of(layout, path).exists():
         return
     with layout.lock(LOCK):
@@ -150,8 +152,8 @@ def ignore_in_derivative(layout: Layout, derivative: str, pattern: str) -> None:
 def _ignore(layout: Layout, path: Path, patterns: str) -> None:
     """Add lines to what is ignored, which may be there, be edited, or be gone."""
     copy = copy_of(layout, path)
-    kept = copy.read_text("utf-8") if copy.is_file() else None
-    there = path.read_text("utf-8") if path.is_file() else kept or ""
+    kept = read_whole(copy) if copy.is_file() else None
+    there = read_whole(path) if path.is_file() else kept or ""
     missing = [line for line in patterns.split() if line not in there.split()]
     if not missing and path.is_file():
         return

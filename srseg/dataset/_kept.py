@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from srseg.dataset._layout import DESCRIPTION, LABEL_TABLE, PREDICTION_PREFIX
 from srseg.dataset._listing import names_in
+from srseg.errors import FileFormatError
 from srseg.storage import make_folder, write_text
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def write_kept(layout: Layout, path: Path, text: str, *, overwrite: bool = True)
         keep(layout, path, text)
         write_text(path, text, overwrite=overwrite)
         return
+    if not overwrite and path.exists():
+        write_text(path, text)  # which refuses
     make_folder(copy.parent)
     write_text(coming_of(layout, path), text, overwrite=True)
     write_text(path, text, overwrite=overwrite)
@@ -45,10 +48,28 @@ def settle_kept(layout: Layout, path: Path) -> None:
     coming, copy = coming_of(layout, path), copy_of(layout, path)
     if not coming.is_file():
         return
-    text = coming.read_text("utf-8")
+    text = read_whole(coming)
     if not path.is_file() or (copy.is_file() and path.read_bytes() == copy.read_bytes()):
         write_text(path, text, overwrite=True)
     coming.replace(copy)
+
+
+def read_whole(path: Path) -> str:
+    """Read a text as it is, with its ends of lines.
+
+    Raises
+    ------
+    FileFormatError
+        If it is no UTF-8, as of a damaged disk.
+    """
+    content = path.read_bytes()
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FileFormatError(
+            f"{path} is damaged or in another encoding: its byte {error.start} is not UTF-8; mend "
+            "it, or move it away, and give the command again"
+        ) from None
 
 
 def keep(layout: Layout, path: Path, text: str) -> None:

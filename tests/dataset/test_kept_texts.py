@@ -10,7 +10,7 @@ from srseg.cli import app
 from srseg.dataset import _kept, accept, repair
 from srseg.dataset._create import describe_derivative, ignore_in_derivative
 from srseg.dataset._layout import Layout
-from srseg.errors import DatasetError
+from srseg.errors import DatasetError, FileFormatError
 
 
 class Killed(BaseException):
@@ -58,6 +58,41 @@ def test_a_text_that_is_gone_is_named_and_comes_back(dataset, name, spared):
         assert "is needed; bring it back with" in result.output
         repair(archive)
         assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("which", [_kept.copy_of, _kept.coming_of])
+def test_a_damaged_copy_is_left_and_named_and_the_rest_is_mended(dataset, which):
+    layout = Layout(dataset.path)
+    path, other = dataset.path / "README", dataset.path / ".bidsignore"
+    before = other.read_bytes()
+    path.unlink()
+    other.unlink()
+    damaged = which(layout, path)
+    damaged.write_bytes(b"about \xff\xfe\n")
+    steps = {step.path: step for step in repair(dataset)}
+    assert steps[path].action == "left"
+    assert f"{damaged} is damaged" in steps[path].message
+    assert other.read_bytes() == before
+    damaged.unlink()
+    repair(dataset)
+    assert dataset.check(deep=True) == []
+
+
+def test_ends_of_lines_come_back_as_they_were(dataset):
+    path = dataset.path / "README"
+    path.write_bytes(b"ours\r\nand mine\n")
+    accept(dataset, [path])
+    path.unlink()
+    repair(dataset)
+    assert path.read_bytes() == b"ours\r\nand mine\n"
+
+
+def test_a_text_of_another_encoding_is_named(dataset):
+    path = dataset.path / "derivatives" / "labels" / ".bidsignore"
+    path.write_bytes(b"\xff\n")
+    with pytest.raises(FileFormatError, match="its byte 0 is not UTF-8"):
+        ignore_in_derivative(Layout(dataset.path), "labels", "*_more.tsv")
+    assert path.read_bytes() == b"\xff\n"
 
 
 def test_a_derivative_without_its_description_gets_back_what_was_accepted(dataset):

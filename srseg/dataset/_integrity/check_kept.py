@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from srseg.dataset._integrity.problem import Problem
-from srseg.dataset._kept import LOCK, copy_of, half_written, lost_texts, settle_kept
+from srseg.dataset._kept import LOCK, copy_of, half_written, lost_texts, read_whole, settle_kept
 from srseg.dataset._layout import DESCRIPTION, LABEL_TABLE
 from srseg.errors import InUseError, StorageError
 from srseg.storage import write_text
@@ -87,4 +87,4 @@ def forget(layout: Layout, path: Path) -> None:
 
 
 def _bring_back(layout: Layout, path: Path) -> None:
-    write_text(path, copy_of(layout, path).read_text("utf-8"))
+    write_text(path, read_whole(copy_of(layout, path)))
