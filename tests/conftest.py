@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from browser import Browser, started_driver
 from hypothesis import HealthCheck, settings
+from joblib.externals.loky import get_reusable_executor
 
 from srseg import DEFAULT_LABELS, Dataset, Volume
 from srseg.io import write_volume
@@ -44,6 +45,13 @@ def _seeded() -> None:
     np.random.seed(0)  # noqa: NPY002  # what libraries draw from
     if "torch" in sys.modules:
         sys.modules["torch"].manual_seed(0)
+
+
+@pytest.fixture
+def processes() -> Iterator[None]:
+    """End joblib's processes after a test: of one that waits for minutes the end may meet work."""
+    yield
+    get_reusable_executor().shutdown()
 
 
 @pytest.fixture

@@ -55,6 +55,7 @@ def require_searched(search, folds=4, candidates=4):
     assert 0 <= search.best_score_ <= 1
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_grid_search_over_a_dataset_in_two_processes(quick, dataset):
     search = GridSearchCV(quick, GRID, cv=4, n_jobs=2).fit(dataset)
     require_searched(search)

@@ -69,6 +69,7 @@ def require_same(found, expected, *, times=True):
         np.testing.assert_array_equal(found[column], values, err_msg=column)
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_search_is_that_of_the_segmenter_and_is_not_done_twice(samples, tmp_path):
     folds = make_folds(samples, 2)
     plain = GridSearchCV(

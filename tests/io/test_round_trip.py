@@ -111,6 +111,7 @@ def test_pickled_volume_is_a_path_and_reads_in_workers(written, name):
     np.testing.assert_array_equal(pickle.loads(data).read(), voxels)
 
 
+@pytest.mark.usefixtures("processes")
 def test_workers_of_both_kinds_read_the_same(written):
     voxels, opened = written
     volume = opened["scan.h5"]
