@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,21 @@ def say(text: str) -> None:
 def note(text: str) -> None:
     """Write a line that is not the answer."""
     typer.echo(shown(text), file=sys.stderr)
+
+
+def warn_in_lines() -> None:
+    """Let the warnings of this process be lines, each of them once."""
+    said: set[str] = set()
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        # what Python's own list of them forgets whenever anything changes a filter
+        if str(message) not in said:
+            said.add(str(message))
+            note(f"srseg: warning: {message}")
+
+    if not sys.warnoptions:
+        warnings.simplefilter("default", UserWarning)
+    warnings.showwarning = show
 
 
 def say_json(data: Mapping[str, Any] | Sequence[Any]) -> None:

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from srseg.cli._errors import words_of
-from srseg.cli._output import AS_JSON, note, say_json
+from srseg.cli._output import AS_JSON, note, say_json, warn_in_lines
 from srseg.cli._progress import progress_bars
 from srseg.cli._signals import stopping_on_signals
 from srseg.texts import shown
@@ -110,16 +110,6 @@ def end_quietly(end: SystemExit) -> Any:
 
 @contextmanager
 def _warnings_as_lines() -> "Iterator[None]":
-    said: set[str] = set()
-
-    def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        # what Python's own list of them forgets whenever anything changes a filter
-        if str(message) not in said:
-            said.add(str(message))
-            note(f"srseg: warning: {message}")
-
     with warnings.catch_warnings():
-        if not sys.warnoptions:
-            warnings.simplefilter("default", UserWarning)
-        warnings.showwarning = show
+        warn_in_lines()
         yield

@@ -66,13 +66,14 @@ def answer_plan(
 def _plan_rows(plan: Plan) -> list[list[str]]:
     if not plan.known:
         return [["candidate"], *([words(one.parameters)] for one in plan.candidates)]
-    rows = [["", "parameters", "FLOPs/slice", "memory", "time/fit"]]
+    rows = [["", "parameters", "FLOPs/slice", "memory", "time/fit", "scoring it"]]
     rows += [
         [
             words(one.parameters),
             *_cost(one),
             size(one.memory or 0),
             "does not fit" if one.problem else duration(one.fit_seconds or 0.0),
+            "-" if one.problem else duration(one.score_seconds or 0.0),
         ]
         for one in plan.candidates
     ]

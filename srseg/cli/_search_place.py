@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from srseg.cli._options import is_number
-from srseg.cli._output import counted, note
+from srseg.cli._output import counted, note, warn_in_lines
 
 if TYPE_CHECKING:
     from srseg.estimators import VolumeSegmenter
@@ -142,27 +142,31 @@ def place_of(jobs: int, scheduler: str | None, slurm: list[str], out: Path) -> P
     return Place(jobs, None, options, out.absolute() / "slurm")
 
 
-def parallel(client: Any) -> AbstractContextManager[Any]:
-    """Let joblib use a cluster.
+def parallel(client: Any, jobs: int) -> AbstractContextManager[Any]:
+    """Let joblib use a cluster, or processes here whose warnings read as those of this one.
 
     Parameters
     ----------
     client : Client or None
         Of the cluster; None for processes on this machine.
+    jobs : int
+        How many fits run at a time.
 
     Returns
     -------
     context manager
         Inside, scikit-learn's searches run there.
     """
-    if client is None:
+    if client is None and jobs == 1:
         return nullcontext()
     from joblib import parallel_config
 
-    # jobs of a batch system may wait for long
-    context: AbstractContextManager[Any] = parallel_config(
-        backend="dask", client=client, wait_for_workers_timeout=_PATIENCE
-    )
+    context: AbstractContextManager[Any]
+    if client is None:
+        context = parallel_config(backend="loky", initializer=warn_in_lines)
+    else:
+        # jobs of a batch system may wait for long
+        context = parallel_config(backend="dask", client=client, wait_for_workers_timeout=_PATIENCE)
     return context
 
 

@@ -85,7 +85,7 @@ def _run(
     if watch.done_before:
         note(f"srseg: {watch.done_before} of {plan.fits} fits are there already")
     search = _search(study, plan, able, None if client is not None else place.jobs)
-    with warnings.catch_warnings(), watching(watch, plan.seconds), parallel(client):
+    with warnings.catch_warnings(), watching(watch, plan.seconds), parallel(client, place.jobs):
         warnings.simplefilter("ignore", FitFailedWarning)  # the summary names them
         warnings.filterwarnings("ignore", "One or more of the test scores", UserWarning)
         warnings.filterwarnings("ignore", "Scoring failed", UserWarning)
