@@ -157,7 +157,8 @@ def _ignore(layout: Layout, path: Path, patterns: str) -> None:
     missing = [line for line in patterns.split() if line not in there.split()]
     if not missing and path.is_file():
         return
-    text = there + "".join(f"{line}\n" for line in missing)
+    apart = "\n" if there and not there.endswith("\n") else ""
+    text = there + apart + "".join(f"{line}\n" for line in missing)
     if kept in (None, there):
         write_kept(layout, path, text)
     else:

@@ -30,13 +30,13 @@ def write_kept(layout: Layout, path: Path, text: str, *, overwrite: bool = True)
     The copy is there last: after a kill in between, the text that was to come tells that nobody
     edited the one that is there, or deleted one that never was.
     """
+    if not overwrite and path.exists():
+        write_text(path, text)  # which refuses, before there is a copy of what is not written
     copy = copy_of(layout, path)
     if _holds(copy, text) or (path.exists() and not copy.is_file()):
         keep(layout, path, text)
         write_text(path, text, overwrite=overwrite)
         return
-    if not overwrite and path.exists():
-        write_text(path, text)  # which refuses
     make_folder(copy.parent)
     write_text(coming_of(layout, path), text, overwrite=True)
     write_text(path, text, overwrite=overwrite)

@@ -65,8 +65,12 @@ def scan_facts(sample: Sample, kept: Volume | None = None) -> dict[str, Any]:
         Plain data.
     """
     if isinstance(sample, SamplePart) and is_recorded(sample):
-        box = [[part.start, part.stop] for part in sample.box]
-        return {**scan_facts(sample.whole), "box": box}
+        whole = scan_facts(sample.whole)
+        begins = [start for start, _ in whole.get("box", [[0, 0]] * 3)]  # of a part of a part
+        shape = sample.whole.scan_grid.shape
+        parts = [part.indices(n) for part, n in zip(sample.box, shape, strict=True)]
+        box = [[at + a, at + b] for at, (a, b, _) in zip(begins, parts, strict=True)]
+        return {**whole, "box": box}
     if is_recorded(sample):
         registered = sample.scan_file  # type: ignore[attr-defined]
         found = {

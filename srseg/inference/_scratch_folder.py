@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from srseg._version import __version__
@@ -101,12 +101,13 @@ class ScratchFolder:
             folder._end(made)
 
     def _end(self, made: bool) -> None:
-        for file in self._files:
-            file.close()
-        if self.fresh and not self.discarded:  # it never became whole
-            self._clear()
-        if self.discarded or (self.fresh and made):
-            self._leave()
+        with ExitStack() as rest:  # from the last to the first, whatever one of them raises
+            if self.discarded or (self.fresh and made):
+                rest.callback(self._leave)
+            if self.fresh and not self.discarded:  # it never became whole
+                rest.callback(self._clear)
+            for file in self._files:
+                rest.callback(file.close)
 
     def file(self, name: str) -> PartFile:
         """Open one of its files, or make it where the folder is fresh.

@@ -10,16 +10,19 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import warm
+from joblib import Parallel, delayed
 from typer.testing import CliRunner
 
 from srseg import Dataset, load_model
 from srseg.cli import app
+from srseg.cli._search_place import parallel
 from srseg.evaluation import fits_in, scores_in
 from srseg.io import write_volume
 from srseg.volumes import Volume
@@ -99,6 +102,17 @@ def test_the_plan_says_what_it_takes_and_writes_nothing(run, tiny, command, tmp_
     text = run(*[word for word in command(tmp_path / "out", "--dry-run") if word != "--json"])
     assert "8 fits on this machine, 0 of them done: about" in text.stdout
     assert "folds: 2 folds by subject" in text.stdout
+    head, *rows = (line.split("  ") for line in text.stdout.splitlines()[:5])
+    assert head[-2:] == ["time/fit", "scoring it"]
+    assert all(row[-1].strip() for row in rows)
+
+
+@pytest.mark.usefixtures("processes")
+def test_warnings_of_processes_are_lines(capfd):
+    with parallel(None, 2):
+        Parallel(n_jobs=2)(delayed(warnings.warn)(text) for text in ("one", "two"))
+    lines = capfd.readouterr().err.splitlines()
+    assert sorted(lines) == ["srseg: warning: one", "srseg: warning: two"]
 
 
 def test_what_cannot_work_is_refused_with_the_way_out(run, command, tmp_path):
@@ -208,6 +222,7 @@ def require_gone_on(out, kept, found, undisturbed):
     assert np.mean(times) == pytest.approx(np.mean(seconds))
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_killed_search_goes_on(run, command, tmp_path, undisturbed):
     """Two folds x four candidates in two processes; what was killed midway is what runs again."""
     out = tmp_path / "killed"

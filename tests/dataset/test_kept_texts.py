@@ -10,7 +10,7 @@ from srseg.cli import app
 from srseg.dataset import _kept, accept, repair
 from srseg.dataset._create import describe_derivative, ignore_in_derivative
 from srseg.dataset._layout import Layout
-from srseg.errors import DatasetError, FileFormatError
+from srseg.errors import DatasetError, FileFormatError, StorageError
 
 
 class Killed(BaseException):
@@ -76,6 +76,25 @@ def test_a_damaged_copy_is_left_and_named_and_the_rest_is_mended(dataset, which)
     damaged.unlink()
     repair(dataset)
     assert dataset.check(deep=True) == []
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_refused_text_leaves_nothing_behind(dataset, kept):
+    layout = Layout(dataset.path)
+    path = dataset.path / "README"
+    if not kept:
+        _kept.copy_of(layout, path).unlink()
+    before = sorted((layout.private / "kept").iterdir())
+    with pytest.raises(StorageError, match="README"):
+        _kept.write_kept(layout, path, "ours\n", overwrite=False)
+    assert sorted((layout.private / "kept").iterdir()) == before
+
+
+def test_a_last_line_without_an_end_stays_a_line(dataset):
+    path = dataset.path / "derivatives" / "labels" / ".bidsignore"
+    path.write_text("mine")
+    ignore_in_derivative(Layout(dataset.path), "labels", "*_more.tsv")
+    assert path.read_text() == "mine\n*_more.tsv\n"
 
 
 def test_ends_of_lines_come_back_as_they_were(dataset):

@@ -14,7 +14,9 @@ import pytest
 
 from srseg.errors import InUseError, MissingFileError, ParameterError, StorageError
 from srseg.inference import Ballot, MemoryVotes, kept_identity
+from srseg.inference._scratch_folder import ScratchFolder
 from srseg.progress import reporting
+from srseg.storage import PartFile
 
 voters = runpy.run_path(str(Path(__file__).with_name("_voters.py")))
 opened, vote, digest = (voters[name] for name in ("opened", "vote", "digest"))
@@ -421,3 +423,22 @@ def test_files_that_cannot_be_removed_do_not_hide_what_led_there(tmp_path, monke
     with pytest.raises(StorageError, match="cannot write the first file"), opened(tmp_path / "new"):
         pass
     assert any((tmp_path / "new").iterdir())
+
+
+def test_an_error_of_closing_one_file_leaves_no_other(tmp_path, monkeypatch):
+    closed = []
+
+    def failing(file):
+        close(file)
+        closed.append(file)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    close = PartFile.close
+    monkeypatch.setattr(PartFile, "close", failing)
+    with (
+        pytest.raises(OSError, match="error"),
+        ScratchFolder.open(tmp_path / "new", "votes", {}) as folder,
+    ):
+        made = [folder.file("one"), folder.file("two")]
+    assert {*closed} == {*made}
+    assert not (tmp_path / "new").exists()

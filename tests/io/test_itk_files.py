@@ -192,6 +192,14 @@ class TestDetached:
         with pytest.raises(FileFormatError, match="not below the folder"):
             describe(header)
 
+    def test_voxels_that_look_like_a_header_do_not_lead_to_another_file(self, tmp_path):
+        path, _ = _plain_meta(tmp_path)
+        (tmp_path / "other.raw").write_bytes(bytes(420))
+        line = b"\nElementDataFile = other.raw\n"
+        path.write_bytes(path.read_bytes()[:-420] + line.ljust(420, b"x"))
+        with pytest.raises(FileFormatError, match=r"each time otherwise: 'LOCAL', 'other\.raw'"):
+            open_volume(path).read()
+
     def test_endless_nrrd_header(self, tmp_path):
         save(tmp_path / "a.nhdr")
         text = (tmp_path / "a.nhdr").read_text().replace("data file: a.raw\n", "")

@@ -64,7 +64,8 @@ def data_files(path: Path, io_name: str) -> tuple[Path, ...]:
     Raises
     ------
     FileFormatError
-        If it names several files, one that is not below the folder of the header, or none.
+        If it names several files, one that is not below the folder of the header, or none; and if
+        the first MiB of a MetaImage has several such lines that differ, be it in its voxels.
     MissingFileError
         If there is no such file.
     """
@@ -82,7 +83,15 @@ def data_files(path: Path, io_name: str) -> tuple[Path, ...]:
     if io_name == "MetaImageIO":
         _require_axes(path, text)
     names = [line.decode("utf-8", "replace").strip() for line in lines]
-    return tuple(_below(path, name) for name in names if name.upper() != "LOCAL")[:1]
+    beside = tuple(_below(path, name) for name in names if name.upper() != "LOCAL")
+    # after a line that ITK does not understand it may go on to a later one than we would take
+    if len({*beside}) + (len(beside) < len(names)) > 1:
+        raise FileFormatError(
+            f"{path} says more than once where its voxels are, each time otherwise: "
+            f"{', '.join(map(repr, dict.fromkeys(names)))}; if the later lines are voxels by chance, "
+            "save the volume compressed, or in another format"
+        )
+    return beside[:1]
 
 
 def micrometres_in_unit(path: Path, io_name: str) -> float | None:
