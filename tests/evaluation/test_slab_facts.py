@@ -39,6 +39,15 @@ def test_nothing_is_read_and_slabs_differ(dataset, monkeypatch):
     assert first == sample_facts(cut_into_slabs(dataset["A"], 2)[0])
 
 
+def test_a_part_of_a_part_is_known_by_its_place_in_the_sample(dataset):
+    def part(sample, begin, end):
+        return SamplePart(sample, (slice(begin, end), slice(0, 9), slice(0, 8)))
+
+    once = sample_facts(part(dataset["A"], 9, 11))["scan"]
+    twice = [sample_facts(part(part(dataset["A"], n, 20), 2, 4))["scan"] for n in (7, 8)]
+    assert twice[0] == once != twice[1]
+
+
 def test_changed_labels_are_other_labels(dataset, tmp_path):
     (slab, _) = cut_into_slabs(dataset["A"], 2)
     before = sample_facts(slab)

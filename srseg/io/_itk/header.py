@@ -88,8 +88,8 @@ def data_files(path: Path, io_name: str) -> tuple[Path, ...]:
     if len({*beside}) + (len(beside) < len(names)) > 1:
         raise FileFormatError(
             f"{path} says more than once where its voxels are, each time otherwise: "
-            f"{', '.join(map(repr, dict.fromkeys(names)))}; if the later lines are voxels by chance, "
-            "save the volume compressed, or in another format"
+            f"{', '.join(map(repr, dict.fromkeys(names)))}; where the later lines are voxels by "
+            "chance, save the volume compressed, or in another format"
         )
     return beside[:1]
 
