@@ -152,6 +152,22 @@ def test_what_was_edited_stays_known_as_that_in_the_revision_that_is_kept(
     assert study.check(deep=True) == []
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_what_is_known_of_labels_that_cannot_be_read_is_kept(study, label_file, elsewhere):
+    sidecar = study.path / f"{LABELS}_dseg.json"
+    known = json.loads(sidecar.read_text())
+    if elsewhere:  # an update that was interrupted had kept it
+        shutil.copy(sidecar, study.path / f"{LABELS}_rev-1_dseg.json")
+    voxels = sidecar.with_suffix(".h5")
+    voxels.write_bytes(voxels.read_bytes()[:-100])
+    study.add_labels(label_file(seed=50), sample="A", label_set="WF")
+    kept = study.path / f"{LABELS}_rev-2_dseg.json"
+    assert (json.loads(kept.read_text()).get("SourceFile") == known["SourceFile"]) != elsewhere
+    found = {(p.kind, p.path) for p in study.check(deep=True)}
+    assert (("edited", kept) in found) != elsewhere
+    assert ("damaged", kept.with_suffix(".h5")) in found
+
+
 def test_what_was_edited_stays_known_as_that_when_its_revision_is_restored(study, label_file):
     study.add_labels(label_file(seed=50), sample="A", label_set="WF", note="see the book")
     study.add_labels(label_file(seed=51), sample="A", label_set="WF")

@@ -70,7 +70,8 @@ def number_revisions(layout: Layout, key: SampleKey, label_set: str) -> Revision
 def keep_revision(layout: Layout, key: SampleKey, label_set: str, number: int) -> None:
     """Give the voxels that lie there, and what is known of them, a second name.
 
-    What was edited by hand, or damaged, in their sidecar stays known as that.
+    What was edited by hand, or damaged, in their sidecar stays known as that; so does what it says
+    of voxels that are damaged and say nothing of themselves.
     """
     sidecar = layout.labels_sidecar(key, label_set)
     kept = layout.labels_sidecar(key, label_set, number)
@@ -92,8 +93,12 @@ def keep_revision(layout: Layout, key: SampleKey, label_set: str, number: int) -
         return
     if not fits:
         own = _provenance(path)
-        # of the same revision, with a stamp that was edited: what else was edited is kept
-        theirs = doubtful and described.get("Revision") == own.get("Revision", 0)
+        if own or not described:
+            # of the same revision, with a stamp that was edited: what else was edited is kept
+            theirs = doubtful and described.get("Revision") == own.get("Revision", 0)
+        else:  # the voxels tell nothing: what was known lies nowhere else, or with its own revision
+            recorded = revision_of(sidecar, described)
+            theirs = not layout.labels_sidecar(key, label_set, recorded).exists()
         described, doubtful = {**described, **own} if theirs else own, theirs
     described = {**described, "Revision": number, "Stamp": stamp.to_dict()}
     write_json(kept, described, seal=True, doubtful=doubtful)
