@@ -76,7 +76,7 @@ def create_folder(root: Path, name: str, table: LabelTable) -> None:
         raise StorageError(
             error.errno, f"cannot make the folder {root}: {error.strerror}"
         ) from error
-    with layout.lock("create"):
+    with layout.lock("create"), layout.lock(LOCK):
         _fill(layout, name, table)
 
 
@@ -159,7 +159,8 @@ def _ignore(layout: Layout, path: Path, patterns: str) -> None:
         return
     apart = "\n" if there and not there.endswith("\n") else ""
     text = there + apart + "".join(f"{line}\n" for line in missing)
-    if kept in (None, there):
+    # other ends of lines, as git and spreadsheets leave them, are no edit
+    if kept is None or kept.splitlines() == there.splitlines():
         write_kept(layout, path, text)
     else:
         write_text(path, text, overwrite=True)  # it was edited, and the copy goes on telling so

@@ -9,6 +9,8 @@ from srseg import DEFAULT_LABELS, Dataset, LabelClass, LabelTable
 from srseg.cli import app
 from srseg.dataset import _kept, accept, repair
 from srseg.dataset._create import describe_derivative, ignore_in_derivative
+from srseg.dataset._integrity.check_kept import mend_kept
+from srseg.dataset._integrity.mender import Mender
 from srseg.dataset._layout import Layout
 from srseg.errors import DatasetError, FileFormatError, StorageError
 
@@ -95,6 +97,29 @@ def test_a_last_line_without_an_end_stays_a_line(dataset):
     path.write_text("mine")
     ignore_in_derivative(Layout(dataset.path), "labels", "*_more.tsv")
     assert path.read_text() == "mine\n*_more.tsv\n"
+
+
+def test_a_line_more_in_a_text_with_other_ends_of_lines_is_no_edit(dataset):
+    path = dataset.path / "derivatives" / "labels" / ".bidsignore"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    ignore_in_derivative(Layout(dataset.path), "labels", "*_more.tsv")
+    assert dataset.check(deep=True) == []
+
+
+def test_repair_does_again_nothing_that_was_done_before_it_had_the_lock(dataset, monkeypatch):
+    path = dataset.path / "README"
+    before = path.read_bytes()
+    path.unlink()
+    lock = Layout.lock
+
+    def late(layout, *arguments, **options):
+        path.write_bytes(before)
+        return lock(layout, *arguments, **options)
+
+    monkeypatch.setattr(Layout, "lock", late)
+    mender = Mender(Layout(dataset.path), dry_run=False)
+    mend_kept(mender)
+    assert mender.repairs == []
 
 
 def test_ends_of_lines_come_back_as_they_were(dataset):

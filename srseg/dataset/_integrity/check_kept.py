@@ -56,6 +56,7 @@ def mend_kept(mender: Mender) -> None:
         return
     try:
         with layout.lock(LOCK, timeout=0):
+            half, lost = half_written(layout), lost_texts(layout)  # who held it has finished some
             for path in half:
                 mender.do(
                     "finished", path, "the writing of it was interrupted",
