@@ -10,11 +10,13 @@ from srseg.dataset._kept import (
     LOCK,
     coming_of,
     copy_of,
+    drop_kept,
     read_whole,
     settle_kept,
     write_kept,
 )
 from srseg.dataset._layout import DESCRIPTION, LABEL_TABLE, Layout
+from srseg.dataset._listing import micr_files
 from srseg.dataset._metadata.values import clean_text
 from srseg.dataset._tables import label_table_text, make_tables
 from srseg.errors import DatasetError, StorageError
@@ -130,6 +132,10 @@ def describe_derivative(layout: Layout, derivative: str, title: str) -> None:
     if path.exists():
         return
     with layout.lock(LOCK):
+        if not (folder / IGNORE).exists() and not any(micr_files(folder)):
+            # it never was, or was deleted whole: what was known of that one is not of this one
+            for text in (path, folder / IGNORE):
+                drop_kept(layout, text)
         # the description last: where it is, the folder is complete
         _ignore(layout, folder / IGNORE, _IGNORED)
         if not path.exists():

@@ -81,6 +81,12 @@ def keep(layout: Layout, path: Path, text: str) -> None:
     write_text(copy, text, overwrite=True)
 
 
+def drop_kept(layout: Layout, path: Path) -> None:
+    """Remove what is kept of a text."""
+    for kept in (coming_of(layout, path), copy_of(layout, path)):
+        kept.unlink(missing_ok=True)
+
+
 def copy_of(layout: Layout, path: Path) -> Path:
     """Give the place of the copy of a text."""
     return layout.private / "kept" / ",".join(path.relative_to(layout.root).parts)

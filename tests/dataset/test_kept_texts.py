@@ -1,5 +1,6 @@
 """Texts of which srseg keeps a copy: gone, half written, and made by two at once."""
 
+import shutil
 import threading
 
 import pytest
@@ -147,6 +148,18 @@ def test_a_derivative_without_its_description_gets_back_what_was_accepted(datase
     path.unlink()
     describe_derivative(layout, "labels", "Label sets")
     assert "Our label" in path.read_text()
+    assert dataset.check(deep=True) == []
+
+
+def test_a_derivative_that_was_deleted_whole_is_a_new_one(dataset):
+    layout = Layout(dataset.path)
+    folder = layout.derivative("labels")
+    ignore_in_derivative(layout, "labels", "*_more.tsv")
+    shutil.rmtree(folder)
+    (folder / "sub-01" / "micr").mkdir(parents=True)  # as a prediction does before it begins
+    describe_derivative(layout, "labels", "Other sets")
+    assert "Other sets" in (folder / "dataset_description.json").read_text()
+    assert "*_more.tsv" not in (folder / ".bidsignore").read_text()
     assert dataset.check(deep=True) == []
 
 

@@ -7,7 +7,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from srseg.dataset._integrity.problem import Problem
-from srseg.dataset._kept import LOCK, copy_of, half_written, lost_texts, read_whole, settle_kept
+from srseg.dataset._kept import (
+    LOCK,
+    copy_of,
+    drop_kept,
+    half_written,
+    lost_texts,
+    read_whole,
+    settle_kept,
+)
 from srseg.dataset._layout import DESCRIPTION, LABEL_TABLE
 from srseg.errors import InUseError, StorageError
 from srseg.storage import write_text
@@ -84,7 +92,7 @@ def forget(layout: Layout, path: Path) -> None:
     if not is_spared(layout, path):
         what = "names the classes" if path.name == LABEL_TABLE else "makes the folder what it is"
         raise StorageError(f"{path} {what} and is needed; bring it back with: {_REPAIR}")
-    copy_of(layout, path).unlink(missing_ok=True)
+    drop_kept(layout, path)
 
 
 def _bring_back(layout: Layout, path: Path) -> None:
