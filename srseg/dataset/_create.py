@@ -134,8 +134,8 @@ def describe_derivative(layout: Layout, derivative: str, title: str) -> None:
     with layout.lock(LOCK):
         if not (folder / IGNORE).exists() and not any(micr_files(folder)):
             # it never was, or was deleted whole: what was known of that one is not of this one
-            for text in (path, folder / IGNORE):
-                drop_kept(layout, text)
+            for old in (path, folder / IGNORE):
+                drop_kept(layout, old)
         # the description last: where it is, the folder is complete
         _ignore(layout, folder / IGNORE, _IGNORED)
         if not path.exists():
